@@ -1,0 +1,102 @@
+"""NumPy or CuPy: which array module an array belongs to. The only file that knows CuPy exists.
+
+One function body serves both devices: ``xp = array_module(x)``, then ``xp.exp(x)``. The arrays
+themselves decide, so a CPU model and a GPU model can live side by side in one process.
+"""
+
+import sys
+
+import numpy as np
+
+DEVICES = ("cpu", "gpu")
+
+
+def array_module(*arrays):
+    """Return ``cupy`` if any of the arrays is a CuPy array, else ``numpy``."""
+    cupy = sys.modules.get("cupy")  # never imported: then no array can be CuPy's
+    if cupy is not None and any(isinstance(array, cupy.ndarray) for array in arrays):
+        return cupy
+    return np
+
+
+def device_module(device):
+    """Return the array module of ``device``: ``numpy`` for "cpu", ``cupy`` for "gpu".
+
+    Raises
+    ------
+    ValueError
+        If ``device`` is neither, or is "gpu" where CuPy, a driver or a GPU is missing: the message
+        says which, and how to get it. "gpu" never falls back to the CPU.
+    """
+    if device == "cpu":
+        return np
+    if device == "gpu":
+        return _working_cupy()
+    raise ValueError(f'device must be "cpu" or "gpu", got {device!r}')
+
+
+def _working_cupy():
+    try:
+        import cupy
+    except ImportError as error:
+        raise ValueError(
+            'device "gpu" needs CuPy, which cannot be imported here '
+            f"({_first_line(error)}). Install it for your driver's CUDA version: "
+            'python -m pip install -e ".[cuda12]" or ".[cuda13]" (nvidia-smi shows the version)'
+        ) from None
+    try:
+        gpus = cupy.cuda.runtime.getDeviceCount()
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        raise ValueError(
+            'device "gpu" needs an NVIDIA GPU and its driver; CuPy is installed but finds no '
+            f"working driver or no GPU ({_first_line(error)}). Does nvidia-smi list a GPU?"
+        ) from None
+    if gpus == 0:
+        raise ValueError('device "gpu" needs an NVIDIA GPU; the driver works but lists none')
+    try:
+        cupy.arange(2).sum().item()
+    except Exception as error:  # a missing toolkit shows as one of many types
+        raise ValueError(
+            'device "gpu" found a GPU, but CuPy cannot run on it '
+            f"({_first_line(error)}). If the CUDA toolkit is missing, install it beside CuPy: "
+            'python -m pip install "cupy-cuda12x[ctk]" (or cupy-cuda13x)'
+        ) from None
+    return cupy
+
+
+def _first_line(error):
+    lines = [line.strip() for line in str(error).splitlines() if line.strip(" =")]
+    return lines[0] if lines else type(error).__name__
+
+
+def device_of(array):
+    """Return the device, "cpu" or "gpu", that ``array`` lives on."""
+    return "cpu" if array_module(array) is np else "gpu"
+
+
+def to_device(array, device):
+    """Return ``array`` on ``device``; no copy where it is there already."""
+    return to_numpy(array) if device == "cpu" else device_module(device).asarray(array)
+
+
+def to_numpy(array):
+    """Return ``array`` as a NumPy array, copied from the GPU if it lives there."""
+    xp = array_module(array)
+    return np.asarray(array) if xp is np else xp.asnumpy(array)
+
+
+def random_generator(seed, device="cpu"):
+    """Return a random generator whose draws are arrays on ``device``.
+
+    Parameters
+    ----------
+    seed : int or sequence of int
+        The same seed gives the same draws on the same kind of device; the two devices' draws
+        differ.
+    device : {"cpu", "gpu"}
+
+    Returns
+    -------
+    numpy.random.Generator or cupy.random.Generator
+    """
+    return device_module(device).random.default_rng(seed)

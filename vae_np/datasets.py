@@ -1,0 +1,208 @@
+"""Data: the embedded digits, MNIST, Frey Face, and files of your own.
+
+Downloads go to the user's cache folder, or to the folder that the environment variable
+VAE_NP_DATA names; files that are there already are checked and used without a network.
+"""
+
+import gzip
+import math
+import os
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pooch
+
+NAMES = ("mnist5k", "mnist", "frey")
+
+MNIST_MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+)
+FREY_MIRRORS = ("https://cs.nyu.edu/~roweis/data/",)
+SHA256 = {
+    "mnist/train-images-idx3-ubyte.gz": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+    "mnist/train-labels-idx1-ubyte.gz": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+    "mnist/t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+    "mnist/t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+    "frey/frey_rawface.mat": "265a83a23adb081755cd3de375509828e690324d1d60f076b8ecebc840d59c64",
+}
+SPLIT_SEED = 0
+ALTERED = "truncated or altered, its SHA-256 is wrong"
+
+
+class DataError(ValueError):
+    """Data cannot be found, downloaded or used."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Images in two disjoint parts.
+
+    Attributes
+    ----------
+    train, test : (N, D) numpy.ndarray
+        uint8 from 0 to 255, or float32 in [0, 1].
+    image_shape : (height, width)
+        With height · width = D.
+    train_labels, test_labels : (N,) numpy.ndarray of int, or None
+        None where the data have no labels.
+    """
+
+    train: np.ndarray
+    test: np.ndarray
+    image_shape: tuple
+    train_labels: np.ndarray | None = None
+    test_labels: np.ndarray | None = None
+
+
+def load(name):
+    """Load a data set.
+
+    Parameters
+    ----------
+    name : str
+        "mnist5k" (embedded: 5,000 digits, split 4,000/1,000), "mnist" (60,000/10,000), "frey"
+        (Frey Face, split 1,600/365), or the path of an ``.npz`` with an array ``x`` or of an
+        ``.npy``: (N, D) or (N, height, width), uint8 or float in [0, 1]; a fifth of it, drawn with
+        a fixed seed, is the test set.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    DataError
+        If there is no such data set or file, or it cannot be downloaded or does not hold what it
+        should.
+    """
+    if name == "mnist5k":
+        return _mnist5k()
+    if name == "mnist":
+        return _mnist()
+    if name == "frey":
+        return _frey()
+    return _own_file(name)
+
+
+def _mnist5k():
+    with np.load(Path(__file__).parent / "data" / "mnist5k.npz", allow_pickle=False) as file:
+        return _split(file["x"], n_test=1000, image_shape=(28, 28), labels=file["y"])
+
+
+def _mnist():
+    parts = []
+    for part in ("train", "t10k"):
+        images = _idx(_fetch(f"mnist/{part}-images-idx3-ubyte.gz", MNIST_MIRRORS), offset=16)
+        labels = _idx(_fetch(f"mnist/{part}-labels-idx1-ubyte.gz", MNIST_MIRRORS), offset=8)
+        parts.append((images.reshape(-1, 28 * 28), labels))
+    (train, train_labels), (test, test_labels) = parts
+    return Dataset(train, test, (28, 28), train_labels, test_labels)
+
+
+def _idx(path, offset):
+    """The bytes of a gzipped IDX file behind its header of ``offset`` bytes."""
+    return np.frombuffer(gzip.decompress(path.read_bytes()), dtype=np.uint8, offset=offset)
+
+
+def _frey():
+    # A MATLAB 5 file; its one matrix, 560 × 1965 and column-major, starts at byte 184.
+    raw = _fetch("frey/frey_rawface.mat", FREY_MIRRORS).read_bytes()
+    frames = np.frombuffer(raw, dtype=np.uint8, offset=184, count=560 * 1965).reshape(1965, 560)
+    return _split(frames, n_test=365, image_shape=(28, 20))
+
+
+def _own_file(name):
+    path = Path(name)
+    if path.suffix not in (".npz", ".npy"):
+        raise DataError(
+            f"data must be one of {', '.join(NAMES)} or the path of an .npz or .npy file, got "
+            f"{str(name)!r}"
+        )
+    x, image_shape = _as_images(_read_array(path), path)
+    if len(x) < 2:
+        raise DataError(f"{path} must hold at least 2 images, one of them to test on, got {len(x)}")
+    return _split(x, n_test=math.ceil(len(x) / 5), image_shape=image_shape)
+
+
+def _read_array(path):
+    try:
+        with open(path, "rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                return loaded
+            if "x" not in loaded.files:
+                raise DataError(f'{path} must hold an array "x", got {", ".join(loaded.files)}')
+            return loaded["x"]
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from None
+    except DataError:
+        raise
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f"{path} is not a NumPy file that can be read: {error}") from None
+
+
+def _as_images(x, path):
+    if x.ndim not in (2, 3) or x.size == 0:
+        raise DataError(
+            f"{path} must hold images of shape (N, D) or (N, height, width), got {x.shape}"
+        )
+    if x.dtype != np.uint8:
+        if x.dtype.kind != "f":
+            raise DataError(f"{path} must hold uint8 or float pixels, got {x.dtype}")
+        if not (np.isfinite(x).all() and 0 <= x.min() and x.max() <= 1):
+            raise DataError(
+                f"{path} must hold finite pixels in [0, 1] if they are floats, got "
+                f"{x.min():g} to {x.max():g}"
+            )
+        x = x.astype(np.float32)
+    flat = x.reshape(len(x), -1)
+    side = math.isqrt(flat.shape[1])
+    square = (side, side) if side * side == flat.shape[1] else (1, flat.shape[1])
+    return flat, x.shape[1:] if x.ndim == 3 else square
+
+
+def _split(x, n_test, image_shape, labels=None):
+    """Hold out ``n_test`` images, always the same ones."""
+    order = np.random.default_rng(SPLIT_SEED).permutation(len(x))
+    test, train = order[:n_test], order[n_test:]
+    if labels is None:
+        return Dataset(x[train], x[test], image_shape)
+    return Dataset(x[train], x[test], image_shape, labels[train], labels[test])
+
+
+def data_folder():
+    """Where downloads are kept: $VAE_NP_DATA, or the user's cache folder."""
+    return Path(os.environ.get("VAE_NP_DATA") or pooch.os_cache("vae_np"))
+
+
+def _fetch(name, mirrors):
+    """The path of a file that has the right SHA-256, downloaded from a mirror if need be."""
+    path = data_folder() / name
+    problems = []
+    if path.exists() and pooch.file_hash(path) != SHA256[name]:
+        problems.append(f"{path}: {ALTERED}")
+    for mirror in mirrors:
+        url = mirror + path.name
+        try:
+            return Path(
+                pooch.retrieve(
+                    url,
+                    SHA256[name],
+                    fname=path.name,
+                    path=path.parent,
+                    downloader=pooch.HTTPDownloader(progressbar=True),
+                )
+            )
+        except (OSError, ValueError) as error:  # no network, say; or another hash
+            wrong_hash = isinstance(error, ValueError) and "hash" in str(error)
+            problems.append(f"{url}: {ALTERED + '; not kept' if wrong_hash else error}")
+    raise DataError(
+        f"cannot get {name}.\n  "
+        + "\n  ".join(problems)
+        + f"\nTo place it by hand, download it elsewhere and save it as {path}\n"
+        f"(SHA-256 {SHA256[name]})."
+    )

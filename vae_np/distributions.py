@@ -1,0 +1,148 @@
+"""Distributions: what a network's outputs are the parameters of.
+
+A distribution is an immutable value: parameters in, quantities out, and each quantity's derivative
+(``_backward``) right below it. ``upstream`` is always the derivative of the loss with respect to
+the quantity; what comes back are the derivatives of the loss with respect to the parameters.
+
+Log-probabilities and divergences are in nats, summed over the last axis: one number per example.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from vae_np.backend import array_module
+from vae_np.layers import sigmoid, softplus
+
+LOG_2PI = float(np.log(2 * np.pi))
+
+
+@dataclass(frozen=True, eq=False)
+class DiagonalGaussian:
+    """N(mean, diag(exp(log_var))).
+
+    Parameters
+    ----------
+    mean : (..., D) array
+    log_var : array that broadcasts to mean's shape
+        The log of the variance σ², one per output, or one number of shape () for all.
+    """
+
+    mean: np.ndarray
+    log_var: np.ndarray
+
+    @cached_property
+    def std(self):
+        """σ = exp(½ log_var)."""
+        return array_module(self.log_var).exp(0.5 * self.log_var)
+
+    def sample(self, noise):
+        """The reparameterization z = mean + σ ⊙ noise, with noise ~ N(0, I) (section 2.4).
+
+        Parameters
+        ----------
+        noise : (L, ..., D) or (..., D) array
+            L draws per example, or one.
+        """
+        return self.mean + self.std * noise
+
+    def sample_backward(self, noise, dz):
+        """dmean = dz and dlog_var = dz ⊙ ½ σ ⊙ noise, both summed over the L draws."""
+        dlog_var = 0.5 * self.std * noise * dz
+        return _sum_to(dz, self.mean.shape), _sum_to(dlog_var, self.log_var.shape)
+
+    def draw(self, generator):
+        """One draw, with fresh noise from ``generator``; the shape of ``mean``."""
+        return self.sample(generator.standard_normal(self.mean.shape, dtype=self.mean.dtype))
+
+    def log_prob(self, x):
+        """log N(x; mean, σ²) = −½ Σ [(x − mean)²/σ² + log σ² + log 2π]; (...,), nats."""
+        standardized = self._over_std(x - self.mean)
+        return -0.5 * (standardized**2 + self.log_var + LOG_2PI).sum(axis=-1)
+
+    def log_prob_backward(self, x, upstream):
+        """dmean = (x − mean)/σ² and dlog_var = ½ [(x − mean)²/σ² − 1], times ``upstream``."""
+        standardized, upstream = self._over_std(x - self.mean), upstream[..., None]
+        dmean = upstream * self._over_std(standardized)
+        dlog_var = 0.5 * upstream * (standardized**2 - 1)
+        return _sum_to(dmean, self.mean.shape), _sum_to(dlog_var, self.log_var.shape)
+
+    def _over_std(self, numerator):
+        """numerator/σ in two steps of 1/√σ, and 0/σ = 0: finite where 1/σ alone overflows."""
+        xp = array_module(numerator)
+        with np.errstate(over="ignore", invalid="ignore"):
+            root = xp.exp(-0.25 * self.log_var)
+            return xp.where(numerator == 0, 0, numerator * root * root)
+
+    def kl_to_standard_normal(self):
+        """KL(N(mean, σ²) ‖ N(0, I)) = ½ Σ [mean² + σ² − 1 − log σ²] (appendix B); (...,), nats."""
+        xp = array_module(self.mean)
+        variance = xp.exp(self.log_var)
+        return 0.5 * (self.mean**2 + variance - 1 - self.log_var).sum(axis=-1)
+
+    def kl_backward(self, upstream):
+        """dmean = mean and dlog_var = ½ (σ² − 1), times ``upstream``."""
+        xp, upstream = array_module(self.mean), upstream[..., None]
+        dlog_var = 0.5 * upstream * (xp.exp(self.log_var) - 1)
+        dlog_var = xp.broadcast_to(dlog_var, self.mean.shape)
+        return upstream * self.mean, _sum_to(dlog_var, self.log_var.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Bernoulli:
+    """Independent pixels, each white with probability sigmoid(logit).
+
+    Parameters
+    ----------
+    logits : (..., D) array
+        Working from logits, no probability is ever clipped and no log of 0 is ever taken.
+    """
+
+    logits: np.ndarray
+
+    @cached_property
+    def _exp_neg_abs(self):
+        xp = array_module(self.logits)
+        return xp.exp(-xp.abs(self.logits))  # shared by log_prob and its derivative
+
+    @cached_property
+    def mean(self):
+        """The probability of a white pixel, sigmoid(logits)."""
+        return sigmoid(self.logits, self._exp_neg_abs)
+
+    def sample(self, noise):
+        """1 (white) where ``noise``, uniform in [0, 1), is below the mean; 0 elsewhere."""
+        return binarize(self.mean, noise)
+
+    def draw(self, generator):
+        """One draw, with fresh noise from ``generator``; the shape of ``logits``."""
+        return self.sample(generator.random(self.logits.shape, dtype=self.logits.dtype))
+
+    def log_prob(self, x):
+        """Σ [x log p + (1 − x) log(1 − p)] = Σ [x logit − softplus(logit)]; (...,), nats.
+
+        This is minus the binary cross-entropy. A grey x in (0, 1) stands for the average over
+        binary images that are white with probability x.
+        """
+        return (x * self.logits - softplus(self.logits, self._exp_neg_abs)).sum(axis=-1)
+
+    def log_prob_backward(self, x, upstream):
+        """dlogits = x − sigmoid(logits), times ``upstream``; a tuple of one array."""
+        return (upstream[..., None] * (x - self.mean),)
+
+
+def binarize(probabilities, noise):
+    """Binary images: 1 with the probability that ``probabilities`` gives; noise uniform, [0, 1)."""
+    return (noise < probabilities).astype(probabilities.dtype)
+
+
+def _sum_to(gradient, shape):
+    """Sum a gradient over the axes along which its parameter, of this shape, was broadcast."""
+    extra = gradient.ndim - len(shape)
+    axes = [
+        axis
+        for axis in range(gradient.ndim)
+        if axis < extra or (shape[axis - extra] == 1 and gradient.shape[axis] != 1)
+    ]
+    return gradient.sum(axis=tuple(axes)).reshape(shape) if axes else gradient

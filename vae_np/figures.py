@@ -1,0 +1,150 @@
+"""The pictures that the demos draw. Each function writes one PNG file."""
+
+from statistics import NormalDist
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from vae_np.backend import to_numpy
+
+
+def learning_curves(history, path):
+    """The bound, and its two terms, after each epoch.
+
+    Parameters
+    ----------
+    history : list of dict
+        `Trainer.history`, with ``test_`` columns beside the ``train_`` ones.
+    path : str or Path
+    """
+    epochs = [row["epoch"] for row in history]
+    figure = Figure(figsize=(10, 3.6), layout="constrained")
+    titles = {
+        "bound": "Bound = reconstruction − KL",
+        "reconstruction": "Reconstruction E[log p(x|z)]",
+        "kl": "KL(q(z|x) ‖ p(z))",
+    }
+    for axes, (term, title) in zip(figure.subplots(1, 3), titles.items(), strict=True):
+        for part in ("train", "test"):
+            values = [row[f"{part}_{term}"] for row in history]
+            axes.plot(
+                epochs,
+                values,
+                label=f"{part}, last {values[-1]:.1f}",
+                marker="o" if len(epochs) == 1 else None,
+            )
+        # The first epochs climb from far away and would flatten the rest into a line.
+        late = [
+            row[f"{part}_{term}"]
+            for row in history[len(history) // 10 :]
+            for part in ("train", "test")
+        ]
+        margin = 0.1 * (max(late) - min(late)) or 1
+        axes.set(title=title, xlabel="epoch", ylim=(min(late) - margin, max(late) + margin))
+        axes.grid(alpha=0.3)
+        axes.legend()
+    figure.axes[0].set_ylabel("nats per example")
+    figure.savefig(path, dpi=120)
+
+
+def reconstructions(images, rows, image_shape, path):
+    """Images over what the model makes of them.
+
+    Parameters
+    ----------
+    images : (N, D) array
+        In [0, 1].
+    rows : dict of str to (N, D) array
+        What to draw under them, by name.
+    image_shape : (height, width)
+    path : str or Path
+    """
+    rows = {"test images": images, **rows}
+    figure = Figure(figsize=(1 + 0.7 * len(images), 1.05 * len(rows)), layout="constrained")
+    for axes, (name, row) in zip(figure.subplots(len(rows), 1), rows.items(), strict=True):
+        _show(axes, _tiled(row, image_shape, columns=len(images)), name)
+    figure.savefig(path, dpi=120)
+
+
+def image_grid(images, image_shape, path, title, columns=10):
+    """Images in rows and columns, the first one at the top left; arguments as above."""
+    tiled = _tiled(images, image_shape, columns)
+    figure = Figure(figsize=(6, 0.5 + 6 * tiled.shape[0] / tiled.shape[1]), layout="constrained")
+    _show(figure.subplots(), tiled, title)
+    figure.savefig(path, dpi=120)
+
+
+def manifold(decode_mean, image_shape, path, side=20):
+    """The images that a 2-D latent space holds, as in the paper's figure 4.
+
+    Parameters
+    ----------
+    decode_mean : callable
+        From (M, 2) latents to (M, D) images.
+    image_shape : (height, width)
+    path : str or Path
+    side : int
+        Images along each axis. They stand at the inverse Gaussian CDF of an even grid on the unit
+        square: each stands for the same share of the prior's probability.
+    """
+    quantiles = np.array([NormalDist().inv_cdf((i + 0.5) / side) for i in range(side)])
+    first, second = np.meshgrid(quantiles, quantiles[::-1])  # the second latent grows upwards
+    latents = np.stack([first.ravel(), second.ravel()], axis=1)
+    image_grid(
+        decode_mean(latents),
+        image_shape,
+        path,
+        columns=side,
+        title="The mean of p(x|z) over the latent plane, equal prior mass each\n"
+        "z₁ grows to the right, z₂ upwards",
+    )
+
+
+def latent_scatter(means, labels, path):
+    """Where the encoder puts the test set in a 2-D latent space.
+
+    Parameters
+    ----------
+    means : (N, 2) array
+        The means of q(z|x).
+    labels : (N,) array of int, or None
+        Colours, where the data have labels.
+    path : str or Path
+    """
+    means = to_numpy(means)
+    figure = Figure(figsize=(6.4, 6), layout="constrained")
+    axes = figure.subplots()
+    if labels is None:
+        axes.scatter(*means.T, s=8, alpha=0.7)
+    else:
+        for label in np.unique(labels):
+            axes.scatter(
+                *means[labels == label].T, s=8, alpha=0.7, label=str(label), color=f"C{label}"
+            )
+        axes.legend(title="digit", markerscale=2, loc="center left", bbox_to_anchor=(1, 0.5))
+    axes.set(
+        title="The test set in latent space: the means of q(z|x)",
+        xlabel="z₁",
+        ylabel="z₂",
+        aspect="equal",
+    )
+    axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=120)
+
+
+def _tiled(images, image_shape, columns):
+    """One large image from many, with a white line between them."""
+    images = to_numpy(images).reshape(-1, *image_shape)
+    rows = -(-len(images) // columns)
+    height, width = image_shape
+    tiled = np.ones((rows * (height + 1) - 1, columns * (width + 1) - 1))
+    for i, image in enumerate(images):
+        top, left = i // columns * (height + 1), i % columns * (width + 1)
+        tiled[top : top + height, left : left + width] = image
+    return tiled
+
+
+def _show(axes, image, title):
+    axes.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axes.set_title(title, fontsize=10)
+    axes.set_axis_off()

@@ -1,0 +1,215 @@
+"""Layers of a neural network: each function's derivative stands right below it.
+
+A layer has ``forward(x)`` and ``backward(dy)``. ``dy`` is the derivative of the loss with respect
+to the layer's output ``y``; ``backward`` turns it into ``dx`` by the chain rule, for the ``x`` of
+the latest ``forward``. Leading axes are batch axes: (N, D) and (L, N, D) both work.
+
+Weights live in a `ParameterVector`: ``backward`` *writes* their gradients there, it does not add.
+"""
+
+import math
+
+import numpy as np
+
+from vae_np.backend import array_module, to_device
+
+
+class ParameterVector:
+    """All parameters of one network in one flat array: the θ (or φ) of the equations.
+
+    Parameters
+    ----------
+    initial : dict of str to numpy.ndarray
+        Each parameter's name and initial value, in the order in which they lie in the vector.
+    dtype : numpy.dtype
+    device : {"cpu", "gpu"}
+
+    Attributes
+    ----------
+    value : (P,) array
+    grad : (P,) array
+        The derivative of the loss with respect to ``value``.
+    shapes : dict of str to tuple
+    """
+
+    def __init__(self, initial, dtype=np.float32, device="cpu"):
+        flat = np.concatenate([np.ravel(array) for array in initial.values()])
+        self.value = to_device(flat.astype(dtype), device)
+        self.grad = to_device(np.zeros_like(flat, dtype=dtype), device)
+        self.shapes = {name: np.shape(array) for name, array in initial.items()}
+
+    def views(self, flat):
+        """Cut ``flat`` (``value``, ``grad``, or any (P,) array) into its named, shaped parts."""
+        parts, start = {}, 0
+        for name, shape in self.shapes.items():
+            stop = start + math.prod(shape)
+            parts[name] = flat[start:stop].reshape(shape)  # a view: writing to it writes to flat
+            start = stop
+        return parts
+
+
+def initial_weight(generator, n_in, n_out, init):
+    """Draw a weight (n_in, n_out) and a bias (n_out,) for a linear layer.
+
+    Parameters
+    ----------
+    generator : numpy.random.Generator
+        Always NumPy's, so that the CPU and the GPU start from the same weights.
+    init : {"fan-in", "paper"}
+        "paper": everything from N(0, 0.01²), as in the paper's section 5. "fan-in": weights
+        uniform within ±1/√n_in, so that a signal keeps its order of magnitude; biases 0.
+    """
+    if init == "paper":
+        return generator.normal(0, 0.01, (n_in, n_out)), generator.normal(0, 0.01, n_out)
+    if init == "fan-in":
+        limit = 1 / math.sqrt(n_in)
+        return generator.uniform(-limit, limit, (n_in, n_out)), np.zeros(n_out)
+    raise ValueError(f'init must be "fan-in" or "paper", got {init!r}')
+
+
+class Linear:
+    """y = x W + b, with W of shape (n_in, n_out).
+
+    ``input_gradient=False`` is for the first layer of a network on data: nobody asks for the
+    derivative with respect to the data, and its matrix product is a fifth of a training step.
+    """
+
+    def __init__(self, n_in, n_out, input_gradient=True):
+        self.n_in, self.n_out, self.input_gradient = n_in, n_out, input_gradient
+
+    def bind(self, weight, bias, dweight, dbias):
+        """Use these arrays: views of slices of a `ParameterVector`'s value and grad."""
+        self.weight, self.bias, self.dweight, self.dbias = weight, bias, dweight, dbias
+
+    def forward(self, x):
+        self.x = x
+        y = x @ self.weight
+        y += self.bias
+        return y
+
+    def backward(self, dy):
+        """dW = xᵀ dy and db = Σ dy, summed over all examples; dx = dy Wᵀ."""
+        xp = array_module(dy)
+        x_rows, dy_rows = self.x.reshape(-1, self.n_in), dy.reshape(-1, self.n_out)
+        xp.matmul(x_rows.T, dy_rows, out=self.dweight)
+        xp.sum(dy_rows, axis=0, out=self.dbias)
+        return dy @ self.weight.T if self.input_gradient else None
+
+
+class Tanh:
+    """y = tanh(x)."""
+
+    def forward(self, x):
+        self.y = array_module(x).tanh(x)
+        return self.y
+
+    def backward(self, dy):
+        """dx = dy (1 − y²)."""
+        return dy * (1 - self.y * self.y)
+
+
+class ReLU:
+    """y = max(x, 0)."""
+
+    def forward(self, x):
+        self.positive = x > 0
+        return x * self.positive
+
+    def backward(self, dy):
+        """dx = dy where x > 0, else 0."""
+        return dy * self.positive
+
+
+class Softplus:
+    """y = log(1 + exp(x)), a smooth ReLU."""
+
+    def forward(self, x):
+        self.x = x
+        return softplus(x)
+
+    def backward(self, dy):
+        """dx = dy sigmoid(x)."""
+        return dy * sigmoid(self.x)
+
+
+class Sigmoid:
+    """y = 1 / (1 + exp(−x)), which squashes into (0, 1)."""
+
+    def forward(self, x):
+        self.y = sigmoid(x)
+        return self.y
+
+    def backward(self, dy):
+        """dx = dy y (1 − y)."""
+        return dy * self.y * (1 - self.y)
+
+
+class Sequential:
+    """One layer after the other: y = f_n(… f_2(f_1(x)))."""
+
+    def __init__(self, layers):
+        self.layers = layers
+
+    def __repr__(self):
+        return " → ".join(
+            f"Linear({layer.n_in}, {layer.n_out})"
+            if isinstance(layer, Linear)
+            else type(layer).__name__
+            for layer in self.layers
+        )
+
+    def initial_values(self, generator, init):
+        """Draw initial weights for every linear layer: a dict of names and arrays."""
+        values = {}
+        for index, layer in self._linear_layers():
+            weight, bias = initial_weight(generator, layer.n_in, layer.n_out, init)
+            values |= {f"{index}.weight": weight, f"{index}.bias": bias}
+        return values
+
+    def bind(self, parameters):
+        """Let every linear layer use its slices of ``parameters``."""
+        value, grad = parameters.views(parameters.value), parameters.views(parameters.grad)
+        for index, layer in self._linear_layers():
+            weight, bias = f"{index}.weight", f"{index}.bias"
+            layer.bind(value[weight], value[bias], grad[weight], grad[bias])
+
+    def _linear_layers(self):
+        return [(i, layer) for i, layer in enumerate(self.layers) if isinstance(layer, Linear)]
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer.forward(x)
+        return x
+
+    def backward(self, dy):
+        """The chain rule, from the last layer to the first."""
+        for layer in reversed(self.layers):
+            dy = layer.backward(dy)
+        return dy
+
+
+def softplus(x, exp_neg_abs=None):
+    """log(1 + exp(x)) = max(x, 0) + log(1 + exp(−|x|)), which never overflows.
+
+    ``exp_neg_abs`` is exp(−|x|), for a caller who has it already.
+    """
+    xp = array_module(x)
+    e = xp.exp(-xp.abs(x)) if exp_neg_abs is None else exp_neg_abs
+    # log1p(e) = log(u) + what rounding 1 + e to u has lost. On a CPU without AVX-512 NumPy's own
+    # float32 log1p takes five times as long: 1.15 against 0.23 ms for 100 × 784 numbers.
+    u = 1 + e
+    log1p = xp.log(u)
+    log1p += e - (u - 1)
+    log1p += xp.maximum(x, 0)
+    return log1p
+
+
+def sigmoid(x, exp_neg_abs=None):
+    """1 / (1 + exp(−x)) for x ≥ 0 and exp(x) / (1 + exp(x)) below: neither overflows.
+
+    ``exp_neg_abs`` is exp(−|x|), for a caller who has it already.
+    """
+    xp = array_module(x)
+    e = xp.exp(-xp.abs(x)) if exp_neg_abs is None else exp_neg_abs
+    numerator = xp.maximum(e, x >= 0)  # e ≤ 1: this is 1 where x ≥ 0, else e
+    return numerator / (1 + e)

@@ -1,0 +1,217 @@
+"""The encoder q_φ(z|x) and the decoders p_θ(x|z).
+
+A network is not a distribution: it maps its input to the *parameters* of one. ``forward`` returns
+that distribution; ``backward`` takes the derivatives of the loss with respect to the
+distribution's parameters, in the same order, and fills the network's own gradient.
+"""
+
+import math
+from itertools import pairwise
+
+import numpy as np
+
+from vae_np.backend import array_module, to_device
+from vae_np.distributions import Bernoulli, DiagonalGaussian
+from vae_np.layers import Linear, ParameterVector, ReLU, Sequential, Sigmoid, Softplus, Tanh
+
+ACTIVATIONS = {"tanh": Tanh, "relu": ReLU, "softplus": Softplus}
+SQUARED_ERROR_STD = math.sqrt(0.5)  # log N(x; mean, ½) is −(x − mean)² plus a constant
+NOISES = ("fixed", "learned", "per-output")
+
+
+def mlp(widths, activation, input_gradient=True):
+    """Build linear layers from each width to the next, with the activation between them."""
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}")
+    for width in widths:
+        if not isinstance(width, (int, np.integer)) or width < 1:
+            raise ValueError(f"every layer's width must be a whole number ≥ 1, got {width!r}")
+    layers = []
+    for n_in, n_out in pairwise(widths):
+        layers += [Linear(n_in, n_out, input_gradient or bool(layers)), ACTIVATIONS[activation]()]
+    return Sequential(layers[:-1])
+
+
+class GaussianEncoder:
+    """q_φ(z|x) = N(z; mean(x), diag(σ²(x))) (the paper's eq. 9 and appendix C.2).
+
+    Parameters
+    ----------
+    n_pixels : int
+        Width D of the data.
+    hidden : sequence of int
+        Width of each hidden layer; the paper has one.
+    n_latent : int
+        Width Z of the latent space.
+    activation : {"tanh", "relu", "softplus"}
+    init : {"fan-in", "paper"}
+        See `vae_np.layers.initial_weight`.
+    seed : int
+        For the initial weights.
+    dtype : numpy.dtype
+    device : {"cpu", "gpu"}
+
+    Attributes
+    ----------
+    parameters : ParameterVector
+        φ: all weights and biases.
+    """
+
+    def __init__(
+        self,
+        n_pixels,
+        hidden,
+        n_latent,
+        activation="tanh",
+        init="fan-in",
+        seed=0,
+        dtype=np.float32,
+        device="cpu",
+    ):
+        self.n_pixels, self.n_latent = n_pixels, n_latent
+        # The two heads, mean and log-variance, are one linear layer of width 2 Z.
+        self.network = mlp([n_pixels, *hidden, 2 * n_latent], activation, input_gradient=False)
+        generator = np.random.default_rng(seed)
+        self.parameters = ParameterVector(
+            self.network.initial_values(generator, init), dtype, device
+        )
+        self.network.bind(self.parameters)
+
+    def __repr__(self):
+        return f"GaussianEncoder({self.network})"
+
+    def forward(self, x):
+        """(N, D) data to q_φ(z|x), a `DiagonalGaussian` over (N, Z)."""
+        heads = self.network.forward(x)
+        return DiagonalGaussian(*_halves(heads))
+
+    def backward(self, dmean, dlog_var):
+        """Fill φ's gradient from the derivatives with respect to q's parameters."""
+        self.network.backward(_joined(dmean, dlog_var))
+
+
+class BernoulliDecoder:
+    """p_θ(x|z) = Bernoulli(x; logits(z)) (appendix C.1).
+
+    Parameters as for `GaussianEncoder`, in the other direction.
+
+    Attributes
+    ----------
+    parameters : ParameterVector
+        θ: all weights and biases.
+    """
+
+    def __init__(
+        self,
+        n_latent,
+        hidden,
+        n_pixels,
+        activation="tanh",
+        init="fan-in",
+        seed=1,
+        dtype=np.float32,
+        device="cpu",
+    ):
+        self.n_pixels, self.n_latent = n_pixels, n_latent
+        self.network = mlp([n_latent, *hidden, n_pixels], activation)
+        generator = np.random.default_rng(seed)
+        self.parameters = ParameterVector(
+            self.network.initial_values(generator, init), dtype, device
+        )
+        self.network.bind(self.parameters)
+
+    def __repr__(self):
+        return f"BernoulliDecoder({self.network})"
+
+    def forward(self, z):
+        """(..., Z) latents to p_θ(x|z), a `Bernoulli` over (..., D)."""
+        return Bernoulli(self.network.forward(z))
+
+    def backward(self, dlogits):
+        """Fill θ's gradient and return dz."""
+        return self.network.backward(dlogits)
+
+
+class GaussianDecoder:
+    """p_θ(x|z) = N(x; mean(z), diag(σ²)) (appendix C.2).
+
+    Parameters as for `GaussianEncoder`, in the other direction, and:
+
+    Parameters
+    ----------
+    noise : {"fixed", "learned", "per-output"}
+        σ is ``std`` and stays so; or one number, learned, that starts at ``std``; or one number
+        per output, from the network, as in the paper.
+    std : float
+        With "fixed", the default 1/√2 makes log p(x|z) minus the squared error, plus a constant.
+    squash : bool
+        Squash the mean into (0, 1) by a sigmoid, as the paper does for Frey Face.
+    """
+
+    def __init__(
+        self,
+        n_latent,
+        hidden,
+        n_pixels,
+        noise="per-output",
+        std=SQUARED_ERROR_STD,
+        squash=False,
+        activation="tanh",
+        init="fan-in",
+        seed=1,
+        dtype=np.float32,
+        device="cpu",
+    ):
+        if noise not in NOISES:
+            raise ValueError(f"noise must be one of {', '.join(NOISES)}, got {noise!r}")
+        if not (math.isfinite(std) and std > 0):
+            raise ValueError(f"std must be a finite number > 0, got {std!r}")
+        self.n_pixels, self.n_latent, self.noise = n_pixels, n_latent, noise
+        outputs = 2 * n_pixels if noise == "per-output" else n_pixels
+        self.network = mlp([n_latent, *hidden, outputs], activation)
+        self.squash = Sigmoid() if squash else None
+
+        initial = self.network.initial_values(np.random.default_rng(seed), init)
+        log_var = np.array(2 * math.log(std), dtype)
+        if noise == "learned":
+            initial["log_var"] = log_var
+        self.parameters = ParameterVector(initial, dtype, device)
+        self.network.bind(self.parameters)
+        if noise == "learned":
+            self.log_var = self.parameters.views(self.parameters.value)["log_var"]
+            self.dlog_var = self.parameters.views(self.parameters.grad)["log_var"]
+        elif noise == "fixed":
+            self.log_var = to_device(log_var, device)
+
+    def __repr__(self):
+        squash = ", mean squashed" if self.squash else ""
+        return f"GaussianDecoder({self.network}; noise {self.noise}{squash})"
+
+    def forward(self, z):
+        """(..., Z) latents to p_θ(x|z), a `DiagonalGaussian` over (..., D)."""
+        outputs = self.network.forward(z)
+        mean, log_var = _halves(outputs) if self.noise == "per-output" else (outputs, self.log_var)
+        if self.squash:
+            mean = self.squash.forward(mean)
+        return DiagonalGaussian(mean, log_var)
+
+    def backward(self, dmean, dlog_var):
+        """Fill θ's gradient and return dz."""
+        if self.squash:
+            dmean = self.squash.backward(dmean)
+        if self.noise == "per-output":
+            return self.network.backward(_joined(dmean, dlog_var))
+        if self.noise == "learned":
+            self.dlog_var[...] = dlog_var
+        return self.network.backward(dmean)
+
+
+def _halves(outputs):
+    """Cut the last axis in two."""
+    width = outputs.shape[-1] // 2
+    return outputs[..., :width], outputs[..., width:]
+
+
+def _joined(left, right):
+    """Undo `_halves`."""
+    return array_module(left).concatenate([left, right], axis=-1)

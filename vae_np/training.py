@@ -1,0 +1,330 @@
+"""AEVB, the paper's Algorithm 1: shuffle, minibatch, noise, gradient, step."""
+
+import json
+import os
+import signal
+import threading
+import time
+import zipfile
+import zlib
+from contextlib import contextmanager
+
+import numpy as np
+from tqdm import tqdm
+
+from vae_np.backend import random_generator, to_device, to_numpy
+from vae_np.distributions import binarize
+from vae_np.networks import BernoulliDecoder
+
+CHECKPOINT_FORMAT = "vae_np checkpoint 1"
+
+
+class DivergenceError(ValueError):
+    """Training met a bound that is not a finite number."""
+
+
+class CheckpointError(ValueError):
+    """A file is not a checkpoint that this trainer can go on from."""
+
+
+class Trainer:
+    """Trains a `VAE` and remembers where it is, so that it can stop at any step and go on.
+
+    Each epoch's shuffle and noise come from ``seed`` and the epoch's number alone. A trainer that
+    goes on within an epoch draws that epoch's randomness once more from its start, and so ends
+    with the same weights, bit for bit, as one that was never stopped.
+
+    Parameters
+    ----------
+    model : VAE
+    optimizer : Optimizer
+        Of ``model.parameters``.
+    images : (N, D) array, uint8 or float
+        The training set. It is kept on the model's device as it is, and turned into floats one
+        minibatch at a time.
+    batch_size : int
+        Examples per step; the last minibatch of an epoch takes what is left.
+    n_draws : int
+        L, the noise samples per example.
+    binarize : bool
+        Draw fresh binary images from the grey ones each epoch, white with the pixel's value as
+        the probability.
+    weight_prior : bool
+        Maximize the bound plus log p(θ) with p(θ) = N(0, I), the paper's MAP.
+    seed : int
+
+    Attributes
+    ----------
+    epoch, step : int
+        How many epochs are complete, and how many steps of the one under way.
+    history : list of dict
+        One row per complete epoch: ``epoch``, ``train_bound``, ``train_reconstruction`` and
+        ``train_kl`` (means over the epoch's minibatches while the weights moved; nats per
+        example), what ``evaluate`` returned, and ``seconds`` of training so far.
+    seconds : float
+        Time spent in training steps, evaluation left out.
+    """
+
+    def __init__(
+        self,
+        model,
+        optimizer,
+        images,
+        batch_size=100,
+        n_draws=1,
+        binarize=False,
+        weight_prior=False,
+        seed=0,
+    ):
+        for name, value in (("batch_size", batch_size), ("n_draws", n_draws)):
+            if not isinstance(value, (int, np.integer)) or value < 1:
+                raise ValueError(f"{name} must be a whole number ≥ 1, got {value!r}")
+        if binarize and not isinstance(model.decoder, BernoulliDecoder):
+            raise ValueError("binarize makes binary images, which need a Bernoulli decoder")
+        self.model, self.optimizer = model, optimizer
+        self.images = to_device(model.check(images), model.device)
+        self.batch_size, self.n_draws, self.binarize = batch_size, n_draws, binarize
+        self.prior_weight = 1 / len(images) if weight_prior else 0.0
+        self.seed = seed
+        self.epoch, self.step, self.history, self.seconds = 0, 0, [], 0.0
+        self.steps_per_epoch = -(-len(images) // batch_size)
+        # Reconstruction and KL of each step of the epoch under way; they stay on the device.
+        self.record = to_device(np.zeros((self.steps_per_epoch, 2)), model.device)
+
+    def fit(self, epochs, evaluate=None, after_epoch=None, progress=True):
+        """Train until ``epochs`` epochs are complete in all.
+
+        Parameters
+        ----------
+        epochs : int
+        evaluate : callable, optional
+            Called without arguments after each epoch; returns a dict that joins the history row.
+        after_epoch : callable, optional
+            Called with the new history row: the place to print it and to save a checkpoint.
+        progress : bool
+            Show a progress bar with the running bound.
+
+        Returns
+        -------
+        bool
+            True if all epochs are complete; False if Ctrl-C stopped it, after a whole step.
+
+        Raises
+        ------
+        DivergenceError
+            If the bound is no longer finite: at once on the CPU, at the epoch's end on a GPU,
+            where looking at every step would make the GPU wait.
+        """
+        bar = tqdm(
+            total=epochs * self.steps_per_epoch,
+            unit="step",
+            disable=not progress,
+            initial=self.epoch * self.steps_per_epoch + self.step,
+            dynamic_ncols=True,
+        )
+        with bar, _deferred_interrupt() as interrupted:
+            while self.epoch < epochs and not interrupted():
+                started = time.perf_counter()
+                for x, noise in self._minibatches():
+                    self._train_step(x, noise)
+                    self._show(bar)
+                    if interrupted():
+                        break
+                self._check_finite(to_numpy(self.record)[: self.step])
+                self.seconds += time.perf_counter() - started
+                if self.step == self.steps_per_epoch:
+                    self._complete_epoch(evaluate, after_epoch)
+        return self.epoch >= epochs
+
+    def _minibatches(self):
+        """Yield (x, noise) for every step that this epoch still has to do."""
+        model = self.model
+        order = np.random.default_rng([self.seed, self.epoch]).permutation(len(self.images))
+        order = to_device(order, model.device)
+        generator = random_generator([self.seed, self.epoch, 1], model.device)
+        for step in range(self.steps_per_epoch):
+            rows = order[step * self.batch_size : (step + 1) * self.batch_size]
+            shape = (self.n_draws, len(rows), model.n_latent)
+            noise = generator.standard_normal(shape, dtype=model.dtype)
+            if self.binarize:
+                uniform = generator.random((len(rows), model.n_pixels), dtype=model.dtype)
+            if step >= self.step:  # of the steps before it only the draws are repeated
+                x = model.as_pixels(self.images[rows])
+                yield binarize(x, uniform) if self.binarize else x, noise
+
+    def _train_step(self, x, noise):
+        with np.errstate(over="ignore", invalid="ignore"):  # divergence shows in the bound
+            bound = self.model.bound_and_gradient(x, noise, self.prior_weight)
+        self.record[self.step, 0] = bound.reconstruction.mean()
+        self.record[self.step, 1] = bound.kl.mean()
+        if self.model.device == "cpu":
+            self._check_finite(self.record[self.step : self.step + 1], self.step)
+        self.optimizer.step()
+        self.step += 1
+
+    def _check_finite(self, record, first_step=0):
+        bad = np.flatnonzero(~np.isfinite(record).all(axis=1))
+        if bad.size:
+            raise self._divergence(first_step + int(bad[0]) + 1)
+
+    def _divergence(self, step):
+        return DivergenceError(
+            f"the bound is not finite at step {self.epoch * self.steps_per_epoch + step} "
+            f"(epoch {self.epoch + 1}): training diverged; a learning rate below "
+            f"{self.optimizer.learning_rate:g} may help"
+        )
+
+    def _complete_epoch(self, evaluate, after_epoch):
+        sizes = np.full(self.steps_per_epoch, self.batch_size)
+        sizes[-1] = len(self.images) - sizes[:-1].sum()
+        reconstruction, kl = (sizes @ to_numpy(self.record) / len(self.images)).tolist()
+        row = {
+            "epoch": self.epoch + 1,
+            "train_bound": reconstruction - kl,
+            "train_reconstruction": reconstruction,
+            "train_kl": kl,
+        }
+        if evaluate:
+            row |= evaluate()
+            if not np.isfinite(list(row.values())).all():
+                raise self._divergence(self.steps_per_epoch)
+        row["seconds"] = self.seconds
+        self.epoch, self.step = self.epoch + 1, 0
+        self.history.append(row)
+        if after_epoch:
+            after_epoch(row)
+
+    def _show(self, bar):
+        bar.update()
+        if self.model.device == "cpu":  # on a GPU, looking would make it wait
+            reconstruction, kl = self.record[max(0, self.step - 100) : self.step].mean(axis=0)
+            bar.set_postfix_str(f"bound {reconstruction - kl:.2f} nats", refresh=False)
+
+    # Checkpoints
+
+    def save(self, path, settings=None):
+        """Write everything that going on needs into ``path``, whole or not at all.
+
+        Parameters
+        ----------
+        path : str or Path
+            An ``.npz`` file. It is written under another name and then renamed: a crash on the
+            way leaves an older checkpoint as it was.
+        settings : dict, optional
+            The caller's own, as JSON; `read_settings` gives it back.
+        """
+        about = {
+            "format": CHECKPOINT_FORMAT,
+            "identity": self._identity(),
+            "settings": settings,
+            "epoch": self.epoch,
+            "step": self.step,
+            "optimizer_steps": self.optimizer.steps,
+            "seconds": self.seconds,
+            "history": self.history,
+        }
+        unfinished = f"{path}.part"
+        with open(unfinished, "wb") as file:
+            arrays = {name: to_numpy(array) for name, array in self._arrays().items()}
+            np.savez(file, about=json.dumps(about), **arrays)
+        os.replace(unfinished, path)
+
+    def load(self, path):
+        """Go on from the checkpoint at ``path``.
+
+        Raises
+        ------
+        CheckpointError
+            If the file is missing, cut short, not a checkpoint, or of a model, an optimizer or
+            training settings other than this trainer's. The trainer is then unchanged.
+        """
+        about, arrays = _read_checkpoint(path)
+        for name, ours in self._identity().items():
+            theirs = about["identity"].get(name)
+            if theirs != ours:
+                raise CheckpointError(
+                    f"{path} is a checkpoint of another run: its {name} is {theirs}, not {ours}"
+                )
+        own = self._arrays()
+        if arrays.keys() != own.keys() or any(arrays[k].shape != own[k].shape for k in own):
+            raise CheckpointError(f"{path} does not hold this model's arrays")
+        for name, array in own.items():
+            array[...] = to_device(arrays[name], self.model.device)
+        self.epoch, self.step, self.seconds = about["epoch"], about["step"], about["seconds"]
+        self.optimizer.steps, self.history = about["optimizer_steps"], about["history"]
+
+    def _arrays(self):
+        """Every array that training changes, by name."""
+        arrays = {"record": self.record}
+        networks = zip(
+            ("encoder", "decoder"), self.model.parameters, self.optimizer.state, strict=True
+        )
+        for name, vector, state in networks:
+            arrays[name] = vector.value
+            arrays |= {f"{name}_optimizer_{i}": array for i, array in enumerate(state)}
+        return arrays
+
+    def _identity(self):
+        """What must be the same in a run that goes on."""
+        return {
+            "encoder": repr(self.model.encoder),
+            "decoder": repr(self.model.decoder),
+            "dtype": self.model.dtype.name,
+            "KL weight": self.model.kl_weight,
+            "optimizer": type(self.optimizer).__name__,
+            "learning rate": self.optimizer.learning_rate,
+            "number of training images": len(self.images),
+            "batch size": self.batch_size,
+            "number of draws": self.n_draws,
+            "binarize": self.binarize,
+            "weight prior": bool(self.prior_weight),
+            "seed": self.seed,
+        }
+
+
+def read_settings(path):
+    """Return the ``settings`` that `Trainer.save` was given; CheckpointError as for its load."""
+    return _read_checkpoint(path)[0]["settings"]
+
+
+def _read_checkpoint(path):
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        about = json.loads(str(arrays.pop("about")))
+    except FileNotFoundError:
+        raise CheckpointError(f"there is no checkpoint at {path}") from None
+    except (
+        KeyError,
+        ValueError,
+        EOFError,
+        OSError,
+        AttributeError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
+        raise CheckpointError(
+            f"{path} is not a whole vae_np checkpoint, it may be cut short ({error})"
+        ) from None
+    if not isinstance(about, dict) or about.get("format") != CHECKPOINT_FORMAT:
+        raise CheckpointError(f'{path} is not a checkpoint of the format "{CHECKPOINT_FORMAT}"')
+    return about, arrays
+
+
+@contextmanager
+def _deferred_interrupt():
+    """Let a first Ctrl-C wait for the step under way to be whole; a second one acts at once."""
+    seen = []
+
+    def remember(signum, frame):
+        seen.append(signum)
+        signal.signal(signal.SIGINT, previous)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False  # Ctrl-C reaches the main thread alone
+        return
+    previous = signal.signal(signal.SIGINT, remember)
+    try:
+        yield lambda: bool(seen)
+    finally:
+        signal.signal(signal.SIGINT, previous)

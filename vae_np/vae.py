@@ -1,0 +1,160 @@
+"""The variational autoencoder: an encoder, a decoder and a bound. Start reading here."""
+
+import math
+
+import numpy as np
+
+from vae_np.backend import array_module, device_of, to_device
+from vae_np.bounds import sgvb_b, sgvb_b_backward
+from vae_np.networks import BernoulliDecoder
+
+
+class VAE:
+    """Encoder q_φ(z|x), prior p(z) = N(0, I) and decoder p_θ(x|z).
+
+    Parameters
+    ----------
+    encoder : GaussianEncoder
+    decoder : BernoulliDecoder or GaussianDecoder
+        Of the same widths, dtype and device as the encoder.
+    kl_weight : float
+        Weight of the KL in the *loss*: 1 maximizes the bound; 0 leaves a plain autoencoder; other
+        values are the β of a β-VAE. The bound that is reported always has the weight 1.
+
+    Attributes
+    ----------
+    parameters : list of ParameterVector
+        φ (the encoder's) and θ (the decoder's).
+    """
+
+    def __init__(self, encoder, decoder, kl_weight=1.0):
+        for width in ("n_latent", "n_pixels"):
+            ours, theirs = getattr(encoder, width), getattr(decoder, width)
+            if ours != theirs:
+                raise ValueError(f"{width} differs: encoder {ours}, decoder {theirs}")
+        phi, theta = encoder.parameters.value, decoder.parameters.value
+        if phi.dtype != theta.dtype or device_of(phi) != device_of(theta):
+            raise ValueError(
+                "encoder and decoder must share dtype and device: encoder "
+                f"{phi.dtype} on {device_of(phi)}, decoder {theta.dtype} on {device_of(theta)}"
+            )
+        if not (math.isfinite(kl_weight) and kl_weight >= 0):
+            raise ValueError(f"kl_weight must be a finite number ≥ 0, got {kl_weight!r}")
+        self.encoder, self.decoder, self.kl_weight = encoder, decoder, kl_weight
+        self.parameters = [encoder.parameters, decoder.parameters]
+        self.n_pixels, self.n_latent = encoder.n_pixels, encoder.n_latent
+        self.dtype, self.device = phi.dtype, device_of(phi)
+
+    # Learning
+
+    def bound(self, x, noise):
+        """The lower bound on log p(x) for each example.
+
+        Parameters
+        ----------
+        x : (N, D) array
+            Pixels in [0, 1], as `as_pixels` makes them.
+        noise : (L, N, Z) array
+            Draws from N(0, I), L for each example.
+
+        Returns
+        -------
+        Bound
+            Reconstruction, KL and value of each example; nats.
+        """
+        q = self.encoder.forward(x)
+        z = q.sample(noise)
+        p = self.decoder.forward(z)
+        return sgvb_b(x, q, p)
+
+    def bound_and_gradient(self, x, noise, prior_weight=0.0):
+        """One step of Algorithm 1 up to the update: the bound, and the gradient of the loss.
+
+        The loss is minus the bound, averaged over the examples, with `kl_weight` on its KL, and
+        minus ``prior_weight`` · log p(θ) under the weight prior p(θ) = N(0, I): 0 for maximum
+        likelihood, 1/(size of the training set) for the paper's MAP. Its gradient goes to
+        ``encoder.parameters.grad`` and ``decoder.parameters.grad``. Parameters as for `bound`.
+        """
+        q = self.encoder.forward(x)
+        z = q.sample(noise)
+        p = self.decoder.forward(z)
+        bound = sgvb_b(x, q, p)
+
+        n_examples = x.shape[0]
+        upstream = array_module(x).full(n_examples, -1 / n_examples, dtype=x.dtype)
+        dp, (dmean_kl, dlog_var_kl) = sgvb_b_backward(x, q, p, upstream, self.kl_weight)
+        dz = self.decoder.backward(*dp)  # fills θ's gradient
+        dmean, dlog_var = q.sample_backward(noise, dz)  # the reparameterization gradient
+        self.encoder.backward(dmean + dmean_kl, dlog_var + dlog_var_kl)  # fills φ's gradient
+
+        if prior_weight:
+            theta = self.decoder.parameters
+            theta.grad += prior_weight * theta.value  # −∇ log N(θ; 0, I) = θ
+        return bound
+
+    # Using the model
+
+    def encode(self, images):
+        """(N, D) images to q_φ(z|x), a `DiagonalGaussian` over (N, Z)."""
+        return self.encoder.forward(self.as_pixels(self.check(images)))
+
+    def decode(self, z):
+        """(..., Z) latents to p_θ(x|z), a distribution over (..., D)."""
+        z = to_device(z, self.device).astype(self.dtype, copy=False)
+        if z.shape[-1:] != (self.n_latent,):
+            raise ValueError(f"z must have shape (..., {self.n_latent}), got {z.shape}")
+        return self.decoder.forward(z)
+
+    def reconstruct_mean(self, images):
+        """What most code shows as "the reconstruction": the mean of p_θ(x|z) at q's mean."""
+        return self.decode(self.encode(images).mean).mean
+
+    def reconstruct_draw(self, images, generator):
+        """The model's own reconstruction: z drawn from q_φ(z|x), then x from p_θ(x|z)."""
+        return self.decode(self.encode(images).draw(generator)).draw(generator)
+
+    def sample_mean(self, count, generator):
+        """The means of p_θ(x|z) for ``count`` draws z ~ p(z): what the paper's figure 5 shows."""
+        return self.decode(self._prior_draw(count, generator)).mean
+
+    def sample_draw(self, count, generator):
+        """New data, (count, D): z drawn from p(z), then x from p_θ(x|z)."""
+        return self.decode(self._prior_draw(count, generator)).draw(generator)
+
+    def _prior_draw(self, count, generator):
+        return generator.standard_normal((count, self.n_latent), dtype=self.dtype)
+
+    # Data
+
+    def as_pixels(self, images):
+        """(N, D) images on the model's device, uint8 or float, to floats of the model's dtype."""
+        images = to_device(images, self.device)
+        x = images.astype(self.dtype, copy=False)
+        return x / 255 if images.dtype == np.uint8 else x
+
+    def check(self, images):
+        """Return ``images`` if the model can take them.
+
+        Raises
+        ------
+        ValueError
+            If the shape is not (N, D) with N ≥ 1 and the model's D, the dtype is not uint8 or
+            float, or a value is not finite or, for a Bernoulli decoder, outside [0, 1].
+        """
+        if images.ndim != 2 or images.shape[1] != self.n_pixels or images.shape[0] == 0:
+            raise ValueError(
+                f"images must have shape (N, {self.n_pixels}) with N ≥ 1, got {images.shape}"
+            )
+        if images.dtype == np.uint8:
+            return images
+        if images.dtype.kind != "f":
+            raise ValueError(f"images must be uint8 or float, got {images.dtype}")
+        xp = array_module(images)
+        if not xp.isfinite(images).all():
+            raise ValueError("images must be finite, got NaN or infinity")
+        low, high = float(images.min()), float(images.max())
+        if isinstance(self.decoder, BernoulliDecoder) and (low < 0 or high > 1):
+            raise ValueError(
+                f"images must lie in [0, 1] for a Bernoulli decoder, got {low:g} to {high:g}"
+            )
+        return images
