@@ -5,6 +5,7 @@ themselves decide, so a CPU model and a GPU model can live side by side in one p
 """
 
 import sys
+from functools import cache
 
 import numpy as np
 
@@ -44,6 +45,12 @@ def _working_cupy():
             f"({_first_line(error)}). Install it for your driver's CUDA version: "
             'python -m pip install -e ".[cuda12]" or ".[cuda13]" (nvidia-smi shows the version)'
         ) from None
+    _check_gpu(cupy)
+    return cupy
+
+
+@cache  # once: it makes the GPU compute and the host wait
+def _check_gpu(cupy):
     try:
         gpus = cupy.cuda.runtime.getDeviceCount()
     except cupy.cuda.runtime.CUDARuntimeError as error:
@@ -61,7 +68,6 @@ def _working_cupy():
             f"({_first_line(error)}). If the CUDA toolkit is missing, install it beside CuPy: "
             'python -m pip install "cupy-cuda12x[ctk]" (or cupy-cuda13x)'
         ) from None
-    return cupy
 
 
 def _first_line(error):

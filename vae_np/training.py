@@ -1,30 +1,21 @@
 """AEVB, the paper's Algorithm 1: shuffle, minibatch, noise, gradient, step."""
 
-import json
-import os
 import signal
 import threading
 import time
-import zipfile
-import zlib
 from contextlib import contextmanager
 
 import numpy as np
 from tqdm import tqdm
 
 from vae_np.backend import random_generator, to_device, to_numpy
+from vae_np.checkpoints import CheckpointError, read_checkpoint, write_checkpoint
 from vae_np.distributions import binarize
 from vae_np.networks import BernoulliDecoder
-
-CHECKPOINT_FORMAT = "vae_np checkpoint 1"
 
 
 class DivergenceError(ValueError):
     """Training met a bound that is not a finite number."""
-
-
-class CheckpointError(ValueError):
-    """A file is not a checkpoint that this trainer can go on from."""
 
 
 class Trainer:
@@ -208,13 +199,11 @@ class Trainer:
         Parameters
         ----------
         path : str or Path
-            An ``.npz`` file. It is written under another name and then renamed: a crash on the
-            way leaves an older checkpoint as it was.
+            An ``.npz`` file.
         settings : dict, optional
             The caller's own, as JSON; `read_settings` gives it back.
         """
         about = {
-            "format": CHECKPOINT_FORMAT,
             "identity": self._identity(),
             "settings": settings,
             "epoch": self.epoch,
@@ -223,11 +212,7 @@ class Trainer:
             "seconds": self.seconds,
             "history": self.history,
         }
-        unfinished = f"{path}.part"
-        with open(unfinished, "wb") as file:
-            arrays = {name: to_numpy(array) for name, array in self._arrays().items()}
-            np.savez(file, about=json.dumps(about), **arrays)
-        os.replace(unfinished, path)
+        write_checkpoint(path, about, self._arrays())
 
     def load(self, path):
         """Go on from the checkpoint at ``path``.
@@ -238,7 +223,7 @@ class Trainer:
             If the file is missing, cut short, not a checkpoint, or of a model, an optimizer or
             training settings other than this trainer's. The trainer is then unchanged.
         """
-        about, arrays = _read_checkpoint(path)
+        about, arrays = read_checkpoint(path)
         for name, ours in self._identity().items():
             theirs = about["identity"].get(name)
             if theirs != ours:
@@ -280,35 +265,6 @@ class Trainer:
             "weight prior": bool(self.prior_weight),
             "seed": self.seed,
         }
-
-
-def read_settings(path):
-    """Return the ``settings`` that `Trainer.save` was given; CheckpointError as for its load."""
-    return _read_checkpoint(path)[0]["settings"]
-
-
-def _read_checkpoint(path):
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        about = json.loads(str(arrays.pop("about")))
-    except FileNotFoundError:
-        raise CheckpointError(f"there is no checkpoint at {path}") from None
-    except (
-        KeyError,
-        ValueError,
-        EOFError,
-        OSError,
-        AttributeError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
-        raise CheckpointError(
-            f"{path} is not a whole vae_np checkpoint, it may be cut short ({error})"
-        ) from None
-    if not isinstance(about, dict) or about.get("format") != CHECKPOINT_FORMAT:
-        raise CheckpointError(f'{path} is not a checkpoint of the format "{CHECKPOINT_FORMAT}"')
-    return about, arrays
 
 
 @contextmanager

@@ -1,0 +1,187 @@
+"""The command line of train.py: its options, and the folder that a run's files go to."""
+
+import argparse
+import math
+from itertools import chain, count, takewhile
+from pathlib import Path
+
+from vae_np.backend import DEVICES
+from vae_np.checkpoints import read_checkpoint
+from vae_np.networks import ACTIVATIONS, NOISES
+from vae_np.optimizers import OPTIMIZERS
+
+CHECKPOINT, HISTORY, SUMMARY = "checkpoint.npz", "history.csv", "summary.json"
+
+
+def parse(argv, description):
+    """The command line's arguments, joined with the saved ones on --resume, and the folder."""
+    parser = make_parser(description)
+    args = parser.parse_args(argv)
+    out = choose_folder(args)
+    if args.resume:
+        about, _ = read_checkpoint(out / CHECKPOINT)
+        saved = about["settings"]
+        if not isinstance(saved, dict):
+            raise ValueError(f"{out / CHECKPOINT} was not written by this program")
+        parser.set_defaults(**saved)
+        args = parser.parse_args(argv)
+        for name, value in saved.items():
+            if name not in ("epochs", "device") and getattr(args, name) != value:
+                raise ValueError(
+                    f"the run in {out} has --{name.replace('_', '-')} {value}, not "
+                    f"{getattr(args, name)}: leave the option out to go on with it"
+                )
+    if args.noise and args.decoder != "gaussian":
+        raise ValueError("--noise is the Gaussian decoder's: add --decoder gaussian")
+    return args, out
+
+
+def settings(args):
+    return {k: v for k, v in vars(args).items() if k not in ("out", "resume", "overwrite")}
+
+
+def choose_folder(args):
+    """Where this run's files go; a folder that holds another run is never chosen silently."""
+    if args.out:
+        out = Path(args.out)
+        if not args.resume and not args.overwrite and holds_run(out):
+            raise ValueError(
+                f"--out {out} holds another run: --resume goes on with it, --overwrite replaces it"
+            )
+        return out
+    base = Path("runs") / Path(args.data).stem
+    if args.overwrite:
+        return base
+    numbered = chain([base], (base.with_name(f"{base.name}-{n}") for n in count(2)))
+    taken = list(takewhile(holds_run, numbered))
+    free = base.with_name(f"{base.name}-{len(taken) + 1}") if taken else base
+    if args.resume:
+        if not taken:
+            raise ValueError(f"there is no run in {base} to resume")
+        return taken[-1]
+    if taken:
+        print(f"{taken[-1]} holds an earlier run; this one goes to {free}.")
+    return free
+
+
+def holds_run(folder):
+    return any((folder / name).exists() for name in (CHECKPOINT, HISTORY, SUMMARY))
+
+
+def make_parser(description):
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+
+    def choice(option, choices, help, default):
+        add(option, choices=list(choices), default=default, help=help)
+
+    def number(option, kind, minimum, help, default, **more):
+        add(option, type=_number(kind, minimum), default=default, metavar="N", help=help, **more)
+
+    add(
+        "--data",
+        default="mnist5k",
+        metavar="NAME",
+        help="mnist5k (embedded), mnist, frey, or your own .npz (array x) or .npy file of images "
+        "(default: mnist5k)",
+    )
+    number("--latent", int, 1, "width of the latent space z (default: 20)", 20)
+    number(
+        "--hidden",
+        int,
+        1,
+        "width of each hidden layer, from the data inwards; the decoder "
+        "mirrors them (default: 500)",
+        [500],
+        nargs="+",
+    )
+    choice("--activation", ACTIVATIONS, "the hidden units (default: tanh, the paper's)", "tanh")
+    choice(
+        "--init",
+        ("fan-in", "paper"),
+        "initial weights: within 1/sqrt(inputs), or the paper's N(0, 0.01²) (default: fan-in)",
+        "fan-in",
+    )
+    choice(
+        "--decoder",
+        ("bernoulli", "gaussian"),
+        "p(x|z): bernoulli for binary or grey pixels, "
+        "gaussian (mean squashed into 0 to 1) for real ones (default: bernoulli)",
+        "bernoulli",
+    )
+    choice(
+        "--noise",
+        NOISES,
+        "the gaussian decoder's sigma: fixed at 1/sqrt(2), which makes the "
+        "loss the squared error; one learned number; or one per output, from the network "
+        "(default: per-output)",
+        None,
+    )
+    add(
+        "--binarize",
+        action="store_true",
+        help="draw fresh black-and-white images from the grey ones each epoch",
+    )
+    number("--epochs", int, 1, "passes over the training set (default: 80)", 80)
+    number("--batch-size", int, 1, "examples per step (default: 100)", 100)
+    number("--samples", int, 1, "L: draws of z per example and step (default: 1)", 1)
+    number(
+        "--kl-weight",
+        float,
+        0,
+        "weight of the KL term: 1 maximizes the bound, 0 is a plain "
+        "autoencoder, others are the beta of a beta-VAE (default: 1)",
+        1.0,
+    )
+    choice(
+        "--optimizer",
+        OPTIMIZERS,
+        "how a gradient becomes a step; the paper's is adagrad (default: adam)",
+        "adam",
+    )
+    number(
+        "--learning-rate",
+        float,
+        0,
+        "the step size (default: "
+        + ", ".join(f"{o.default_learning_rate:g} for {n}" for n, o in OPTIMIZERS.items())
+        + ")",
+        None,
+    )
+    add(
+        "--weight-prior",
+        action="store_true",
+        help="add the paper's prior N(0, I) on the decoder's weights (MAP)",
+    )
+    number("--seed", int, 0, "for initial weights, shuffling and noise (default: 0)", 0)
+    choice("--device", DEVICES, "gpu needs CuPy and an NVIDIA GPU (default: cpu)", "cpu")
+    add(
+        "--out",
+        metavar="FOLDER",
+        help="where the results go (default: the first of "
+        "runs/NAME, runs/NAME-2, ... that is free)",
+    )
+    again = parser.add_mutually_exclusive_group()
+    again.add_argument("--overwrite", action="store_true", help="replace the run in the folder")
+    again.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the run in --out, or the latest one, with its settings",
+    )
+    return parser
+
+
+def _number(kind, minimum):
+    def convert(text):
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not minimum <= value < math.inf:
+            noun = "whole number" if kind is int else "number"
+            raise argparse.ArgumentTypeError(f"wants a {noun} of at least {minimum}, got {text!r}")
+        return value
+
+    return convert

@@ -1,0 +1,162 @@
+"""The GPU path, on a stand-in for CuPy here and on real CuPy under ``-m gpu``."""
+
+import ast
+import importlib
+import subprocess
+import sys
+from functools import reduce
+from pathlib import Path
+
+import numpy as np
+import pytest
+import stand_in_cupy
+from conftest import make_model
+
+import vae_np
+from vae_np import SGD, Adagrad, Adam, Trainer
+from vae_np.backend import array_module, device_module, random_generator, to_device, to_numpy
+from vae_np.evaluation import evaluate_bound, importance_sampled_log_likelihood
+
+DECODERS = ("bernoulli", "fixed", "learned", "per-output")
+
+
+def test_arrays_decide_their_module(gpu):
+    on_device = to_device(np.ones(3), gpu)
+    assert array_module(np.ones(3)) is np
+    assert array_module(np.ones(3), on_device) is device_module(gpu)
+    assert isinstance(to_numpy(on_device), np.ndarray)
+
+
+def test_stand_in_refuses_what_cupy_refuses(gpu):
+    on_device = to_device(np.ones(3), gpu)
+    for mix in (
+        lambda: np.asarray(on_device),
+        lambda: on_device + np.ones(3),
+        lambda: np.ones(3) * on_device,
+        lambda: device_module(gpu).maximum(on_device, np.ones(3)),
+    ):
+        with pytest.raises(TypeError):
+            mix()
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+@pytest.mark.parametrize("activation", ["tanh", "relu", "softplus"])
+@pytest.mark.parametrize("optimizer", [SGD, Adagrad, Adam])
+def test_training_steps_equal_numpys(gpu, rng, decoder, activation, optimizer):
+    x, noise = rng.random((4, 6)), rng.standard_normal((5, 2, 4, 3))
+    results = []
+    for device in ("cpu", gpu):
+        model = make_model(decoder, activation=activation, device=device, dtype=np.float64)
+        steps = optimizer(model.parameters)
+        for noise_of_step in noise:
+            bound = model.bound_and_gradient(
+                to_device(x, device), to_device(noise_of_step, device), prior_weight=0.1
+            )
+            steps.step()
+        values = [to_numpy(vector.value) for vector in model.parameters]
+        results.append(np.concatenate([to_numpy(bound.value), *values]))
+    np.testing.assert_allclose(results[1], results[0], rtol=1e-11, atol=1e-13)
+
+
+def test_both_devices_start_from_the_same_weights(gpu):
+    for ours, theirs in zip(
+        make_model().parameters, make_model(device=gpu).parameters, strict=True
+    ):
+        np.testing.assert_array_equal(to_numpy(theirs.value), ours.value)
+
+
+@pytest.mark.parametrize("binarize", [False, True])
+def test_trainer_and_evaluation_run_on_the_device(gpu, rng, tmp_path, binarize):
+    images = (255 * rng.random((25, 6))).astype(np.uint8)
+    model = make_model(device=gpu)
+    trainer = Trainer(model, Adam(model.parameters), images, batch_size=10, binarize=binarize)
+    trainer.fit(2, lambda: {"test_bound": evaluate_bound(model, images).value}, progress=False)
+    trainer.save(tmp_path / "c.npz")
+    weights = to_numpy(model.parameters[1].value)
+    model.parameters[1].value[...] = 0
+    trainer.load(tmp_path / "c.npz")
+    np.testing.assert_array_equal(to_numpy(model.parameters[1].value), weights)
+    assert np.isfinite(trainer.history[-1]["test_bound"])
+    assert importance_sampled_log_likelihood(model, images, 3).shape == (25,)
+    generator = random_generator(0, gpu)
+    assert model.reconstruct_draw(images, generator).shape == (25, 6)
+    assert model.sample_draw(4, generator).shape == (4, 6)
+
+
+def test_nothing_comes_back_from_the_device_inside_an_epoch(monkeypatch, rng):
+    stand_in_cupy.install(monkeypatch)
+    model = make_model(device="gpu")
+    trainer = Trainer(model, Adam(model.parameters), rng.random((50, 6)), batch_size=5)
+    copies_at_step = []
+    step = trainer._train_step
+
+    def counting(*batch):
+        step(*batch)
+        copies_at_step.append(stand_in_cupy.host_copies)
+
+    monkeypatch.setattr(trainer, "_train_step", counting)
+    trainer.fit(1, progress=False)
+    assert len(copies_at_step) == 10
+    assert len(set(copies_at_step)) == 1
+
+
+def test_every_function_that_the_package_uses_exists_in_cupy():
+    cupy = pytest.importorskip("cupy", exc_type=ImportError)
+    used = set()
+    for path in Path(vae_np.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute) and ast.unparse(node).startswith("xp."):
+                used.add(ast.unparse(node).removeprefix("xp."))
+    assert {"exp", "tanh", "matmul"} <= used
+    missing = [name for name in used if not _has(cupy, name)]
+    assert not missing
+
+
+def _has(module, dotted):
+    try:
+        reduce(getattr, dotted.split("."), module)
+    except AttributeError:
+        return False
+    return True
+
+
+def test_cpu_never_imports_cupy():
+    code = "import sys, vae_np.training, vae_np.figures; sys.exit('cupy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_gpu_without_cupy_says_what_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)  # makes `import cupy` an ImportError
+    with pytest.raises(ValueError, match=r"needs CuPy.*cuda12"):
+        make_model(device="gpu")
+
+
+def test_gpu_without_a_driver_says_so(monkeypatch):
+    stand_in_cupy.install(monkeypatch)
+    runtime = importlib.import_module("cupy").cuda.runtime
+
+    def no_driver():
+        raise runtime.CUDARuntimeError("cudaErrorInsufficientDriver")
+
+    monkeypatch.setattr(runtime, "getDeviceCount", no_driver)
+    with pytest.raises(ValueError, match=r"NVIDIA GPU and its driver.*InsufficientDriver"):
+        to_device(np.ones(2), "gpu")
+    monkeypatch.setattr(runtime, "getDeviceCount", lambda: 0)
+    with pytest.raises(ValueError, match="lists none"):
+        random_generator(0, "gpu")
+
+
+def test_gpu_that_cannot_run_a_kernel_says_so(monkeypatch):
+    stand_in_cupy.install(monkeypatch)
+
+    def no_toolkit(*args):
+        raise OSError("libnvrtc.so.12: cannot open shared object file")
+
+    monkeypatch.setattr(importlib.import_module("cupy"), "arange", no_toolkit, raising=False)
+    with pytest.raises(ValueError, match=r"libnvrtc.*ctk"):
+        device_module("gpu")
+
+
+def test_unknown_device():
+    with pytest.raises(ValueError, match='device must be "cpu" or "gpu", got \'tpu\''):
+        device_module("tpu")

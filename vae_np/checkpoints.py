@@ -1,0 +1,71 @@
+"""Checkpoints: one ``.npz`` file each, written whole or not at all, and read without pickle."""
+
+import json
+import os
+import zipfile
+import zlib
+
+import numpy as np
+
+from vae_np.backend import to_numpy
+
+FORMAT = "vae_np checkpoint 1"
+
+
+class CheckpointError(ValueError):
+    """A file is not a checkpoint, or not one that can be gone on from here."""
+
+
+def write_checkpoint(path, about, arrays):
+    """Write a checkpoint.
+
+    It is written under another name and then renamed: a crash on the way leaves an older
+    checkpoint at ``path`` as it was.
+
+    Parameters
+    ----------
+    path : str or Path
+    about : dict
+        Of what JSON can hold.
+    arrays : dict of str to array
+        On either device.
+    """
+    about = json.dumps({"format": FORMAT, **about})
+    unfinished = f"{path}.part"
+    with open(unfinished, "wb") as file:
+        np.savez(file, about=about, **{name: to_numpy(array) for name, array in arrays.items()})
+    os.replace(unfinished, path)
+
+
+def read_checkpoint(path):
+    """Read what `write_checkpoint` wrote: ``about`` and the arrays, as NumPy's.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, cut short, or not a checkpoint.
+    """
+    try:
+        with open(path, "rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            arrays = {name: archive[name] for name in archive.files}
+        about = json.loads(str(arrays.pop("about")))
+        known = about["format"] == FORMAT
+    except FileNotFoundError:
+        raise CheckpointError(f"there is no checkpoint at {path}") from None
+    except (
+        AttributeError,  # an .npy file: an array has no files
+        EOFError,
+        KeyError,
+        OSError,
+        TypeError,
+        ValueError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
+        raise CheckpointError(
+            f"{path} is cut short or not a vae_np checkpoint ({type(error).__name__}: {error})"
+        ) from None
+    if not known:
+        raise CheckpointError(f'{path} is not of the format "{FORMAT}"')
+    return about, arrays
