@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from vae_np.backend import array_module
-from vae_np.layers import sigmoid, softplus
+from vae_np.layers import log1p, sigmoid
 
 LOG_2PI = float(np.log(2 * np.pi))
 
@@ -120,12 +120,14 @@ class Bernoulli:
         return self.sample(generator.random(self.logits.shape, dtype=self.logits.dtype))
 
     def log_prob(self, x):
-        """Σ [x log p + (1 − x) log(1 − p)] = Σ [x logit − softplus(logit)]; (...,), nats.
+        """Σ [x log p + (1 − x) log(1 − p)] = Σ [x a − log(1 + exp(a))] for logits a; (...,), nats.
 
         This is minus the binary cross-entropy. A grey x in (0, 1) stands for the average over
         binary images that are white with probability x.
         """
-        return (x * self.logits - softplus(self.logits, self._exp_neg_abs)).sum(axis=-1)
+        # log(1 + exp(a)) = max(a, 0) + log(1 + exp(−|a|)); the first two terms cancel exactly.
+        xp, a = array_module(self.logits), self.logits
+        return (x * a - xp.maximum(a, 0) - log1p(self._exp_neg_abs)).sum(axis=-1)
 
     def log_prob_backward(self, x, upstream):
         """dlogits = x − sigmoid(logits), times ``upstream``; a tuple of one array."""

@@ -188,20 +188,22 @@ class Sequential:
         return dy
 
 
-def softplus(x, exp_neg_abs=None):
-    """log(1 + exp(x)) = max(x, 0) + log(1 + exp(−|x|)), which never overflows.
-
-    ``exp_neg_abs`` is exp(−|x|), for a caller who has it already.
-    """
+def softplus(x):
+    """log(1 + exp(x)) = max(x, 0) + log(1 + exp(−|x|)), which never overflows."""
     xp = array_module(x)
-    e = xp.exp(-xp.abs(x)) if exp_neg_abs is None else exp_neg_abs
-    # log1p(e) = log(u) + what rounding 1 + e to u has lost. On a CPU without AVX-512 NumPy's own
-    # float32 log1p takes five times as long: 1.15 against 0.23 ms for 100 × 784 numbers.
+    return xp.maximum(x, 0) + log1p(xp.exp(-xp.abs(x)))
+
+
+def log1p(e):
+    """log(1 + e) for 0 ≤ e ≤ 1, as exact as the array module's own and faster.
+
+    On a CPU without AVX-512, NumPy's float32 log1p takes five times as long: 1.15 against 0.23 ms
+    for 100 × 784 numbers.
+    """
     u = 1 + e
-    log1p = xp.log(u)
-    log1p += e - (u - 1)
-    log1p += xp.maximum(x, 0)
-    return log1p
+    result = array_module(e).log(u)
+    result += e - (u - 1)  # what rounding 1 + e to u has lost
+    return result
 
 
 def sigmoid(x, exp_neg_abs=None):

@@ -1,0 +1,98 @@
+"""Layers and the parameter vector. Derivatives are proved by demos/gradient_check.py, which
+test_demos.py runs, and against PyTorch in test_torch_parity.py."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vae_np.layers import (
+    Linear,
+    ParameterVector,
+    ReLU,
+    Sequential,
+    Sigmoid,
+    Softplus,
+    Tanh,
+    initial_weight,
+    sigmoid,
+    softplus,
+)
+
+
+def linear_network(rng, dtype=np.float64):
+    network = Sequential([Linear(4, 3), Tanh(), Linear(3, 2)])
+    parameters = ParameterVector(network.initial_values(rng, "fan-in"), dtype)
+    network.bind(parameters)
+    return network, parameters
+
+
+def test_layers_are_views_of_one_vector(rng):
+    network, parameters = linear_network(rng)
+    assert parameters.value.shape == (4 * 3 + 3 + 3 * 2 + 2,)
+    parameters.value[:] = 0
+    assert not network.forward(rng.random((5, 4))).any()
+    parameters.value[-2:] = [1, 2]  # the last bias
+    np.testing.assert_array_equal(network.forward(rng.random((1, 4))), [[1, 2]])
+
+
+def test_backward_writes_gradients_and_does_not_add(rng):
+    network, parameters = linear_network(rng)
+    x, dy = rng.random((5, 4)), rng.random((5, 2))
+    for _ in range(2):
+        network.forward(x)
+        network.backward(dy)
+        first = parameters.grad.copy()
+    np.testing.assert_array_equal(parameters.grad, first)
+
+
+def test_leading_axes_are_batch_axes(rng):
+    network, parameters = linear_network(rng)
+    x, dy = rng.random((2, 5, 4)), rng.random((2, 5, 2))
+    y, dx = network.forward(x), network.backward(dy)
+    grad = parameters.grad.copy()
+    np.testing.assert_allclose(network.forward(x.reshape(10, 4)), y.reshape(10, 2), rtol=1e-14)
+    np.testing.assert_allclose(network.backward(dy.reshape(10, 2)), dx.reshape(10, 4), rtol=1e-14)
+    np.testing.assert_allclose(parameters.grad, grad, rtol=1e-14)
+
+
+def test_first_layer_can_skip_its_input_gradient(rng):
+    network = Sequential([Linear(4, 3, input_gradient=False)])
+    network.bind(ParameterVector(network.initial_values(rng, "fan-in"), np.float64))
+    network.forward(rng.random((5, 4)))
+    assert network.backward(rng.random((5, 3))) is None
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("layer", [Tanh(), ReLU(), Softplus(), Sigmoid(), None])
+def test_dtype_is_never_promoted(rng, dtype, layer):
+    if layer is None:
+        layer, parameters = linear_network(rng, dtype)
+        assert parameters.value.dtype == parameters.grad.dtype == dtype
+    y = layer.forward(rng.random((5, 4)).astype(dtype))
+    assert y.dtype == dtype
+    assert layer.backward(y).dtype == dtype
+
+
+@given(st.floats(-1e4, 1e4))
+def test_softplus_and_sigmoid_are_accurate_everywhere(x):
+    x = np.array([x])
+    np.testing.assert_allclose(softplus(x), np.logaddexp(0, x), rtol=1e-15, atol=0)
+    expected = np.exp(-np.logaddexp(0, -x))
+    np.testing.assert_allclose(sigmoid(x), expected, rtol=2e-12, atol=0)  # exp of up to −700
+
+
+def test_softplus_in_float32_is_accurate_to_rounding():
+    x = np.linspace(-80, 80, 10_001, dtype=np.float32)
+    np.testing.assert_allclose(softplus(x), np.logaddexp(0, x.astype(float)), rtol=1e-6, atol=0)
+
+
+def test_initial_weights(rng):
+    weight, bias = initial_weight(rng, 400, 300, "paper")
+    assert weight.std() == pytest.approx(0.01, rel=0.02)
+    assert bias.std() == pytest.approx(0.01, rel=0.15)
+    weight, bias = initial_weight(rng, 400, 300, "fan-in")
+    assert 0.049 < np.abs(weight).max() <= 0.05
+    assert not bias.any()
+    with pytest.raises(ValueError, match="init must be"):
+        initial_weight(rng, 4, 3, "zeros")

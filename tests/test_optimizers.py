@@ -1,0 +1,56 @@
+"""Optimizers against their formulas, one number at a time; test_torch_parity.py has PyTorch's."""
+
+import math
+
+import numpy as np
+import pytest
+
+from vae_np import SGD, Adagrad, Adam
+from vae_np.layers import ParameterVector
+
+GRADIENTS = (0.5, -2.0, 0.1)
+
+
+def run(optimizer_class, learning_rate=0.1):
+    vector = ParameterVector({"a": np.array([1.0])}, np.float64)
+    optimizer = optimizer_class([vector], learning_rate)
+    for gradient in GRADIENTS:
+        vector.grad[:] = gradient
+        optimizer.step()
+    return float(vector.value[0])
+
+
+def test_sgd():
+    assert run(SGD) == pytest.approx(1 - 0.1 * sum(GRADIENTS), rel=1e-14)
+
+
+def test_adagrad():
+    value, total = 1.0, 0.0
+    for g in GRADIENTS:
+        total += g * g
+        value -= 0.1 * g / math.sqrt(total)
+    assert run(Adagrad) == pytest.approx(value, rel=1e-7)
+
+
+def test_adam_as_its_paper_writes_it():
+    value, m, v = 1.0, 0.0, 0.0
+    for t, g in enumerate(GRADIENTS, start=1):
+        m = 0.9 * m + 0.1 * g
+        v = 0.999 * v + 0.001 * g * g
+        value -= 0.1 * (m / (1 - 0.9**t)) / (math.sqrt(v / (1 - 0.999**t)) + 1e-8)
+    assert run(Adam) == pytest.approx(value, rel=1e-13)
+
+
+@pytest.mark.parametrize("optimizer_class", [SGD, Adagrad, Adam])
+def test_zero_gradient_moves_nothing(optimizer_class):
+    vector = ParameterVector({"a": np.ones(3)}, np.float32)
+    optimizer = optimizer_class([vector])
+    optimizer.step()
+    np.testing.assert_array_equal(vector.value, 1)
+    assert all(array.dtype == np.float32 for array in optimizer.state[0])
+
+
+@pytest.mark.parametrize("learning_rate", [0, -1, float("nan"), float("inf")])
+def test_bad_learning_rate(learning_rate):
+    with pytest.raises(ValueError, match="learning_rate must be a finite number > 0"):
+        Adam([], learning_rate)

@@ -1,0 +1,127 @@
+"""The model as a whole: what it accepts, what it returns, what it refuses."""
+
+import numpy as np
+import pytest
+from conftest import make_model
+
+from vae_np import VAE, BernoulliDecoder, GaussianDecoder, GaussianEncoder
+from vae_np.distributions import Bernoulli, DiagonalGaussian
+
+
+def test_encode_and_decode_return_distributions(rng):
+    q = make_model().encode(rng.random((4, 6)))
+    assert isinstance(q, DiagonalGaussian)
+    assert q.mean.shape == q.log_var.shape == (4, 3)
+    p = make_model().decode(rng.standard_normal((2, 4, 3)))
+    assert isinstance(p, Bernoulli)
+    assert p.logits.shape == (2, 4, 6)
+
+
+@pytest.mark.parametrize("decoder", ["bernoulli", "fixed", "learned", "per-output"])
+def test_reconstructions_and_samples(rng, decoder):
+    model, images = make_model(decoder), rng.random((4, 6), dtype=np.float32)
+    mean = model.reconstruct_mean(images)
+    np.testing.assert_array_equal(mean, model.decode(model.encode(images).mean).mean)
+    assert ((mean > 0) & (mean < 1)).all()
+    draws = [model.reconstruct_draw(images, np.random.default_rng(s)) for s in (0, 0, 1)]
+    np.testing.assert_array_equal(draws[0], draws[1])
+    assert (draws[0] != draws[2]).any()
+    samples = model.sample_draw(50, rng)
+    assert samples.shape == model.sample_mean(50, rng).shape == (50, 6)
+    assert (
+        set(np.unique(samples)) == {0, 1} if decoder == "bernoulli" else len(np.unique(samples)) > 9
+    )
+    assert {mean.dtype, samples.dtype, draws[0].dtype} == {np.dtype(np.float32)}
+
+
+def test_reconstruct_draw_draws_z_too(rng):
+    """Its mean over many draws is E_q[p's mean], not p's mean at q's mean."""
+    model = make_model(dtype=np.float64)
+    model.encoder.parameters.value *= 3
+    model.decoder.parameters.value *= 5
+    image = rng.random((1, 6))
+    many = np.repeat(image, 40_000, axis=0)
+    draws = model.reconstruct_draw(many, rng)
+    q = model.encode(many)
+    expected = model.decode(q.sample(rng.standard_normal((40_000, 3)))).mean.mean(axis=0)
+    np.testing.assert_allclose(draws.mean(axis=0), expected, atol=0.015)
+    assert np.abs(expected - model.reconstruct_mean(image)).max() > 0.03
+
+
+def test_uint8_pixels_are_divided_by_255(rng):
+    model = make_model()
+    images = rng.integers(0, 256, (4, 6), dtype=np.uint8)
+    as_floats = images.astype(np.float32) / 255
+    np.testing.assert_array_equal(model.as_pixels(images), as_floats)
+    np.testing.assert_array_equal(model.encode(images).mean, model.encode(as_floats).mean)
+
+
+def test_no_kl_in_the_loss_leaves_an_autoencoder(rng):
+    """With a KL weight of 0, the gradient of q's log-variance comes from the noise alone."""
+    model = make_model(kl_weight=0.0, dtype=np.float64)
+    model.bound_and_gradient(rng.random((4, 6)), np.zeros((1, 4, 3)))
+    heads = model.encoder.parameters.views(model.encoder.parameters.grad)["2.bias"]
+    assert heads[:3].any()
+    assert not heads[3:].any()
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (np.zeros((4, 5)), r"images must have shape \(N, 6\) with N ≥ 1, got \(4, 5\)"),
+        (np.zeros((0, 6)), r"got \(0, 6\)"),
+        (np.zeros(6), r"got \(6,\)"),
+        (np.full((4, 6), 1.5), r"must lie in \[0, 1\] for a Bernoulli decoder, got 1.5 to 1.5"),
+        (np.full((4, 6), -0.1), r"got -0.1 to -0.1"),
+        (np.full((4, 6), np.nan), "must be finite"),
+        (np.full((4, 6), np.inf), "must be finite"),
+        (np.zeros((4, 6), int), "must be uint8 or float, got int64"),
+    ],
+)
+def test_bad_images(images, message):
+    with pytest.raises(ValueError, match=message):
+        make_model().encode(images)
+
+
+def test_a_gaussian_decoder_takes_pixels_outside_the_unit_interval():
+    make_model("per-output").encode(np.full((4, 6), 1.5))
+    with pytest.raises(ValueError, match="must be finite"):
+        make_model("per-output").encode(np.full((4, 6), np.inf))
+
+
+def test_bad_latents(rng):
+    with pytest.raises(ValueError, match=r"z must have shape \(\.\.\., 3\), got \(4, 2\)"):
+        make_model().decode(rng.random((4, 2)))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: VAE(GaussianEncoder(6, [5], 3), BernoulliDecoder(2, [5], 6)), "n_latent differs"),
+        (lambda: VAE(GaussianEncoder(6, [5], 3), BernoulliDecoder(3, [5], 7)), "n_pixels differs"),
+        (
+            lambda: VAE(GaussianEncoder(6, [5], 3), BernoulliDecoder(3, [5], 6, dtype=np.float64)),
+            "must share dtype",
+        ),
+        (lambda: make_model(kl_weight=-1), "kl_weight must be"),
+        (lambda: make_model(kl_weight=float("nan")), "kl_weight must be"),
+        (lambda: make_model(activation="gelu"), "activation must be one of tanh, relu, softplus"),
+        (lambda: make_model(latent=0), "width must be a whole number ≥ 1, got 0"),
+        (lambda: make_model(hidden=(2.5,)), "width must be a whole number ≥ 1, got 2.5"),
+        (lambda: GaussianDecoder(3, [5], 6, noise="loud"), "noise must be one of"),
+        (lambda: GaussianDecoder(3, [5], 6, noise="fixed", std=0.0), "std must be"),
+    ],
+)
+def test_bad_models(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_fixed_noise_is_no_parameter(rng):
+    """Neither the optimizer nor the weight prior may move a σ that is fixed."""
+    decoder = GaussianDecoder(3, [5], 6, noise="fixed", std=0.2)
+    assert "log_var" not in decoder.parameters.shapes
+    p = decoder.forward(rng.random((4, 3), dtype=np.float32))
+    assert p.std == pytest.approx(0.2, rel=1e-6)
+    learned = GaussianDecoder(3, [5], 6, noise="learned", std=0.2)
+    assert learned.parameters.value[-1] == pytest.approx(2 * np.log(0.2))
