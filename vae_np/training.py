@@ -225,7 +225,7 @@ class Trainer:
         """
         about, arrays = read_checkpoint(path)
         for name, ours in self._identity().items():
-            theirs = about["identity"].get(name)
+            theirs = about.get("identity", {}).get(name)
             if theirs != ours:
                 raise CheckpointError(
                     f"{path} is a checkpoint of another run: its {name} is {theirs}, not {ours}"

@@ -1,0 +1,200 @@
+"""Data: the embedded digits, files of one's own, and downloads from a server on this machine."""
+
+import gzip
+import hashlib
+import http.server
+import os
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import vae_np
+from vae_np import datasets
+from vae_np.datasets import DataError, load
+
+
+def test_embedded_digits():
+    data = load("mnist5k")
+    assert data.train.shape == (4000, 784)
+    assert data.test.shape == (1000, 784)
+    assert data.train.dtype == np.uint8
+    assert data.image_shape == (28, 28)
+    labels = np.concatenate([data.train_labels, data.test_labels])
+    np.testing.assert_array_equal(np.bincount(labels), 500)
+    images = {image.tobytes() for image in np.concatenate([data.train, data.test])}
+    assert len(images) == 5000  # no image twice, so none in both parts
+    np.testing.assert_array_equal(load("mnist5k").test, data.test)
+
+
+def test_labels_belong_to_their_images():
+    """Ones have the least ink of all digits and zeros the most."""
+    data = load("mnist5k")
+    ink = [data.train[data.train_labels == digit].mean() for digit in range(10)]
+    assert np.argmin(ink) == 1
+    assert np.argmax(ink) == 0
+
+
+def test_embedded_file_is_under_a_megabyte_and_has_its_provenance():
+    folder = Path(vae_np.__file__).parent / "data"
+    assert (folder / "mnist5k.npz").stat().st_size < 1_000_000
+    assert "CC BY-SA 3.0" in (folder / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("x", "image_shape"),
+    [
+        (np.zeros((10, 4, 3), np.uint8), (4, 3)),
+        (np.zeros((10, 9), np.float64), (3, 3)),
+        (np.zeros((10, 7), np.float16), (1, 7)),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".npz", ".npy"])
+def test_a_file_of_your_own(tmp_path, x, image_shape, suffix):
+    path = tmp_path / f"own{suffix}"
+    np.savez(path, x=x, other=1) if suffix == ".npz" else np.save(path, x)
+    data = load(str(path))
+    assert data.train.shape == (8, x[0].size)
+    assert data.test.shape == (2, x[0].size)
+    assert data.train.dtype == (np.uint8 if x.dtype == np.uint8 else np.float32)
+    assert data.image_shape == image_shape
+    assert data.train_labels is None
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (np.full((5, 4), 1.5), r"finite pixels in \[0, 1\] if they are floats, got 1.5 to 1.5"),
+        (np.full((5, 4), -0.5), "got -0.5 to -0.5"),
+        (np.full((5, 4), np.nan), "finite pixels"),
+        (np.zeros((5, 4), int), "uint8 or float pixels, got int64"),
+        (np.zeros(5), r"of shape \(N, D\) or \(N, height, width\), got \(5,\)"),
+        (np.zeros((0, 4)), r"got \(0, 4\)"),
+        (np.zeros((1, 4)), "at least 2 images"),
+        (np.array([{}]), "Object arrays cannot be loaded"),
+    ],
+)
+def test_bad_files_of_your_own(tmp_path, x, message):
+    path = tmp_path / "own.npy"
+    np.save(path, x)
+    with pytest.raises(DataError, match=message):
+        load(str(path))
+
+
+def test_unreadable_files(tmp_path):
+    (tmp_path / "cut.npz").write_bytes(b"PK\x03\x04 cut short")
+    (tmp_path / "empty.npy").write_bytes(b"")
+    np.savez(tmp_path / "other.npz", y=np.zeros((5, 4)))
+    for name, message in (
+        ("cut.npz", "cut.npz is not a NumPy file that can be read"),
+        ("empty.npy", "empty.npy is not a NumPy file that can be read"),
+        ("other.npz", 'must hold an array "x", got y'),
+        ("missing.npz", "cannot read .*missing.npz: No such file"),
+        ("digits.csv", "data must be one of mnist5k, mnist, frey or the path"),
+    ):
+        with pytest.raises(DataError, match=message):
+            load(str(tmp_path / name))
+
+
+CONTENT = gzip.compress(bytes(16) + bytes(range(100)), mtime=0)
+
+
+@pytest.fixture
+def server(monkeypatch, tmp_path):
+    """A mirror on this machine; ``pages`` maps a path to what it serves."""
+    pages = {}
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = pages.get(self.path)
+            self.send_response(404 if body is None else 200)
+            self.end_headers()
+            self.wfile.write(body or b"")
+
+        def log_message(self, *args):
+            """Print nothing."""
+
+    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=httpd.serve_forever)
+    thread.start()
+    monkeypatch.setenv("VAE_NP_DATA", str(tmp_path / "cache"))
+    monkeypatch.setitem(datasets.SHA256, "mnist/file.gz", hashlib.sha256(CONTENT).hexdigest())
+    yield f"http://127.0.0.1:{httpd.server_port}/", pages
+    httpd.shutdown()
+    thread.join()
+    httpd.server_close()
+
+
+def test_download_is_verified_and_kept(server, tmp_path):
+    url, pages = server
+    pages["/file.gz"] = CONTENT
+    path = datasets._fetch("mnist/file.gz", [url])
+    assert path == tmp_path / "cache" / "mnist" / "file.gz"
+    assert path.read_bytes() == CONTENT
+    pages.clear()
+    assert datasets._fetch("mnist/file.gz", [url]) == path  # no server is needed any more
+    np.testing.assert_array_equal(datasets._idx(path, offset=16), range(100))
+
+
+def test_second_mirror_is_tried(server):
+    url, pages = server
+    pages["/good/file.gz"] = CONTENT
+    for first in (url + "missing/", "http://127.0.0.1:1/"):
+        path = datasets._fetch("mnist/file.gz", [first, url + "good/"])
+        assert path.read_bytes() == CONTENT
+        path.unlink()
+
+
+@pytest.mark.parametrize("body", [CONTENT[:-10], CONTENT[:-1] + b"x", b""])
+def test_truncated_or_altered_download_is_said_and_not_kept(server, tmp_path, body):
+    url, pages = server
+    pages["/file.gz"] = body
+    with pytest.raises(DataError, match=r"(?s)truncated or altered.*not kept.*by hand"):
+        datasets._fetch("mnist/file.gz", [url])
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
+
+
+def test_altered_file_in_the_cache_is_said_and_replaced(server, tmp_path):
+    url, pages = server
+    path = tmp_path / "cache" / "mnist" / "file.gz"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"altered")
+    with pytest.raises(DataError, match=r"(?s)file.gz: truncated or altered.*404.*by hand"):
+        datasets._fetch("mnist/file.gz", [url])
+    assert path.read_bytes() == b"altered"
+    pages["/file.gz"] = CONTENT
+    assert datasets._fetch("mnist/file.gz", [url]).read_bytes() == CONTENT
+
+
+def test_no_network_says_how_to_place_the_files_by_hand(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets, "FREY_MIRRORS", ("http://127.0.0.1:1/",))
+    with pytest.raises(DataError, match=r"(?s)cannot get frey/frey_rawface.mat.*by hand.*265a83a2"):
+        load("frey")
+
+
+def has_real_data(name):
+    return (Path(os.environ.get("VAE_NP_DATA", "nowhere")) / name).is_dir()
+
+
+@pytest.mark.skipif(not has_real_data("mnist"), reason="VAE_NP_DATA holds no MNIST")
+def test_mnist():
+    data = load("mnist")
+    assert data.train.shape == (60_000, 784)
+    assert data.test.shape == (10_000, 784)
+    assert data.train_labels[:5].tolist() == [5, 0, 4, 1, 9]
+    assert data.test_labels[:5].tolist() == [7, 2, 1, 0, 4]
+    train = {image.tobytes() for image in data.train}
+    embedded = load("mnist5k")
+    assert all(x.tobytes() in train for x in np.concatenate([embedded.train, embedded.test]))
+
+
+@pytest.mark.skipif(not has_real_data("frey"), reason="VAE_NP_DATA holds no Frey Face")
+def test_frey_face():
+    data = load("frey")
+    assert data.train.shape == (1600, 560)
+    assert data.test.shape == (365, 560)
+    frames = np.concatenate([data.train, data.test]).reshape(-1, 28, 20).astype(float)
+    # Neighbouring pixels of a face are alike; rows of the wrong length leave 46.
+    assert np.abs(np.diff(frames, axis=1)).mean() < 25
+    assert np.abs(np.diff(frames, axis=2)).mean() < 25

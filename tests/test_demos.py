@@ -1,0 +1,294 @@
+"""The demos as a user types them: in a process of their own, in an empty folder."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import train
+
+DEMOS = Path(__file__).parent.parent / "demos"
+TINY = ["--epochs", "2", "--hidden", "8", "--latent", "2", "--batch-size", "20"]
+
+
+def command(demo, *options):
+    return [sys.executable, str(DEMOS / f"{demo}.py"), *map(str, options)]
+
+
+def run(cwd, demo, *options, status=0):
+    result = subprocess.run(
+        command(demo, *options), cwd=cwd, capture_output=True, text=True, encoding="utf-8"
+    )
+    assert result.returncode == status, result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
+    assert "Warning" not in result.stderr
+    return result
+
+
+@pytest.fixture
+def error_of(monkeypatch, capsys):
+    """The last line of train.py's complaint; in this process, because there are many."""
+
+    def last_line(cwd, *options):
+        monkeypatch.chdir(cwd)
+        try:
+            status = train.main([str(option) for option in options])
+        except SystemExit as leaving:  # argparse's own
+            status = leaving.code
+        assert status == 2
+        return capsys.readouterr().err.strip().splitlines()[-1]
+
+    return last_line
+
+
+@pytest.fixture
+def stripes(tmp_path, rng):
+    x = np.tile(np.repeat(np.eye(2), 8, axis=1), (40, 1)) * 0.9 + 0.05
+    np.savez(tmp_path / "stripes.npz", x=x.reshape(80, 4, 4))
+    return tmp_path
+
+
+def test_train_writes_everything_it_says(stripes):
+    result = run(stripes, "train", "--data", "stripes.npz", *TINY)
+    out = stripes / "runs" / "stripes"
+    assert str(out.relative_to(stripes)) in result.stdout.splitlines()[-1]
+    assert {path.name for path in out.iterdir()} == {
+        "summary.json",
+        "history.csv",
+        "checkpoint.npz",
+        "learning_curves.png",
+        "reconstructions.png",
+        "samples.png",
+        "manifold.png",
+        "latent_space.png",
+    }
+    summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    with open(out / "history.csv", encoding="utf-8") as file:
+        history = list(csv.DictReader(file))
+    assert [row["epoch"] for row in history] == ["1", "2"]
+    assert summary["test_bound"] == float(history[-1]["test_bound"])
+    assert summary["train_bound"] == float(history[-1]["train_bound"])
+    assert summary["test_bound"] - 0.5 < summary["test_log_likelihood"] < 0
+    assert summary["examples_per_second"] == pytest.approx(2 * 64 / summary["seconds"])
+    assert summary["settings"]["hidden"] == [8]
+    for row in history:
+        parts = [float(row[f"test_{part}"]) for part in ("bound", "reconstruction", "kl")]
+        assert parts[0] == pytest.approx(parts[1] - parts[2])
+    assert f"{summary['test_bound']:.2f}" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--binarize", "--samples", 3, "--activation", "relu", "--hidden", 8, 6],
+        ["--decoder", "gaussian", "--optimizer", "adagrad", "--weight-prior", "--init", "paper"],
+        ["--decoder", "gaussian", "--noise", "learned", "--optimizer", "sgd", "--kl-weight", 0],
+        ["--decoder", "gaussian", "--noise", "fixed", "--activation", "softplus", "--latent", 3],
+    ],
+)
+def test_train_takes_every_option(stripes, options):
+    run(stripes, "train", "--data", "stripes.npz", *TINY, *options)
+
+
+def test_a_second_run_never_destroys_the_first(stripes, error_of):
+    options = ["--data", "stripes.npz", *TINY]
+    run(stripes, "train", *options)
+    first = (stripes / "runs/stripes/summary.json").read_bytes()
+    second = run(stripes, "train", *options, "--seed", 1)
+    assert "runs/stripes holds an earlier run; this one goes to runs/stripes-2" in second.stdout
+    message = error_of(stripes, *options, "--out", "runs/stripes")
+    assert "--resume goes on with it, --overwrite replaces it" in message
+    assert (stripes / "runs/stripes/summary.json").read_bytes() == first
+    diverging = ["--optimizer", "sgd", "--learning-rate", 1e30]
+    error_of(stripes, *options, *diverging, "--out", "runs/stripes", "--overwrite")
+    assert (stripes / "runs/stripes/summary.json").read_bytes() == first
+    run(stripes, "train", *options, "--latent", 3, "--out", "runs/stripes", "--overwrite")
+    assert (stripes / "runs/stripes/summary.json").read_bytes() != first
+    assert not (stripes / "runs/stripes/manifold.png").exists()  # the old run's, with 2 latents
+
+
+def checkpoint_arrays(path):
+    with np.load(path) as file:
+        return {name: file[name] for name in file.files if name != "about"}
+
+
+def test_resumed_run_equals_an_uninterrupted_one(stripes):
+    options = ["--data", "stripes.npz", *TINY, "--binarize"]
+    run(stripes, "train", *options, "--out", "short")
+    result = run(stripes, "train", "--resume", "--epochs", 4, "--out", "short")
+    assert "Going on in short after 2 epochs" in result.stdout
+    run(stripes, "train", *options, "--epochs", 4, "--out", "long")
+    short, long = (checkpoint_arrays(stripes / f / "checkpoint.npz") for f in ("short", "long"))
+    assert short.keys() == long.keys()
+    for name in long:
+        np.testing.assert_array_equal(short[name], long[name])
+    summaries = [json.loads((stripes / f / "summary.json").read_text()) for f in ("short", "long")]
+    assert summaries[0]["test_log_likelihood"] == summaries[1]["test_log_likelihood"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows cannot send Ctrl-C to one process")
+def test_ctrl_c_keeps_what_was_trained(stripes):
+    options = ["--data", "stripes.npz", *TINY, "--epochs", 100_000]
+    process = subprocess.Popen(
+        command("train", *options),
+        cwd=stripes,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        encoding="utf-8",
+    )
+    with process:
+        for line in process.stdout:
+            if line.startswith("epoch 3 "):
+                process.send_signal(signal.SIGINT)
+                break
+        rest = process.stdout.read()
+    assert process.returncode == 130
+    assert "To go on:\n  python demos/train.py --resume --out runs/stripes" in rest
+    out = stripes / "runs" / "stripes"
+    for name in ("checkpoint.npz", "history.csv", "samples.png", "learning_curves.png"):
+        assert (out / name).stat().st_size > 0
+    assert not (out / "summary.json").exists()
+    with np.load(out / "checkpoint.npz") as file:
+        done = json.loads(str(file["about"]))["epoch"]
+    assert done >= 3
+    result = run(stripes, "train", "--resume", "--data", "stripes.npz", "--epochs", done + 2)
+    assert "Going on in runs/stripes" in result.stdout
+    assert f"epoch {done + 2} " in result.stdout
+
+
+def test_divergence_names_the_step_and_keeps_the_checkpoint(stripes, error_of):
+    options = ["--data", "stripes.npz", *TINY, "--optimizer", "sgd"]
+    message = error_of(stripes, *options, "--learning-rate", 1e30)
+    assert "the bound is not finite at step 2 (epoch 1)" in message
+    assert message.endswith("nothing was saved")
+    run(stripes, "train", *options, "--learning-rate", 1e-6, "--out", "good")
+    # The same run goes on into divergence: its weights are made huge behind its back.
+    path = stripes / "good" / "checkpoint.npz"
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    arrays["decoder"][:] = 1e38
+    np.savez(path, **arrays)
+    before = path.read_bytes()
+    message = error_of(stripes, "--resume", "--epochs", 5, "--out", "good")
+    assert message.endswith("the last good checkpoint is good/checkpoint.npz")
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--data", "missing.npz"], "cannot read missing.npz"),
+        (["--data", "cifar"], "data must be one of mnist5k, mnist, frey or the path"),
+        (["--latent", "0"], "wants a whole number of at least 1, got '0'"),
+        (["--hidden", "five"], "wants a whole number of at least 1, got 'five'"),
+        (["--learning-rate", "0"], "learning_rate must be a finite number > 0, got 0.0"),
+        (["--learning-rate", "nan"], "wants a number of at least 0, got 'nan'"),
+        (["--kl-weight", "-1"], "wants a number of at least 0, got '-1'"),
+        (["--noise", "fixed"], "--noise is the Gaussian decoder's"),
+        (["--decoder", "gaussian", "--binarize"], "need a Bernoulli decoder"),
+        (["--resume"], "there is no run in runs/mnist5k to resume"),
+        (["--resume", "--out", "nowhere"], "there is no checkpoint at nowhere/checkpoint.npz"),
+        (["--resume", "--overwrite"], "not allowed with argument"),
+    ],
+)
+def test_bad_input_is_one_clear_line(tmp_path, error_of, options, message):
+    assert message in error_of(tmp_path, *options)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_resuming_with_other_settings_or_a_broken_checkpoint(stripes, error_of):
+    options = ["--data", "stripes.npz", *TINY, "--out", "r"]
+    run(stripes, "train", *options)
+    message = error_of(stripes, "--resume", "--out", "r", "--latent", 5)
+    assert "the run in r has --latent 2, not 5" in message
+    whole = (stripes / "r/checkpoint.npz").read_bytes()
+    (stripes / "r/checkpoint.npz").write_bytes(whole[:1000])
+    assert "cut short" in error_of(stripes, "--resume", "--out", "r")
+
+
+def test_out_that_cannot_be_a_folder(stripes, error_of):
+    (stripes / "file").write_text("mine")
+    error_of(stripes, "--data", "stripes.npz", *TINY, "--out", "file")
+    assert (stripes / "file").read_text() == "mine"
+
+
+def test_gpu_without_one_is_refused(tmp_path, error_of):
+    if not error_of(tmp_path, "--device", "gpu").startswith('train.py: error: device "gpu" '):
+        pytest.fail("the message does not say what is missing")
+
+
+@pytest.mark.parametrize("demo", ["train", "gradient_check"])
+def test_help_teaches(tmp_path, demo):
+    text = run(tmp_path, demo, "--help").stdout
+    options = [line for line in text.splitlines() if line.startswith("  --")]
+    assert len(options) >= 3
+    assert "default" in text
+
+
+def test_every_gradient_is_right(tmp_path):
+    result = run(tmp_path, "gradient_check", "--json", "table.json")
+    rows = json.loads((tmp_path / "table.json").read_text(encoding="utf-8"))
+    assert len(rows) > 80
+    assert all(row["passed"] and 0 <= row["relative_error"] < 1e-8 for row in rows)
+    assert {"name", "derivatives", "relative_error", "passed"} == rows[0].keys()
+    names = " ".join(row["name"] for row in rows)
+    for what in (
+        "Linear",
+        "Tanh",
+        "ReLU",
+        "Softplus",
+        "Sigmoid",
+        "DiagonalGaussian.KL",
+        "DiagonalGaussian.sample",
+        "Bernoulli.log_prob",
+        "SGVB-B",
+        "GaussianEncoder",
+        "BernoulliDecoder",
+        "GaussianDecoder fixed",
+        "GaussianDecoder learned",
+        "GaussianDecoder per-output",
+        "VAE, Bernoulli",
+        "VAE, Gaussian",
+    ):
+        assert what in names
+    assert "0 fail" in result.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "caught_by", "error"),
+    [
+        ("linear", "Linear: x", 1),
+        ("tanh", "Tanh: x", 1),
+        ("relu", "ReLU: x", 1),
+        ("softplus", "Softplus: x", 1),
+        ("sigmoid", "Sigmoid: x", 1),
+        ("reparameterization", "DiagonalGaussian.sample: log_var", 1 / 3),
+        ("gaussian-log-prob", "DiagonalGaussian.log_prob: log_var", 1 / 3),
+        ("bernoulli-log-prob", "Bernoulli.log_prob: logits", 1),
+        ("kl", "DiagonalGaussian.KL: log_var", 1 / 3),
+        ("sgvb-b", "SGVB-B: q's mean", 1),
+    ],
+)
+def test_a_planted_error_is_caught(tmp_path, name, caught_by, error):
+    run(tmp_path, "gradient_check", "--break", name, "--json", "table.json", status=1)
+    rows = json.loads((tmp_path / "table.json").read_text(encoding="utf-8"))
+    row = {row["name"]: row for row in rows}[caught_by]
+    assert not row["passed"]
+    assert row["relative_error"] == pytest.approx(error, rel=1e-6)
+
+
+@pytest.mark.slow
+def test_default_run_learns(tmp_path):
+    started = time.monotonic()
+    run(tmp_path, "train")
+    summary = json.loads((tmp_path / "runs/mnist5k/summary.json").read_text(encoding="utf-8"))
+    assert summary["test_bound"] >= -114
+    assert summary["test_log_likelihood"] > summary["test_bound"] + 3
+    print(f"{time.monotonic() - started:.0f} s")

@@ -1,0 +1,48 @@
+"""Pictures: that the right pixels are where they should be."""
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+from vae_np import figures
+
+
+def test_tiles_lie_in_reading_order():
+    images = np.arange(6.0).reshape(3, 2) / 10
+    tiled = figures._tiled(images, (1, 2), columns=2)
+    np.testing.assert_allclose(tiled, [[0, 0.1, 1, 0.2, 0.3], [1] * 5, [0.4, 0.5, 1, 1, 1]])
+
+
+def test_manifold_covers_the_prior_evenly(tmp_path):
+    seen = []
+
+    def decode_mean(z):
+        seen.append(z)
+        return np.zeros((len(z), 4))
+
+    figures.manifold(decode_mean, (2, 2), tmp_path / "m.png", side=4)
+    z = seen[0].reshape(4, 4, 2)
+    assert (np.diff(z[0, :, 0]) > 0).all()  # z₁ grows to the right
+    assert (np.diff(z[:, 0, 1]) < 0).all()  # z₂ grows upwards
+    np.testing.assert_allclose(z[0, :2, 0], [-1.1503, -0.3186], atol=1e-4)  # Φ⁻¹(⅛), Φ⁻¹(⅜)
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 30])
+def test_learning_curves(tmp_path, epochs):
+    columns = [
+        f"{part}_{term}" for part in ("train", "test") for term in ("bound", "reconstruction", "kl")
+    ]
+    history = [{"epoch": e, **dict.fromkeys(columns, -100.0 + e)} for e in range(1, epochs + 1)]
+    figures.learning_curves(history, tmp_path / "curves.png")
+    assert matplotlib.image.imread(tmp_path / "curves.png").shape[:2] == (432, 1200)
+
+
+def test_every_picture_is_written(tmp_path, rng):
+    images = rng.random((6, 12))
+    figures.reconstructions(images, {"mean": images}, (4, 3), tmp_path / "r.png")
+    figures.image_grid(images, (4, 3), tmp_path / "g.png", title="six images", columns=3)
+    for labels in (None, np.arange(6) % 2):
+        figures.latent_scatter(images[:, :2], labels, tmp_path / "l.png")
+        assert len(np.unique(matplotlib.image.imread(tmp_path / "l.png"))) > 10
+    assert (tmp_path / "r.png").stat().st_size > 1000
+    assert (tmp_path / "g.png").stat().st_size > 1000

@@ -1,0 +1,254 @@
+"""Algorithm 1: what it learns, and that nothing is lost when it stops."""
+
+import json
+import signal
+import threading
+
+import numpy as np
+import pytest
+from conftest import make_model
+
+from vae_np import Adam, Trainer
+from vae_np.checkpoints import CheckpointError, write_checkpoint
+from vae_np.evaluation import evaluate_bound
+from vae_np.optimizers import SGD, Adagrad
+from vae_np.training import DivergenceError
+
+STEPS_PER_EPOCH = 4
+
+
+@pytest.fixture
+def images(rng):
+    """38 noisy stripes: three full minibatches of 10 and one of 8."""
+    stripes = np.tile([[250, 250, 250, 5, 5, 5], [5, 5, 5, 250, 250, 250]], (19, 1))
+    return (stripes + rng.integers(-5, 6, (38, 6))).astype(np.uint8)
+
+
+def make_trainer(images, optimizer=Adam, learning_rate=0.01, decoder="bernoulli", **more):
+    model = make_model(decoder)
+    return Trainer(model, optimizer(model.parameters, learning_rate), images, batch_size=10, **more)
+
+
+def weights(trainer):
+    return np.concatenate([vector.value for vector in trainer.model.parameters])
+
+
+def interrupt_at(trainer, step, monkeypatch):
+    """Ctrl-C while the given step (counted over the whole run) is under way."""
+    inner, seen = trainer._train_step, []
+
+    def interrupted(*batch):
+        seen.append(1)
+        if len(seen) == step:
+            signal.raise_signal(signal.SIGINT)
+        inner(*batch)
+
+    monkeypatch.setattr(trainer, "_train_step", interrupted)
+
+
+def test_training_raises_the_bound(images):
+    trainer = make_trainer(images)
+    before = evaluate_bound(trainer.model, images, n_draws=50).value
+    assert trainer.fit(60, progress=False)
+    after = evaluate_bound(trainer.model, images, n_draws=50).value
+    assert after > before + 1
+    assert [row["epoch"] for row in trainer.history] == list(range(1, 61))
+    assert trainer.seconds > 0
+
+
+def test_history_is_the_mean_over_examples(images):
+    """The last minibatch is smaller and must weigh less. SGD this slow leaves the weights be."""
+    trainer = make_trainer(images, SGD, 1e-30)
+    trainer.fit(1, progress=False)
+    row, record = trainer.history[0], trainer.record
+    mean = (10 * record[:3].sum(axis=0) + 8 * record[3]) / 38
+    assert row["train_reconstruction"] == pytest.approx(mean[0])
+    assert row["train_bound"] == pytest.approx(mean[0] - mean[1])
+
+
+def test_each_epoch_sees_every_image_once(images, monkeypatch):
+    trainer = make_trainer(images)
+    seen = []
+    step = trainer._train_step
+
+    def record_batch(x, noise):
+        seen.append(x)
+        assert noise.shape == (1, len(x), 3)
+        step(x, noise)
+
+    monkeypatch.setattr(trainer, "_train_step", record_batch)
+    trainer.fit(2, progress=False)
+    expected = np.sort(trainer.model.as_pixels(images), axis=0)
+    epochs = [np.concatenate(seen[:4]), np.concatenate(seen[4:])]
+    for epoch in epochs:
+        np.testing.assert_array_equal(np.sort(epoch, axis=0), expected)
+    assert (epochs[0] != epochs[1]).any()
+
+
+def test_binarize_draws_fresh_binary_images_each_epoch(images, monkeypatch):
+    trainer = make_trainer(np.full((10, 6), 128, np.uint8), binarize=True)
+    seen = []
+    monkeypatch.setattr(
+        trainer, "_train_step", lambda x, noise: (seen.append(x), setattr(trainer, "step", 1))
+    )
+    trainer.fit(2, progress=False)
+    assert set(np.unique(seen)) == {0, 1}
+    assert (seen[0] != seen[1]).any()
+
+
+def test_fewer_examples_than_a_minibatch(images):
+    trainer = make_trainer(images[:3])
+    assert trainer.fit(2, progress=False)
+    assert trainer.steps_per_epoch == 1
+
+
+@pytest.mark.parametrize("optimizer", [SGD, Adagrad, Adam])
+@pytest.mark.parametrize("stop_at", [1, 2, 3, 4, 5, 7, 8])
+def test_interrupted_and_resumed_equals_uninterrupted(
+    images, tmp_path, monkeypatch, optimizer, stop_at
+):
+    settings = {"optimizer": optimizer, "n_draws": 2, "binarize": True, "weight_prior": True}
+    whole = make_trainer(images, **settings)
+    assert whole.fit(3, progress=False)
+
+    first = make_trainer(images, **settings)
+    interrupt_at(first, stop_at, monkeypatch)
+    assert not first.fit(3, progress=False)
+    assert first.epoch * STEPS_PER_EPOCH + first.step == stop_at
+    first.save(tmp_path / "checkpoint.npz")
+
+    second = make_trainer(images, **settings)
+    second.load(tmp_path / "checkpoint.npz")
+    assert second.fit(3, progress=False)
+    np.testing.assert_array_equal(weights(second), weights(whole))
+    for ours, theirs in zip(second.history, whole.history, strict=True):
+        assert {**ours, "seconds": 0} == {**theirs, "seconds": 0}
+
+
+def test_second_interrupt_acts_at_once(images, monkeypatch):
+    trainer = make_trainer(images)
+
+    def stuck(*batch):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError("the second Ctrl-C was not heard")
+
+    monkeypatch.setattr(trainer, "_train_step", stuck)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.fit(1, progress=False)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_training_outside_the_main_thread(images):
+    trainer = make_trainer(images)
+    thread = threading.Thread(target=trainer.fit, args=(1,), kwargs={"progress": False})
+    thread.start()
+    thread.join()
+    assert trainer.epoch == 1
+
+
+def test_divergence_names_the_step_and_leaves_the_checkpoint(images, tmp_path):
+    trainer = make_trainer(images, SGD, 1e30)
+    path = tmp_path / "checkpoint.npz"
+    trainer.save(path)
+    with pytest.raises(DivergenceError, match=r"not finite at step 2 \(epoch 1\).*below 1e\+30"):
+        trainer.fit(5, progress=False)
+    fresh = make_trainer(images, SGD, 1e30)
+    fresh.load(path)
+    assert np.isfinite(weights(fresh)).all()
+
+
+def test_divergence_after_the_last_step_shows_in_the_evaluation(images):
+    trainer = make_trainer(images[:10], SGD, 1e30)
+    with pytest.raises(DivergenceError, match=r"step 1 \(epoch 1\)"):
+        trainer.fit(1, lambda: {"test_bound": float("nan")}, progress=False)
+    assert trainer.history == []
+
+
+def test_weight_prior_pulls_the_decoder_alone(images):
+    plain, prior = (make_trainer(images, SGD, 0.1, weight_prior=w) for w in (False, True))
+    start = weights(plain)
+    for trainer in (plain, prior):
+        batch = next(trainer._minibatches())
+        trainer._train_step(*batch)
+    pull = weights(prior) - weights(plain)
+    n_phi = plain.model.encoder.parameters.value.size
+    np.testing.assert_array_equal(pull[:n_phi], 0)
+    np.testing.assert_allclose(pull[n_phi:], -0.1 / 38 * start[n_phi:], atol=1e-7)
+
+
+def test_checkpoint_of_another_run_is_refused_and_changes_nothing(images, tmp_path):
+    path = tmp_path / "checkpoint.npz"
+    trainer = make_trainer(images)
+    trainer.fit(1, progress=False)
+    trainer.save(path)
+    for other, message in (
+        (make_trainer(images, decoder="per-output"), "its decoder is BernoulliDecoder"),
+        (make_trainer(images, SGD), "its optimizer is Adam, not SGD"),
+        (make_trainer(images, seed=1), "its seed is 0, not 1"),
+        (make_trainer(images[:20]), "number of training images is 38, not 20"),
+    ):
+        before = weights(other)
+        with pytest.raises(CheckpointError, match=message):
+            other.load(path)
+        np.testing.assert_array_equal(weights(other), before)
+        assert other.epoch == 0
+
+
+def test_broken_checkpoints_are_refused(images, tmp_path):
+    trainer = make_trainer(images)
+    good = tmp_path / "good.npz"
+    trainer.save(good)
+    whole = good.read_bytes()
+    cases = {
+        "empty.npz": b"",
+        "cut.npz": whole[: len(whole) // 2],
+        "altered.npz": whole[:900] + bytes(100) + whole[1000:],
+        "text.npz": b"not a checkpoint at all",
+    }
+    for name, content in cases.items():
+        (tmp_path / name).write_bytes(content)
+    np.savez(tmp_path / "foreign.npz", x=np.ones(3))
+    np.save(tmp_path / "array.npy", np.ones(3))
+    np.savez(tmp_path / "json.npz", about=json.dumps([1]))
+    np.savez(tmp_path / "version.npz", about=json.dumps({"format": "vae_np checkpoint 99"}))
+    np.savez(tmp_path / "pickle.npz", about=np.array([{}], dtype=object))
+    write_checkpoint(tmp_path / "incomplete.npz", {}, {})
+    for path in [*(set(tmp_path.iterdir()) - {good}), tmp_path, tmp_path / "missing.npz"]:
+        with pytest.raises(CheckpointError, match=path.name):
+            trainer.load(path)
+    trainer.load(good)
+
+
+def test_crash_while_saving_leaves_the_old_checkpoint(images, tmp_path, monkeypatch):
+    path = tmp_path / "checkpoint.npz"
+    trainer = make_trainer(images)
+    trainer.save(path)
+    before = path.read_bytes()
+
+    def crash(file, **arrays):
+        file.write(b"half of it")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(np, "savez", crash)
+    with pytest.raises(OSError, match="no space"):
+        trainer.save(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"batch_size": 0}, "batch_size must be a whole number ≥ 1, got 0"),
+        ({"n_draws": 1.5}, "n_draws must be a whole number ≥ 1, got 1.5"),
+    ],
+)
+def test_bad_settings(images, settings, message):
+    model = make_model()
+    with pytest.raises(ValueError, match=message):
+        Trainer(model, Adam(model.parameters), images, **settings)
+
+
+def test_binarize_needs_a_bernoulli_decoder(images):
+    with pytest.raises(ValueError, match="need a Bernoulli decoder"):
+        make_trainer(images, decoder="fixed", binarize=True)
