@@ -157,6 +157,8 @@ def make_trainer(args, data):
         decoder = BernoulliDecoder(*widths, **common)
     else:
         decoder = GaussianDecoder(*widths, noise=args.noise or "per-output", squash=True, **common)
+    if args.init == "fan-in":  # the paper's starts every bias near 0
+        decoder.start_at(data.mean_image)
     model = VAE(encoder, decoder, kl_weight=args.kl_weight)
     optimizer = OPTIMIZERS[args.optimizer](model.parameters, args.learning_rate)
     return Trainer(

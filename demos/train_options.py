@@ -101,7 +101,8 @@ def make_parser(description):
     choice(
         "--init",
         ("fan-in", "paper"),
-        "initial weights: within 1/sqrt(inputs), or the paper's N(0, 0.01²) (default: fan-in)",
+        "initial weights: within 1/sqrt(inputs), and the output bias at the mean image; or the "
+        "paper's N(0, 0.01²) for all (default: fan-in)",
         "fan-in",
     )
     choice(

@@ -21,6 +21,7 @@ def test_embedded_digits():
     assert data.test.shape == (1000, 784)
     assert data.train.dtype == np.uint8
     assert data.image_shape == (28, 28)
+    np.testing.assert_allclose(data.mean_image, (data.train / 255.0).mean(axis=0))
     labels = np.concatenate([data.train_labels, data.test_labels])
     np.testing.assert_array_equal(np.bincount(labels), 500)
     images = {image.tobytes() for image in np.concatenate([data.train, data.test])}
@@ -60,6 +61,7 @@ def test_a_file_of_your_own(tmp_path, x, image_shape, suffix):
     assert data.train.dtype == (np.uint8 if x.dtype == np.uint8 else np.float32)
     assert data.image_shape == image_shape
     assert data.train_labels is None
+    np.testing.assert_array_equal(data.mean_image, np.zeros(x[0].size))
 
 
 @pytest.mark.parametrize(

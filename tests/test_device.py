@@ -78,6 +78,7 @@ def test_trainer_and_evaluation_run_on_the_device(gpu, rng, tmp_path, binarize):
     np.testing.assert_array_equal(to_numpy(model.parameters[1].value), weights)
     assert np.isfinite(trainer.history[-1]["test_bound"])
     assert importance_sampled_log_likelihood(model, images, 3).shape == (25,)
+    model.decoder.start_at(np.full(6, 0.25))
     generator = random_generator(0, gpu)
     assert model.reconstruct_draw(images, generator).shape == (25, 6)
     assert model.sample_draw(4, generator).shape == (4, 6)

@@ -125,3 +125,18 @@ def test_fixed_noise_is_no_parameter(rng):
     assert p.std == pytest.approx(0.2, rel=1e-6)
     learned = GaussianDecoder(3, [5], 6, noise="learned", std=0.2)
     assert learned.parameters.value[-1] == pytest.approx(2 * np.log(0.2))
+
+
+@pytest.mark.parametrize("squash", [False, True])
+def test_a_decoder_can_start_at_the_mean_image(rng, squash):
+    image = np.linspace(0.1, 0.9, 6)
+    for decoder in (BernoulliDecoder(3, [5], 6), GaussianDecoder(3, [5], 6, squash=squash)):
+        decoder.start_at(image)
+        p = decoder.forward(np.zeros((1, 3), np.float32))
+        np.testing.assert_allclose(
+            p.mean[0], image, atol=1e-6
+        )  # tanh(0) = 0: only the bias is left
+    np.testing.assert_array_equal(p.log_var, 0)
+    decoder = BernoulliDecoder(3, [5], 6)
+    decoder.start_at(np.array([0, 0, 0, 1, 1, 1.0]))
+    assert np.isfinite(decoder.parameters.value).all()

@@ -64,6 +64,11 @@ class Dataset:
     train_labels: np.ndarray | None = None
     test_labels: np.ndarray | None = None
 
+    @property
+    def mean_image(self):
+        """The mean of the training images, in [0, 1]; (D,)."""
+        return self.train.mean(axis=0) / (255 if self.train.dtype == np.uint8 else 1)
+
 
 def load(name):
     """Load a data set.

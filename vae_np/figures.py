@@ -126,8 +126,8 @@ def latent_scatter(means, labels, path):
         title="The test set in latent space: the means of q(z|x)",
         xlabel="z₁",
         ylabel="z₂",
-        aspect="equal",
     )
+    axes.set_aspect("equal", adjustable="datalim")
     axes.grid(alpha=0.3)
     figure.savefig(path, dpi=120)
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from vae_np.backend import array_module, to_device
+from vae_np.backend import array_module, device_of, to_device
 from vae_np.distributions import Bernoulli, DiagonalGaussian
 from vae_np.layers import Linear, ParameterVector, ReLU, Sequential, Sigmoid, Softplus, Tanh
 
@@ -127,6 +127,14 @@ class BernoulliDecoder:
         """(..., Z) latents to p_θ(x|z), a `Bernoulli` over (..., D)."""
         return Bernoulli(self.network.forward(z))
 
+    def start_at(self, mean_image):
+        """Set the output bias so that untrained, p_θ(x|z) is about this image, (D,) in [0, 1].
+
+        Given the training set's mean, the latents need not learn what all images share. Without
+        it they do, the codes drift off the prior, and many draws from the prior make no digit.
+        """
+        _set(self.network.layers[-1].bias, _logit(mean_image))
+
     def backward(self, dlogits):
         """Fill θ's gradient and return dz."""
         return self.network.backward(dlogits)
@@ -195,6 +203,11 @@ class GaussianDecoder:
             mean = self.squash.forward(mean)
         return DiagonalGaussian(mean, log_var)
 
+    def start_at(self, mean_image):
+        """As `BernoulliDecoder.start_at`."""
+        mean = _logit(mean_image) if self.squash else np.asarray(mean_image)
+        _set(self.network.layers[-1].bias[: self.n_pixels], mean)
+
     def backward(self, dmean, dlog_var):
         """Fill θ's gradient and return dz."""
         if self.squash:
@@ -215,3 +228,13 @@ def _halves(outputs):
 def _joined(left, right):
     """Undo `_halves`."""
     return array_module(left).concatenate([left, right], axis=-1)
+
+
+def _logit(mean_image):
+    """The inverse of the sigmoid; no pixel starts out as certain."""
+    p = np.clip(mean_image, 0.001, 0.999)
+    return np.log(p / (1 - p))
+
+
+def _set(view, values):
+    view[:] = to_device(values, device_of(view))
