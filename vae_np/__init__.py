@@ -1,5 +1,6 @@
 """The variational autoencoder in NumPy, every gradient by hand, on a CPU or a GPU."""
 
+from vae_np import datasets
 from vae_np.networks import BernoulliDecoder, GaussianDecoder, GaussianEncoder
 from vae_np.optimizers import SGD, Adagrad, Adam
 from vae_np.training import Trainer
@@ -14,4 +15,5 @@ __all__ = [
     "GaussianDecoder",
     "GaussianEncoder",
     "Trainer",
+    "datasets",
 ]

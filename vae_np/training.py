@@ -186,9 +186,8 @@ class Trainer:
             after_epoch(row)
 
     def _show(self, bar):
-        bar.update()
-        if self.model.device == "cpu":  # on a GPU, looking would make it wait
-            reconstruction, kl = self.record[max(0, self.step - 100) : self.step].mean(axis=0)
+        if bar.update() and self.model.device == "cpu":  # on a GPU, looking would make it wait
+            reconstruction, kl = self.record[: self.step].mean(axis=0)
             bar.set_postfix_str(f"bound {reconstruction - kl:.2f} nats", refresh=False)
 
     # Checkpoints
