@@ -74,11 +74,12 @@ def main(argv=None):
             f"{row.name:<{width}}  {row.derivatives:7}  {row.relative_error:14.1e}  "
             f"{'pass' if row.passed else 'FAIL'}"
         )
-    failed = sum(not row.passed for row in rows)
+    failed = [row.name for row in rows if not row.passed]
     derivatives = sum(row.derivatives for row in rows)
     print(
-        f"\n{len(rows)} tensors, {derivatives:,} derivatives: {len(rows) - failed} tensors pass "
-        f"(relative error below {TOLERANCE:g}), {failed} fail"
+        f"\n{len(rows)} tensors, {derivatives:,} derivatives: {len(rows) - len(failed)} pass "
+        f"(relative error below {TOLERANCE:g}), {len(failed)} fail"
+        + "".join(f"\n  FAIL {name}" for name in failed)
     )
     if args.json:
         with open(args.json, "w", encoding="utf-8") as file:
@@ -180,7 +181,7 @@ def network_checks(rng):
 
 def model_checks(rng):
     settings = {"dtype": np.float64}
-    for name, decoder, activation, kl_weight, prior_weight in (
+    for name, decoder, activation, kl_weight, log_prior_scale in (
         ("VAE, Bernoulli", BernoulliDecoder(3, [6, 5], 8, **settings), "tanh", 1.0, 0.0),
         (
             "VAE, Gaussian σ per output",
@@ -202,12 +203,12 @@ def model_checks(rng):
         x, noise = rng.random((4, 8)), rng.standard_normal((2, 4, 3))
         theta = decoder.parameters.value
 
-        def loss(model=model, x=x, noise=noise, theta=theta, prior_weight=prior_weight):
+        def loss(model=model, x=x, noise=noise, theta=theta, log_prior_scale=log_prior_scale):
             bound = model.bound(x, noise)
             objective = (bound.reconstruction - model.kl_weight * bound.kl).mean()
-            return -objective + prior_weight * 0.5 * (theta**2).sum()
+            return -objective + log_prior_scale * 0.5 * (theta**2).sum()
 
-        model.bound_and_gradient(x, noise, prior_weight)
+        model.bound_and_gradient(x, noise, log_prior_scale)
         for part, network in (("encoder", encoder), ("decoder", decoder)):
             yield from parameter_checks(f"{name}: {part}", network.parameters, loss)
 
@@ -274,4 +275,6 @@ def make_parser():
 
 
 if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # a terminal that cannot write ½ shows a "?"
     sys.exit(main())

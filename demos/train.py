@@ -9,14 +9,16 @@ keeps everything so far.
 import csv
 import json
 import math
+import os
 import sys
 import time
+from pathlib import Path
 
 from tqdm import tqdm
 from train_options import CHECKPOINT, HISTORY, SUMMARY, parse, settings
 
 from vae_np import datasets, figures
-from vae_np.backend import random_generator, to_numpy
+from vae_np.backend import Stream, random_generator, to_numpy
 from vae_np.evaluation import evaluate_bound, importance_sampled_log_likelihood
 from vae_np.networks import BernoulliDecoder, GaussianDecoder, GaussianEncoder
 from vae_np.optimizers import OPTIMIZERS
@@ -36,24 +38,44 @@ SECONDS_BETWEEN_CHECKPOINTS = 5
 
 def main(argv=None):
     try:
-        return run(argv)
-    except (ValueError, OSError) as error:
-        print(f"train.py: error: {error}", file=sys.stderr)
-        return 2
+        args, out = parse(argv, description=__doc__)
+        data = datasets.load(args.data)
+        trainer = make_trainer(args, data)
+        if args.resume:
+            trainer.load(out / CHECKPOINT)
+            print(f"Going on in {out} after {progress_of(trainer)}.")
+            if args.epochs <= trainer.epoch and (out / SUMMARY).exists():
+                raise ValueError(f"that run is complete: --epochs above {trainer.epoch} goes on")
+            args.epochs = max(args.epochs, trainer.epoch)
+    except (ValueError, OSError, MemoryError) as error:  # what was asked for cannot be had
+        return complain(error)
+    try:
+        return run(args, out, data, trainer)
+    except (
+        DivergenceError,
+        OSError,
+        MemoryError,
+    ) as error:  # any other error is a bug, with its traceback
+        return complain(error)
     except KeyboardInterrupt:
-        print("\nInterrupted.", file=sys.stderr)
+        saved = (out / CHECKPOINT).exists()
+        rest = f": python demos/train.py --resume --out {out} goes on from what was saved"
+        print(f"\nInterrupted{rest if saved else ''}.", file=sys.stderr)
         return 130
 
 
-def run(argv):
-    args, out = parse(argv, description=__doc__)
-    data = datasets.load(args.data)
-    trainer = make_trainer(args, data)
-    if args.resume:
-        trainer.load(out / CHECKPOINT)
-        print(f"Going on in {out} after {progress_of(trainer)}.")
-    out.mkdir(parents=True, exist_ok=True)
+def complain(error):
+    print(f"train.py: error: {error}", file=sys.stderr)
+    return 2
 
+
+def run(args, out, data, trainer):
+    out.mkdir(parents=True, exist_ok=True)
+    if not args.resume:
+        earlier = "" if args.out or out.name == Path(args.data).stem else ", beside an earlier run"
+        print(f"Results go to {out}{earlier}.")
+    if not os.access(out, os.W_OK):
+        raise OSError(f"cannot write into {out}")
     finished = train(trainer, data, args, out)
     write_history(trainer.history, out / HISTORY)
     draw_pictures(trainer.model, data, trainer.history, out, args.seed)
@@ -72,24 +94,23 @@ def progress_of(trainer):
 
 
 def train(trainer, data, args, out):
-    """Train to the last epoch, or to Ctrl-C, with a checkpoint every few seconds."""
+    """Train to the last epoch, or to Ctrl-C; save after an epoch, but not every second."""
     model = trainer.model
     print(
-        f"{args.data}: {len(data.train):,} training and {len(data.test):,} test images\n"
+        f"{args.data}: {len(data.train):,} training and {len(data.test):,} test images of "
+        f"{data.image_shape[0]} × {data.image_shape[1]} pixels\n"
         f"encoder q(z|x): {model.encoder}\ndecoder p(x|z): {model.decoder}\n\n"
         f"{'in nats per example':<20}{'training bound = reconstruction − KL':>40}"
         f"{'test bound = reconstruction − KL':>42}"
     )
     saved_at = -math.inf
-    earlier_run = args.overwrite
 
     def save():
-        nonlocal saved_at, earlier_run
-        if earlier_run:  # cleared only now: a run that never gets anywhere replaces nothing
-            for name in (CHECKPOINT, HISTORY, SUMMARY, *PICTURES):
-                (out / name).unlink(missing_ok=True)
-            earlier_run = False
+        nonlocal saved_at
         trainer.save(out / CHECKPOINT, settings(args))
+        if saved_at == -math.inf:  # what an earlier state left would now be of another one
+            for name in (HISTORY, SUMMARY, *PICTURES):
+                (out / name).unlink(missing_ok=True)
         saved_at = time.monotonic()
 
     def evaluate():
@@ -126,6 +147,11 @@ def report(trainer, data, args, out):
         trainer.model, data.test, LOG_LIKELIHOOD_SAMPLES, binary=args.binarize, progress=True
     )
     last = trainer.history[-1]
+    grey = (
+        ""
+        if args.binarize or args.decoder == "gaussian"
+        else ("\n               (a grey pixel stands for the average over black and white)")
+    )
     summary = {
         "settings": settings(args),
         "epochs": trainer.epoch,
@@ -140,7 +166,7 @@ def report(trainer, data, args, out):
     print(
         f"\ntest bound     {summary['test_bound']:10.2f} nats per example"
         f"\ntest log p(x)  {summary['test_log_likelihood']:10.2f} nats per example, estimated by "
-        f"importance sampling with {LOG_LIKELIHOOD_SAMPLES} samples per image"
+        f"importance sampling with {LOG_LIKELIHOOD_SAMPLES} samples per image{grey}"
         f"\ntraining       {summary['seconds']:10.1f} s, "
         f"{summary['examples_per_second']:,.0f} examples per second"
         f"\n\nPictures, {SUMMARY}, {HISTORY} and {CHECKPOINT} are in {out}"
@@ -150,8 +176,10 @@ def report(trainer, data, args, out):
 def make_trainer(args, data):
     pixels = data.train.shape[1]
     common = {"activation": args.activation, "init": args.init, "device": args.device}
-    encoder = GaussianEncoder(pixels, args.hidden, args.latent, seed=[args.seed, 0], **common)
-    common["seed"] = [args.seed, 1]
+    encoder = GaussianEncoder(
+        pixels, args.hidden, args.latent, seed=[args.seed, Stream.ENCODER], **common
+    )
+    common["seed"] = [args.seed, Stream.DECODER]
     widths = args.latent, args.hidden[::-1], pixels
     if args.decoder == "bernoulli":
         decoder = BernoulliDecoder(*widths, **common)
@@ -182,7 +210,7 @@ def write_history(history, path):
 
 
 def draw_pictures(model, data, history, out, seed):
-    generator = random_generator([seed, 5], model.device)
+    generator = random_generator([seed, Stream.PICTURES], model.device)
     if history:
         figures.learning_curves(history, out / "learning_curves.png")
     some = data.test[:12]
@@ -213,4 +241,6 @@ def draw_pictures(model, data, history, out, seed):
 
 
 if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # a terminal that cannot write → shows a "?"
     sys.exit(main())

@@ -2,11 +2,12 @@
 
 import argparse
 import math
-from itertools import chain, count, takewhile
+from itertools import chain, count
 from pathlib import Path
 
 from vae_np.backend import DEVICES
 from vae_np.checkpoints import read_checkpoint
+from vae_np.datasets import NAMES
 from vae_np.networks import ACTIVATIONS, NOISES
 from vae_np.optimizers import OPTIMIZERS
 
@@ -44,6 +45,8 @@ def choose_folder(args):
     """Where this run's files go; a folder that holds another run is never chosen silently."""
     if args.out:
         out = Path(args.out)
+        if out.exists() and not out.is_dir():
+            raise ValueError(f"--out {out} is a file, not a folder")
         if not args.resume and not args.overwrite and holds_run(out):
             raise ValueError(
                 f"--out {out} holds another run: --resume goes on with it, --overwrite replaces it"
@@ -51,16 +54,17 @@ def choose_folder(args):
         return out
     base = Path("runs") / Path(args.data).stem
     if args.overwrite:
-        return base
+        raise ValueError("--overwrite wants --out FOLDER, so that it is clear what it replaces")
     numbered = chain([base], (base.with_name(f"{base.name}-{n}") for n in count(2)))
-    taken = list(takewhile(holds_run, numbered))
-    free = base.with_name(f"{base.name}-{len(taken) + 1}") if taken else base
+    free = next(folder for folder in numbered if not holds_run(folder))
     if args.resume:
-        if not taken:
+        checkpoints = [
+            *base.parent.glob(f"{base.name}/{CHECKPOINT}"),
+            *base.parent.glob(f"{base.name}-[0-9]*/{CHECKPOINT}"),
+        ]
+        if not checkpoints:
             raise ValueError(f"there is no run in {base} to resume")
-        return taken[-1]
-    if taken:
-        print(f"{taken[-1]} holds an earlier run; this one goes to {free}.")
+        return max(checkpoints, key=lambda path: path.stat().st_mtime).parent
     return free
 
 
@@ -82,10 +86,11 @@ def make_parser(description):
 
     add(
         "--data",
+        type=_data_name,
         default="mnist5k",
         metavar="NAME",
-        help="mnist5k (embedded), mnist, frey, or your own .npz (array x) or .npy file of images "
-        "(default: mnist5k)",
+        help="mnist5k (embedded), mnist, frey, or your own .npz (array x) or .npy file of images, "
+        "of shape (N, height, width), uint8 or float in 0 to 1 (default: mnist5k)",
     )
     number("--latent", int, 1, "width of the latent space z (default: 20)", 20)
     number(
@@ -142,15 +147,8 @@ def make_parser(description):
         "how a gradient becomes a step; the paper's is adagrad (default: adam)",
         "adam",
     )
-    number(
-        "--learning-rate",
-        float,
-        0,
-        "the step size (default: "
-        + ", ".join(f"{o.default_learning_rate:g} for {n}" for n, o in OPTIMIZERS.items())
-        + ")",
-        None,
-    )
+    defaults = ", ".join(f"{o.default_learning_rate:g} for {n}" for n, o in OPTIMIZERS.items())
+    add("--learning-rate", type=float, metavar="N", help=f"the step size (default: {defaults})")
     add(
         "--weight-prior",
         action="store_true",
@@ -165,13 +163,18 @@ def make_parser(description):
         "runs/NAME, runs/NAME-2, ... that is free)",
     )
     again = parser.add_mutually_exclusive_group()
-    again.add_argument("--overwrite", action="store_true", help="replace the run in the folder")
+    again.add_argument("--overwrite", action="store_true", help="replace the run in --out")
     again.add_argument(
         "--resume",
         action="store_true",
         help="go on with the run in --out, or the latest one, with its settings",
     )
     return parser
+
+
+def _data_name(text):
+    """A data set's name, or the absolute path of a file: --resume may start elsewhere."""
+    return text if text in NAMES else str(Path(text).resolve())
 
 
 def _number(kind, minimum):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from conftest import make_model
 
 from vae_np import VAE, GaussianDecoder, GaussianEncoder
 from vae_np.evaluation import evaluate_bound, importance_sampled_log_likelihood
@@ -102,6 +103,21 @@ def test_importance_sampling_is_exact_where_q_is_the_posterior(linear, rng):
     np.testing.assert_allclose(importance_sampled_log_likelihood(linear, x, 1), log_px, atol=1e-12)
 
 
-def test_number_of_samples_must_be_positive(linear, rng):
+def test_counts_must_be_positive(linear, rng):
     with pytest.raises(ValueError, match="n_samples must be a whole number ≥ 1, got 0"):
         importance_sampled_log_likelihood(linear, rng.random((2, PIXELS)), 0)
+    with pytest.raises(ValueError, match="n_draws must be a whole number ≥ 1, got 0"):
+        evaluate_bound(linear, rng.random((2, PIXELS)), n_draws=0)
+    with pytest.raises(ValueError, match="batch_size must be a whole number ≥ 1, got -1"):
+        evaluate_bound(linear, rng.random((2, PIXELS)), batch_size=-1)
+
+
+def test_binary_evaluation_sees_the_same_binary_images_each_time(rng, monkeypatch):
+    model, images, seen = make_model(), rng.random((9, 6)), []
+    bound = model.bound
+    monkeypatch.setattr(model, "bound", lambda x, noise: (seen.append(x), bound(x, noise))[1])
+    for seed in (0, 0, 1):
+        evaluate_bound(model, images, binary=True, seed=seed, batch_size=20)
+    assert set(np.unique(seen)) == {0, 1}
+    np.testing.assert_array_equal(seen[0], seen[1])
+    assert (seen[0] != seen[2]).any()

@@ -64,17 +64,25 @@ def test_a_file_of_your_own(tmp_path, x, image_shape, suffix):
     np.testing.assert_array_equal(data.mean_image, np.zeros(x[0].size))
 
 
+@pytest.mark.parametrize("dtype", [bool, np.uint8])
+def test_black_and_white_images_are_not_taken_for_nearly_black(tmp_path, dtype):
+    np.save(tmp_path / "bw.npy", np.eye(10, dtype=dtype))
+    data = load(str(tmp_path / "bw.npy"))
+    assert np.unique(data.train).tolist() == [0, 255]
+
+
 @pytest.mark.parametrize(
     ("x", "message"),
     [
         (np.full((5, 4), 1.5), r"finite pixels in \[0, 1\] if they are floats, got 1.5 to 1.5"),
         (np.full((5, 4), -0.5), "got -0.5 to -0.5"),
         (np.full((5, 4), np.nan), "finite pixels"),
+        (np.full((5, 4), 255.0), "from 0 to 255\\? save them as uint8"),
         (np.zeros((5, 4), int), "uint8 or float pixels, got int64"),
         (np.zeros(5), r"of shape \(N, D\) or \(N, height, width\), got \(5,\)"),
         (np.zeros((0, 4)), r"got \(0, 4\)"),
         (np.zeros((1, 4)), "at least 2 images"),
-        (np.array([{}]), "Object arrays cannot be loaded"),
+        (np.array([{}]), "not a whole NumPy file of numbers"),
     ],
 )
 def test_bad_files_of_your_own(tmp_path, x, message):
@@ -89,9 +97,9 @@ def test_unreadable_files(tmp_path):
     (tmp_path / "empty.npy").write_bytes(b"")
     np.savez(tmp_path / "other.npz", y=np.zeros((5, 4)))
     for name, message in (
-        ("cut.npz", "cut.npz is not a NumPy file that can be read"),
-        ("empty.npy", "empty.npy is not a NumPy file that can be read"),
-        ("other.npz", 'must hold an array "x", got y'),
+        ("cut.npz", "cut.npz is not a whole NumPy file of numbers"),
+        ("empty.npy", "empty.npy is not a whole NumPy file of numbers"),
+        ("other.npz", "must hold an array \"x\", got \\['y'\\]"),
         ("missing.npz", "cannot read .*missing.npz: No such file"),
         ("digits.csv", "data must be one of mnist5k, mnist, frey or the path"),
     ):

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 import train
 
+from vae_np.layers import Linear
+
 DEMOS = Path(__file__).parent.parent / "demos"
 TINY = ["--epochs", "2", "--hidden", "8", "--latent", "2", "--batch-size", "20"]
 
@@ -101,7 +103,8 @@ def test_a_second_run_never_destroys_the_first(stripes, error_of):
     run(stripes, "train", *options)
     first = (stripes / "runs/stripes/summary.json").read_bytes()
     second = run(stripes, "train", *options, "--seed", 1)
-    assert "runs/stripes holds an earlier run; this one goes to runs/stripes-2" in second.stdout
+    assert "Results go to runs/stripes-2, beside an earlier run." in second.stdout
+    assert "wants --out FOLDER" in error_of(stripes, *options, "--overwrite")
     message = error_of(stripes, *options, "--out", "runs/stripes")
     assert "--resume goes on with it, --overwrite replaces it" in message
     assert (stripes / "runs/stripes/summary.json").read_bytes() == first
@@ -118,11 +121,13 @@ def checkpoint_arrays(path):
         return {name: file[name] for name in file.files if name != "about"}
 
 
-def test_resumed_run_equals_an_uninterrupted_one(stripes):
+def test_resumed_run_equals_an_uninterrupted_one(stripes, error_of):
     options = ["--data", "stripes.npz", *TINY, "--binarize"]
     run(stripes, "train", *options, "--out", "short")
     result = run(stripes, "train", "--resume", "--epochs", 4, "--out", "short")
     assert "Going on in short after 2 epochs" in result.stdout
+    message = error_of(stripes, "--resume", "--out", "short")
+    assert message.endswith("that run is complete: --epochs above 4 goes on")
     run(stripes, "train", *options, "--epochs", 4, "--out", "long")
     short, long = (checkpoint_arrays(stripes / f / "checkpoint.npz") for f in ("short", "long"))
     assert short.keys() == long.keys()
@@ -160,6 +165,7 @@ def test_ctrl_c_keeps_what_was_trained(stripes):
     assert done >= 3
     result = run(stripes, "train", "--resume", "--data", "stripes.npz", "--epochs", done + 2)
     assert "Going on in runs/stripes" in result.stdout
+    assert (out / "summary.json").exists()
     assert f"epoch {done + 2} " in result.stdout
 
 
@@ -184,12 +190,12 @@ def test_divergence_names_the_step_and_keeps_the_checkpoint(stripes, error_of):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--data", "missing.npz"], "cannot read missing.npz"),
+        (["--data", "missing.npz"], "missing.npz: No such file"),
         (["--data", "cifar"], "data must be one of mnist5k, mnist, frey or the path"),
         (["--latent", "0"], "wants a whole number of at least 1, got '0'"),
         (["--hidden", "five"], "wants a whole number of at least 1, got 'five'"),
         (["--learning-rate", "0"], "learning_rate must be a finite number > 0, got 0.0"),
-        (["--learning-rate", "nan"], "wants a number of at least 0, got 'nan'"),
+        (["--learning-rate", "nan"], "learning_rate must be a finite number > 0, got nan"),
         (["--kl-weight", "-1"], "wants a number of at least 0, got '-1'"),
         (["--noise", "fixed"], "--noise is the Gaussian decoder's"),
         (["--decoder", "gaussian", "--binarize"], "need a Bernoulli decoder"),
@@ -215,13 +221,38 @@ def test_resuming_with_other_settings_or_a_broken_checkpoint(stripes, error_of):
 
 def test_out_that_cannot_be_a_folder(stripes, error_of):
     (stripes / "file").write_text("mine")
-    error_of(stripes, "--data", "stripes.npz", *TINY, "--out", "file")
+    message = error_of(stripes, "--data", "stripes.npz", *TINY, "--out", "file")
+    assert message.endswith("--out file is a file, not a folder")
     assert (stripes / "file").read_text() == "mine"
 
 
-def test_gpu_without_one_is_refused(tmp_path, error_of):
-    if not error_of(tmp_path, "--device", "gpu").startswith('train.py: error: device "gpu" '):
-        pytest.fail("the message does not say what is missing")
+def test_gpu_without_one_is_refused(tmp_path, error_of, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)  # makes `import cupy` an ImportError
+    message = error_of(tmp_path, "--device", "gpu")
+    assert message.startswith('train.py: error: device "gpu" needs CuPy')
+
+
+@pytest.mark.parametrize("demo", ["train", "gradient_check"])
+def test_a_terminal_without_greek_letters(tmp_path, demo):
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    result = subprocess.run(command(demo, "--help"), cwd=tmp_path, env=environment)
+    assert result.returncode == 0
+
+
+def test_a_bug_shows_its_traceback(stripes, monkeypatch):
+    """A reader who breaks the source sees where."""
+    monkeypatch.chdir(stripes)
+    monkeypatch.setattr(Linear, "backward", lambda self, dy: dy @ self.weight)
+    with pytest.raises(ValueError, match="matmul"):
+        train.main(["--data", "stripes.npz", *TINY])
+
+
+def test_resume_takes_the_run_that_was_saved_last(stripes):
+    options = ["--data", "stripes.npz", *TINY, "--epochs", 1]
+    for out in ("runs/stripes-7", "runs/stripes", "runs/stripes-3"):
+        run(stripes, "train", *options, "--out", out)
+    result = run(stripes, "train", "--resume", "--data", "stripes.npz", "--epochs", 2)
+    assert "Going on in runs/stripes-3" in result.stdout
 
 
 @pytest.mark.parametrize("demo", ["train", "gradient_check"])
@@ -258,7 +289,7 @@ def test_every_gradient_is_right(tmp_path):
         "VAE, Gaussian",
     ):
         assert what in names
-    assert "0 fail" in result.stdout.splitlines()[-1]
+    assert result.stdout.strip().endswith("0 fail")
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,11 @@ def test_one_shared_log_var_equals_the_same_number_everywhere(rng):
     )
 
 
+def test_kl_is_never_negative_near_the_prior():
+    log_var = np.linspace(-0.01, 0.01, 1001, dtype=np.float32)[:, None]
+    assert (DiagonalGaussian(np.zeros_like(log_var), log_var).kl_to_standard_normal() >= 0).all()
+
+
 def test_sample_moments(rng):
     q = DiagonalGaussian(np.array([1.0, -2.0]), np.log(np.array([4.0, 0.25])))
     z = q.sample(rng.standard_normal((200_000, 2)))

@@ -52,7 +52,7 @@ class TorchVAE:
         hidden = self.activation(hidden @ weights["2.weight"] + weights["2.bias"])
         return hidden @ weights["4.weight"] + weights["4.bias"]
 
-    def loss(self, x, noise, prior_weight):
+    def loss(self, x, noise, log_prior_scale):
         x, noise = torch.tensor(x), torch.tensor(noise)
         mean, log_var = self.mlp("encoder", x).chunk(2, dim=-1)
         q = torch.distributions.Normal(mean, torch.exp(log_var / 2))
@@ -73,7 +73,7 @@ class TorchVAE:
         kl = torch.distributions.kl_divergence(q, prior).sum(-1)
         loss = -(log_px.sum(-1).mean(0) - self.kl_weight * kl).mean()
         theta = torch.cat([t.ravel() for t in self.parts["decoder"].values()])
-        return loss + prior_weight * 0.5 * (theta**2).sum()
+        return loss + log_prior_scale * 0.5 * (theta**2).sum()
 
 
 def twins(decoder, activation):
@@ -91,8 +91,8 @@ def flat(model, gradients=False):
 def test_loss_and_gradient(rng, decoder, activation):
     model, twin = twins(decoder, activation)
     x, noise = rng.random((4, 7)), rng.standard_normal((3, 4, 3))
-    bound = model.bound_and_gradient(x, noise, prior_weight=0.05)
-    loss = twin.loss(x, noise, prior_weight=0.05)
+    bound = model.bound_and_gradient(x, noise, log_prior_scale=0.05)
+    loss = twin.loss(x, noise, log_prior_scale=0.05)
     loss.backward()
     theta = model.decoder.parameters.value
     objective = (bound.reconstruction - model.kl_weight * bound.kl).mean()
@@ -118,7 +118,7 @@ def test_twenty_steps_reach_the_same_parameters(rng, decoder, activation, optimi
         model.bound_and_gradient(x, noise)
         ours.step()
         theirs.zero_grad()
-        twin.loss(x, noise, prior_weight=0).backward()
+        twin.loss(x, noise, log_prior_scale=0).backward()
         theirs.step()
     assert relative_error(flat(model), twin.flat()) < 1e-9
     assert np.abs(flat(model) - start).max() > 0.01

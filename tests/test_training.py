@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from conftest import make_model
 
-from vae_np import Adam, Trainer
+from vae_np import VAE, Adam, GaussianDecoder, GaussianEncoder, Trainer
 from vae_np.checkpoints import CheckpointError, write_checkpoint
 from vae_np.evaluation import evaluate_bound
 from vae_np.optimizers import SGD, Adagrad
@@ -195,6 +195,68 @@ def test_checkpoint_of_another_run_is_refused_and_changes_nothing(images, tmp_pa
         assert other.epoch == 0
 
 
+def test_checkpoint_of_other_data_or_another_sigma_is_refused(images, tmp_path):
+    trainer = make_trainer(images)
+    trainer.save(tmp_path / "checkpoint.npz")
+    with pytest.raises(CheckpointError, match="its checksum of the training images is"):
+        make_trainer(images[::-1]).load(tmp_path / "checkpoint.npz")
+    sigmas = []
+    for std in (0.1, 0.2):
+        decoder = GaussianDecoder(3, (5,), 6, noise="fixed", std=std)
+        model = VAE(GaussianEncoder(6, (5,), 3), decoder)
+        sigmas.append(Trainer(model, Adam(model.parameters), images))
+    sigmas[0].save(tmp_path / "sigma.npz")
+    with pytest.raises(CheckpointError, match=r"at σ 0\.1.*not.*at σ 0\.2"):
+        sigmas[1].load(tmp_path / "sigma.npz")
+
+
+def test_numpy_numbers_as_settings_can_be_saved(images, tmp_path):
+    model = make_model(kl_weight=np.float32(0.5))
+    optimizer = Adam(model.parameters, np.float32(0.01))
+    trainer = Trainer(model, optimizer, images, batch_size=np.int64(10), seed=np.int64(3))
+    trainer.save(tmp_path / "checkpoint.npz")
+    trainer.load(tmp_path / "checkpoint.npz")
+
+
+def test_optimizer_of_another_model_is_refused(images):
+    with pytest.raises(ValueError, match="optimizer must be made from this model's parameters"):
+        Trainer(make_model(), Adam(make_model().parameters), images)
+
+
+def test_weights_that_are_not_finite_are_never_saved_as_good(images, monkeypatch):
+    """The last step of an epoch can break the weights after its bound was still finite."""
+    trainer = make_trainer(images[:10])
+    monkeypatch.setattr(
+        trainer.optimizer, "step", lambda: trainer.model.parameters[1].value.fill(np.nan)
+    )
+    with pytest.raises(DivergenceError, match="step 1"):
+        trainer.fit(1, progress=False)
+    assert trainer.history == []
+
+
+def test_seconds_add_up_over_epochs_and_resumes(images, tmp_path):
+    trainer = make_trainer(images)
+    trainer.fit(3, progress=False)
+    seconds = [row["seconds"] for row in trainer.history]
+    assert seconds == sorted(seconds)
+    assert seconds[0] > 0
+    trainer.save(tmp_path / "c.npz")
+    again = make_trainer(images)
+    again.load(tmp_path / "c.npz")
+    again.fit(4, progress=False)
+    assert again.seconds > trainer.seconds
+
+
+def test_ignored_interrupts_stay_ignored(images, monkeypatch):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        trainer = make_trainer(images)
+        interrupt_at(trainer, 1, monkeypatch)
+        assert trainer.fit(1, progress=False)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_broken_checkpoints_are_refused(images, tmp_path):
     trainer = make_trainer(images)
     good = tmp_path / "good.npz"
@@ -234,6 +296,7 @@ def test_crash_while_saving_leaves_the_old_checkpoint(images, tmp_path, monkeypa
     with pytest.raises(OSError, match="no space"):
         trainer.save(path)
     assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize(

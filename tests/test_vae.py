@@ -89,6 +89,14 @@ def test_a_gaussian_decoder_takes_pixels_outside_the_unit_interval():
         make_model("per-output").encode(np.full((4, 6), np.inf))
 
 
+@pytest.mark.parametrize("shape", [(4, 3), (2, 5, 3), (1, 4, 2)])
+def test_bad_noise(rng, shape):
+    model, x = make_model(), rng.random((4, 6), dtype=np.float32)
+    for method in (model.bound, model.bound_and_gradient):
+        with pytest.raises(ValueError, match=r"noise must have shape \(L, 4, 3\), got"):
+            method(x, rng.standard_normal(shape, dtype=np.float32))
+
+
 def test_bad_latents(rng):
     with pytest.raises(ValueError, match=r"z must have shape \(\.\.\., 3\), got \(4, 2\)"):
         make_model().decode(rng.random((4, 2)))
@@ -106,15 +114,34 @@ def test_bad_latents(rng):
         (lambda: make_model(kl_weight=-1), "kl_weight must be"),
         (lambda: make_model(kl_weight=float("nan")), "kl_weight must be"),
         (lambda: make_model(activation="gelu"), "activation must be one of tanh, relu, softplus"),
-        (lambda: make_model(latent=0), "width must be a whole number ≥ 1, got 0"),
-        (lambda: make_model(hidden=(2.5,)), "width must be a whole number ≥ 1, got 2.5"),
+        (lambda: make_model(latent=0), "n_latent must be a whole number ≥ 1, got 0"),
+        (lambda: make_model(pixels=1.5), "n_pixels must be a whole number ≥ 1, got 1.5"),
+        (
+            lambda: make_model(hidden=(2.5,)),
+            "each hidden width must be a whole number ≥ 1, got 2.5",
+        ),
         (lambda: GaussianDecoder(3, [5], 6, noise="loud"), "noise must be one of"),
         (lambda: GaussianDecoder(3, [5], 6, noise="fixed", std=0.0), "std must be"),
+        (lambda: GaussianDecoder(3, [5], 6, noise="per-output", std=0.2), "std is for noise"),
+        (lambda: make_model().decoder.start_at(np.full(6, 128)), r"values in \[0, 1\]"),
+        (lambda: make_model().decoder.start_at(np.zeros(5)), r"must have shape \(6,\).*\(5,\)"),
     ],
 )
 def test_bad_models(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_numpy_scalars_as_settings_promote_nothing(rng):
+    model = make_model(kl_weight=np.float64(0.5))
+    q, p = [], []
+    decoder_backward = model.decoder.backward
+    model.encoder.backward = lambda *d: q.extend(d)
+    model.decoder.backward = lambda *d: (p.extend(d), decoder_backward(*d))[1]
+    model.bound_and_gradient(
+        rng.random((4, 6), dtype=np.float32), rng.standard_normal((1, 4, 3), dtype=np.float32)
+    )
+    assert {d.dtype for d in (*q, *p)} == {np.dtype(np.float32)}
 
 
 def test_fixed_noise_is_no_parameter(rng):

@@ -5,6 +5,7 @@ themselves decide, so a CPU model and a GPU model can live side by side in one p
 """
 
 import sys
+from enum import IntEnum
 from functools import cache
 
 import numpy as np
@@ -61,7 +62,8 @@ def _check_gpu(cupy):
     if gpus == 0:
         raise ValueError('device "gpu" needs an NVIDIA GPU; the driver works but lists none')
     try:
-        cupy.arange(2).sum().item()
+        square = cupy.ones((2, 2)) @ cupy.ones((2, 2))  # loads cuBLAS; the next line, cuRAND
+        (square + cupy.random.default_rng(0).random((2, 2))).sum().item()
     except Exception as error:  # a missing toolkit shows as one of many types
         raise ValueError(
             'device "gpu" found a GPU, but CuPy cannot run on it '
@@ -89,6 +91,19 @@ def to_numpy(array):
     """Return ``array`` as a NumPy array, copied from the GPU if it lives there."""
     xp = array_module(array)
     return np.asarray(array) if xp is np else xp.asnumpy(array)
+
+
+class Stream(IntEnum):
+    """What random numbers are for. As part of a seed, it keeps two uses from sharing draws."""
+
+    SHUFFLE = 1
+    TRAINING_NOISE = 2
+    BINARIZE_TEST = 3
+    BOUND_NOISE = 4
+    IMPORTANCE_NOISE = 5
+    ENCODER = 6
+    DECODER = 7
+    PICTURES = 8
 
 
 def random_generator(seed, device="cpu"):

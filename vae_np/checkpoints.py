@@ -4,6 +4,7 @@ import json
 import os
 import zipfile
 import zlib
+from pathlib import Path
 
 import numpy as np
 
@@ -31,10 +32,16 @@ def write_checkpoint(path, about, arrays):
         On either device.
     """
     about = json.dumps({"format": FORMAT, **about})
-    unfinished = f"{path}.part"
-    with open(unfinished, "wb") as file:
-        np.savez(file, about=about, **{name: to_numpy(array) for name, array in arrays.items()})
-    os.replace(unfinished, path)
+    arrays = {name: to_numpy(array) for name, array in arrays.items()}
+    unfinished = Path(f"{path}.part")
+    try:
+        with open(unfinished, "wb") as file:
+            np.savez(file, about=about, **arrays)
+            file.flush()
+            os.fsync(file.fileno())  # on the disk before it takes the old one's name
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def read_checkpoint(path):
@@ -53,18 +60,20 @@ def read_checkpoint(path):
         known = about["format"] == FORMAT
     except FileNotFoundError:
         raise CheckpointError(f"there is no checkpoint at {path}") from None
+    except OSError as error:
+        raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from None
     except (
         AttributeError,  # an .npy file: an array has no files
         EOFError,
         KeyError,
-        OSError,
+        RuntimeError,  # a damaged archive that claims to be encrypted, or a future format
         TypeError,
         ValueError,
         zipfile.BadZipFile,
         zlib.error,
     ) as error:
         raise CheckpointError(
-            f"{path} is cut short or not a vae_np checkpoint ({type(error).__name__}: {error})"
+            f"{path} is cut short or not a vae_np checkpoint ({type(error).__name__})"
         ) from None
     if not known:
         raise CheckpointError(f'{path} is not of the format "{FORMAT}"')

@@ -77,9 +77,11 @@ def load(name):
     ----------
     name : str
         "mnist5k" (embedded: 5,000 digits, split 4,000/1,000), "mnist" (60,000/10,000), "frey"
-        (Frey Face, split 1,600/365), or the path of an ``.npz`` with an array ``x`` or of an
-        ``.npy``: (N, D) or (N, height, width), uint8 or float in [0, 1]; a fifth of it, drawn with
-        a fixed seed, is the test set.
+        (Frey Face, split 1,600/365 at random: as frames of one film, the two parts are alike), or
+        a file of your own. That is an ``.npz`` with an array ``x`` or an ``.npy``, of shape
+        (N, height, width), or (N, D) for square images: uint8 from 0 to 255, float in [0, 1], or
+        black and white (bool, or uint8 with 0 and 1 only). A fifth of it, drawn with a fixed seed,
+        is the test set.
 
     Returns
     -------
@@ -147,14 +149,16 @@ def _read_array(path):
             if isinstance(loaded, np.ndarray):
                 return loaded
             if "x" not in loaded.files:
-                raise DataError(f'{path} must hold an array "x", got {", ".join(loaded.files)}')
+                raise DataError(f'{path} must hold an array "x", got {loaded.files}')
             return loaded["x"]
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from None
     except DataError:
         raise
     except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path} is not a NumPy file that can be read: {error}") from None
+        raise DataError(
+            f"{path} is not a whole NumPy file of numbers ({type(error).__name__})"
+        ) from None
 
 
 def _as_images(x, path):
@@ -162,13 +166,15 @@ def _as_images(x, path):
         raise DataError(
             f"{path} must hold images of shape (N, D) or (N, height, width), got {x.shape}"
         )
+    if x.dtype == bool or (x.dtype == np.uint8 and x.max() == 1):
+        x = 255 * x.astype(np.uint8)  # black and white
     if x.dtype != np.uint8:
         if x.dtype.kind != "f":
-            raise DataError(f"{path} must hold uint8 or float pixels, got {x.dtype}")
+            raise DataError(f"{path} must hold bool, uint8 or float pixels, got {x.dtype}")
         if not (np.isfinite(x).all() and 0 <= x.min() and x.max() <= 1):
             raise DataError(
                 f"{path} must hold finite pixels in [0, 1] if they are floats, got "
-                f"{x.min():g} to {x.max():g}"
+                f"{x.min():g} to {x.max():g} (from 0 to 255? save them as uint8)"
             )
         x = x.astype(np.float32)
     flat = x.reshape(len(x), -1)
@@ -215,6 +221,7 @@ def _fetch(name, mirrors):
     raise DataError(
         f"cannot get {name}.\n  "
         + "\n  ".join(problems)
-        + f"\nTo place it by hand, download it elsewhere and save it as {path}\n"
+        + f"\nTo place it by hand, download it elsewhere and save it as {path},\n"
+        f"or let VAE_NP_DATA name a folder that holds {name}\n"
         f"(SHA-256 {SHA256[name]})."
     )

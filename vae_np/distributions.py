@@ -77,14 +77,13 @@ class DiagonalGaussian:
 
     def kl_to_standard_normal(self):
         """KL(N(mean, σ²) ‖ N(0, I)) = ½ Σ [mean² + σ² − 1 − log σ²] (appendix B); (...,), nats."""
-        xp = array_module(self.mean)
-        variance = xp.exp(self.log_var)
-        return 0.5 * (self.mean**2 + variance - 1 - self.log_var).sum(axis=-1)
+        variance_minus_1 = array_module(self.log_var).expm1(self.log_var)
+        return 0.5 * (self.mean**2 + variance_minus_1 - self.log_var).sum(axis=-1)
 
     def kl_backward(self, upstream):
         """dmean = mean and dlog_var = ½ (σ² − 1), times ``upstream``."""
         xp, upstream = array_module(self.mean), upstream[..., None]
-        dlog_var = 0.5 * upstream * (xp.exp(self.log_var) - 1)
+        dlog_var = 0.5 * upstream * xp.expm1(self.log_var)
         dlog_var = xp.broadcast_to(dlog_var, self.mean.shape)
         return upstream * self.mean, _sum_to(dlog_var, self.log_var.shape)
 
@@ -122,10 +121,12 @@ class Bernoulli:
     def log_prob(self, x):
         """Σ [x log p + (1 − x) log(1 − p)] = Σ [x a − log(1 + exp(a))] for logits a; (...,), nats.
 
-        This is minus the binary cross-entropy. A grey x in (0, 1) stands for the average over
-        binary images that are white with probability x.
+        This is minus the binary cross-entropy. For a grey x in (0, 1) it is the average of
+        log p(b|z) over binary images b that are white with probability x. A bound on, or an
+        estimate of, log p(x) made from it is then a lower bound on the average of log p(b).
         """
-        # log(1 + exp(a)) = max(a, 0) + log(1 + exp(−|a|)); the first two terms cancel exactly.
+        # log(1 + exp(a)) = max(a, 0) + log(1 + exp(−|a|)). At x = 1 and a > 0, where the pixel is
+        # right, x a − max(a, 0) is exactly 0: the small last term is not rounded away.
         xp, a = array_module(self.logits), self.logits
         return (x * a - xp.maximum(a, 0) - log1p(self._exp_neg_abs)).sum(axis=-1)
 

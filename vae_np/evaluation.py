@@ -5,9 +5,10 @@ import math
 import numpy as np
 from tqdm import tqdm
 
-from vae_np.backend import array_module, random_generator, to_numpy
+from vae_np.backend import Stream, array_module, random_generator, to_numpy
 from vae_np.bounds import Bound
-from vae_np.distributions import LOG_2PI, binarize
+from vae_np.checks import whole_number
+from vae_np.distributions import DiagonalGaussian, binarize
 
 
 def evaluate_bound(model, images, binary=False, n_draws=1, seed=0, batch_size=500):
@@ -30,7 +31,8 @@ def evaluate_bound(model, images, binary=False, n_draws=1, seed=0, batch_size=50
     Bound
         Of two floats, nats per example.
     """
-    generator = random_generator([seed, 2], model.device)
+    n_draws = whole_number("n_draws", n_draws)
+    generator = random_generator([seed, Stream.BOUND_NOISE], model.device)
     sums = np.zeros(2)
     for x in _batches(model, images, binary, seed, batch_size):
         noise = generator.standard_normal((n_draws, len(x), model.n_latent), dtype=model.dtype)
@@ -46,7 +48,8 @@ def importance_sampled_log_likelihood(
     """log p(x) of each example, by importance sampling through q.
 
     log p(x) ≈ log 1/K Σ_k w_k with w = p(x|z) p(z) / q(z|x) and z_k ~ q(z|x). Its expectation is
-    a lower bound on log p(x) that rises to it with K (1509.00519, theorem 1).
+    a lower bound on log p(x) that rises to it with K (1509.00519, theorem 1). For grey pixels and a
+    Bernoulli decoder, see `Bernoulli.log_prob` on what is bounded.
 
     Parameters
     ----------
@@ -57,22 +60,21 @@ def importance_sampled_log_likelihood(
     batch_size : int
         How many (example, sample) pairs are decoded at a time: it bounds the memory.
     progress : bool
-        Show a progress bar.
+        Show a progress bar, on a terminal.
 
     Returns
     -------
     (N,) numpy.ndarray
         Nats.
     """
-    if not isinstance(n_samples, (int, np.integer)) or n_samples < 1:
-        raise ValueError(f"n_samples must be a whole number ≥ 1, got {n_samples!r}")
-    generator = random_generator([seed, 3], model.device)
+    n_samples = whole_number("n_samples", n_samples)
+    generator = random_generator([seed, Stream.IMPORTANCE_NOISE], model.device)
     estimates = []
     with tqdm(
         total=len(images),
         unit="image",
         desc="log p(x)",
-        disable=not progress,
+        disable=None if progress else True,
         dynamic_ncols=True,
         leave=False,
     ) as bar:
@@ -93,16 +95,16 @@ def importance_sampled_log_likelihood(
 def _log_weight(model, x, q, noise):
     """log w = log p(x|z) + log p(z) − log q(z|x) at z = q.sample(noise); (N,), nats."""
     z = q.sample(noise)
-    log_prior = -0.5 * (z * z + LOG_2PI).sum(axis=-1)
-    # At z = mean + σ ⊙ noise, (z − mean)/σ is the noise itself.
-    log_q = -0.5 * (noise * noise + q.log_var + LOG_2PI).sum(axis=-1)
-    return model.decoder.forward(z).log_prob(x) + log_prior - log_q
+    zeros = array_module(z).zeros_like(z)
+    prior = DiagonalGaussian(zeros, zeros)
+    return model.decoder.forward(z).log_prob(x) + prior.log_prob(z) - q.log_prob(z)
 
 
 def _batches(model, images, binary, seed, batch_size):
     """Yield the images as the model's pixels, some at a time."""
     model.check(images)
-    generator = random_generator([seed, 4], model.device)
+    whole_number("batch_size", batch_size)
+    generator = random_generator([seed, Stream.BINARIZE_TEST], model.device)
     for start in range(0, len(images), batch_size):
         x = model.as_pixels(images[start : start + batch_size])
         if binary:

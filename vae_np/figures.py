@@ -4,6 +4,7 @@ from statistics import NormalDist
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from vae_np.backend import to_numpy
 
@@ -41,6 +42,7 @@ def learning_curves(history, path):
         ]
         margin = 0.1 * (max(late) - min(late)) or 1
         axes.set(title=title, xlabel="epoch", ylim=(min(late) - margin, max(late) + margin))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.legend()
     figure.axes[0].set_ylabel("nats per example")
@@ -60,7 +62,9 @@ def reconstructions(images, rows, image_shape, path):
     path : str or Path
     """
     rows = {"test images": images, **rows}
-    figure = Figure(figsize=(1 + 0.7 * len(images), 1.05 * len(rows)), layout="constrained")
+    figure = Figure(
+        figsize=(max(6.5, 1 + 0.7 * len(images)), 1.05 * len(rows)), layout="constrained"
+    )
     for axes, (name, row) in zip(figure.subplots(len(rows), 1), rows.items(), strict=True):
         _show(axes, _tiled(row, image_shape, columns=len(images)), name)
     figure.savefig(path, dpi=120)
@@ -69,7 +73,9 @@ def reconstructions(images, rows, image_shape, path):
 def image_grid(images, image_shape, path, title, columns=10):
     """Images in rows and columns, the first one at the top left; arguments as above."""
     tiled = _tiled(images, image_shape, columns)
-    figure = Figure(figsize=(6, 0.5 + 6 * tiled.shape[0] / tiled.shape[1]), layout="constrained")
+    figure = Figure(
+        figsize=(6, min(0.4 + 6 * tiled.shape[0] / tiled.shape[1], 12)), layout="constrained"
+    )
     _show(figure.subplots(), tiled, title)
     figure.savefig(path, dpi=120)
 

@@ -62,15 +62,17 @@ def numerical_gradient(f, array, step=1e-3):
     """
     if array.dtype != np.float64:
         raise ValueError(f"array must be float64 to leave room for differences, got {array.dtype}")
-    gradient = np.empty_like(array)
-    for index in np.ndindex(array.shape):
-        original = array[index]
-        total = 0.0
-        for shift, weight in ((-2, 1), (-1, -8), (1, 8), (2, -1)):
-            array[index] = original + shift * step
-            total += weight * float(f())
-        array[index] = original
-        gradient[index] = total / (12 * step)
+    gradient, original = np.empty_like(array), array.copy()
+    try:
+        for index in np.ndindex(array.shape):
+            total = 0.0
+            for shift, weight in ((-2, 1), (-1, -8), (1, 8), (2, -1)):
+                array[index] = original[index] + shift * step
+                total += weight * float(f())
+            array[index] = original[index]
+            gradient[index] = total / (12 * step)
+    finally:
+        array[...] = original
     return gradient
 
 

@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from vae_np.backend import array_module, device_of, to_device
+from vae_np.checks import positive_number, whole_number
 from vae_np.distributions import Bernoulli, DiagonalGaussian
 from vae_np.layers import Linear, ParameterVector, ReLU, Sequential, Sigmoid, Softplus, Tanh
 
@@ -23,13 +24,24 @@ def mlp(widths, activation, input_gradient=True):
     """Build linear layers from each width to the next, with the activation between them."""
     if activation not in ACTIVATIONS:
         raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}")
-    for width in widths:
-        if not isinstance(width, (int, np.integer)) or width < 1:
-            raise ValueError(f"every layer's width must be a whole number ≥ 1, got {width!r}")
     layers = []
     for n_in, n_out in pairwise(widths):
         layers += [Linear(n_in, n_out, input_gradient or bool(layers)), ACTIVATIONS[activation]()]
     return Sequential(layers[:-1])
+
+
+def checked_widths(n_pixels, hidden, n_latent):
+    """Return the three, as ints, or raise ValueError for one that is not a whole number ≥ 1."""
+    hidden = [whole_number("each hidden width", width) for width in hidden]
+    return whole_number("n_pixels", n_pixels), hidden, whole_number("n_latent", n_latent)
+
+
+def bound_parameters(network, init, seed, dtype, device, **more):
+    """Draw a network's initial weights, join ``more`` parameters, and let the network use them."""
+    initial = network.initial_values(np.random.default_rng(seed), init)
+    parameters = ParameterVector(initial | more, dtype, device)
+    network.bind(parameters)
+    return parameters
 
 
 class GaussianEncoder:
@@ -68,14 +80,11 @@ class GaussianEncoder:
         dtype=np.float32,
         device="cpu",
     ):
+        n_pixels, hidden, n_latent = checked_widths(n_pixels, hidden, n_latent)
         self.n_pixels, self.n_latent = n_pixels, n_latent
         # The two heads, mean and log-variance, are one linear layer of width 2 Z.
         self.network = mlp([n_pixels, *hidden, 2 * n_latent], activation, input_gradient=False)
-        generator = np.random.default_rng(seed)
-        self.parameters = ParameterVector(
-            self.network.initial_values(generator, init), dtype, device
-        )
-        self.network.bind(self.parameters)
+        self.parameters = bound_parameters(self.network, init, seed, dtype, device)
 
     def __repr__(self):
         return f"GaussianEncoder({self.network})"
@@ -93,7 +102,10 @@ class GaussianEncoder:
 class BernoulliDecoder:
     """p_θ(x|z) = Bernoulli(x; logits(z)) (appendix C.1).
 
-    Parameters as for `GaussianEncoder`, in the other direction.
+    Parameters
+    ----------
+    n_latent, hidden, n_pixels, activation, init, seed, dtype, device
+        As for `GaussianEncoder`, in the other direction.
 
     Attributes
     ----------
@@ -112,13 +124,10 @@ class BernoulliDecoder:
         dtype=np.float32,
         device="cpu",
     ):
+        n_pixels, hidden, n_latent = checked_widths(n_pixels, hidden, n_latent)
         self.n_pixels, self.n_latent = n_pixels, n_latent
         self.network = mlp([n_latent, *hidden, n_pixels], activation)
-        generator = np.random.default_rng(seed)
-        self.parameters = ParameterVector(
-            self.network.initial_values(generator, init), dtype, device
-        )
-        self.network.bind(self.parameters)
+        self.parameters = bound_parameters(self.network, init, seed, dtype, device)
 
     def __repr__(self):
         return f"BernoulliDecoder({self.network})"
@@ -132,8 +141,10 @@ class BernoulliDecoder:
 
         Given the training set's mean, the latents need not learn what all images share. Without
         it they do, the codes drift off the prior, and many draws from the prior make no digit.
+        ValueError if it has another shape or range.
         """
-        _set(self.network.layers[-1].bias, _logit(mean_image))
+        bias = self.network.layers[-1].bias
+        bias[:] = to_device(_logit(_checked_mean(mean_image, self.n_pixels)), device_of(bias))
 
     def backward(self, dlogits):
         """Fill θ's gradient and return dz."""
@@ -143,15 +154,16 @@ class BernoulliDecoder:
 class GaussianDecoder:
     """p_θ(x|z) = N(x; mean(z), diag(σ²)) (appendix C.2).
 
-    Parameters as for `GaussianEncoder`, in the other direction, and:
-
     Parameters
     ----------
+    n_latent, hidden, n_pixels, activation, init, seed, dtype, device
+        As for `GaussianEncoder`, in the other direction.
     noise : {"fixed", "learned", "per-output"}
         σ is ``std`` and stays so; or one number, learned, that starts at ``std``; or one number
         per output, from the network, as in the paper.
-    std : float
-        With "fixed", the default 1/√2 makes log p(x|z) minus the squared error, plus a constant.
+    std : float, optional
+        Not for "per-output". The default 1/√2, if fixed, makes log p(x|z) minus the squared error
+        plus a constant.
     squash : bool
         Squash the mean into (0, 1) by a sigmoid, as the paper does for Frey Face.
     """
@@ -162,7 +174,7 @@ class GaussianDecoder:
         hidden,
         n_pixels,
         noise="per-output",
-        std=SQUARED_ERROR_STD,
+        std=None,
         squash=False,
         activation="tanh",
         init="fan-in",
@@ -172,28 +184,30 @@ class GaussianDecoder:
     ):
         if noise not in NOISES:
             raise ValueError(f"noise must be one of {', '.join(NOISES)}, got {noise!r}")
-        if not (math.isfinite(std) and std > 0):
-            raise ValueError(f"std must be a finite number > 0, got {std!r}")
+        if noise == "per-output" and std is not None:
+            raise ValueError(
+                'std is for noise "fixed" or "learned"; "per-output" has the network\'s'
+            )
+        std = positive_number("std", SQUARED_ERROR_STD if std is None else std)
+        n_pixels, hidden, n_latent = checked_widths(n_pixels, hidden, n_latent)
         self.n_pixels, self.n_latent, self.noise = n_pixels, n_latent, noise
         outputs = 2 * n_pixels if noise == "per-output" else n_pixels
         self.network = mlp([n_latent, *hidden, outputs], activation)
         self.squash = Sigmoid() if squash else None
 
-        initial = self.network.initial_values(np.random.default_rng(seed), init)
         log_var = np.array(2 * math.log(std), dtype)
-        if noise == "learned":
-            initial["log_var"] = log_var
-        self.parameters = ParameterVector(initial, dtype, device)
-        self.network.bind(self.parameters)
+        learned = {"log_var": log_var} if noise == "learned" else {}
+        self.parameters = bound_parameters(self.network, init, seed, dtype, device, **learned)
         if noise == "learned":
             self.log_var = self.parameters.views(self.parameters.value)["log_var"]
             self.dlog_var = self.parameters.views(self.parameters.grad)["log_var"]
         elif noise == "fixed":
-            self.log_var = to_device(log_var, device)
+            self.log_var, self.std = to_device(log_var, device), std
 
     def __repr__(self):
         squash = ", mean squashed" if self.squash else ""
-        return f"GaussianDecoder({self.network}; noise {self.noise}{squash})"
+        std = f" at σ {self.std:.4g}" if self.noise == "fixed" else ""
+        return f"GaussianDecoder({self.network}; noise {self.noise}{std}{squash})"
 
     def forward(self, z):
         """(..., Z) latents to p_θ(x|z), a `DiagonalGaussian` over (..., D)."""
@@ -205,8 +219,9 @@ class GaussianDecoder:
 
     def start_at(self, mean_image):
         """As `BernoulliDecoder.start_at`."""
-        mean = _logit(mean_image) if self.squash else np.asarray(mean_image)
-        _set(self.network.layers[-1].bias[: self.n_pixels], mean)
+        mean = _checked_mean(mean_image, self.n_pixels)
+        bias = self.network.layers[-1].bias[: self.n_pixels]
+        bias[:] = to_device(_logit(mean) if self.squash else mean, device_of(bias))
 
     def backward(self, dmean, dlog_var):
         """Fill θ's gradient and return dz."""
@@ -230,11 +245,17 @@ def _joined(left, right):
     return array_module(left).concatenate([left, right], axis=-1)
 
 
+def _checked_mean(mean_image, n_pixels):
+    mean_image = np.asarray(mean_image)
+    if mean_image.shape != (n_pixels,) or not ((mean_image >= 0) & (mean_image <= 1)).all():
+        raise ValueError(
+            f"mean_image must have shape ({n_pixels},) and values in [0, 1], got shape "
+            f"{mean_image.shape}"
+        )
+    return mean_image
+
+
 def _logit(mean_image):
     """The inverse of the sigmoid; no pixel starts out as certain."""
     p = np.clip(mean_image, 0.001, 0.999)
     return np.log(p / (1 - p))
-
-
-def _set(view, values):
-    view[:] = to_device(values, device_of(view))

@@ -2,9 +2,8 @@
 
 import math
 
-import numpy as np
-
 from vae_np.backend import array_module
+from vae_np.checks import positive_number
 
 
 class Optimizer:
@@ -31,17 +30,15 @@ class Optimizer:
     def __init__(self, vectors, learning_rate=None):
         if learning_rate is None:
             learning_rate = self.default_learning_rate
-        if not (math.isfinite(learning_rate) and learning_rate > 0):
-            raise ValueError(f"learning_rate must be a finite number > 0, got {learning_rate!r}")
-        self.vectors, self.learning_rate, self.steps = vectors, learning_rate, 0
+        self.learning_rate = positive_number("learning_rate", learning_rate)
+        self.vectors, self.steps = vectors, 0
         self.state = [[0 * vector.value for _ in range(self.n_state_arrays)] for vector in vectors]
 
     def step(self):
         """Update every vector from its gradient."""
         self.steps += 1
-        with np.errstate(over="ignore", invalid="ignore"):  # a trainer reports divergence itself
-            for vector, state in zip(self.vectors, self.state, strict=True):
-                self.update(vector.value, vector.grad, *state)
+        for vector, state in zip(self.vectors, self.state, strict=True):
+            self.update(vector.value, vector.grad, *state)
 
 
 class SGD(Optimizer):

@@ -3,13 +3,15 @@
 import signal
 import threading
 import time
+import zlib
 from contextlib import contextmanager
 
 import numpy as np
 from tqdm import tqdm
 
-from vae_np.backend import random_generator, to_device, to_numpy
+from vae_np.backend import Stream, random_generator, to_device, to_numpy
 from vae_np.checkpoints import CheckpointError, read_checkpoint, write_checkpoint
+from vae_np.checks import whole_number
 from vae_np.distributions import binarize
 from vae_np.networks import BernoulliDecoder
 
@@ -23,7 +25,8 @@ class Trainer:
 
     Each epoch's shuffle and noise come from ``seed`` and the epoch's number alone. A trainer that
     goes on within an epoch draws that epoch's randomness once more from its start, and so ends
-    with the same weights, bit for bit, as one that was never stopped.
+    with the same weights, bit for bit, as one that was never stopped (on the same kind of device).
+    Only after a `DivergenceError` or a second Ctrl-C can it be between two steps: then `load`.
 
     Parameters
     ----------
@@ -41,7 +44,7 @@ class Trainer:
         Draw fresh binary images from the grey ones each epoch, white with the pixel's value as
         the probability.
     weight_prior : bool
-        Maximize the bound plus log p(θ) with p(θ) = N(0, I), the paper's MAP.
+        Maximize the training set's summed bound plus log p(θ) with p(θ) = N(0, I): the paper's MAP.
     seed : int
 
     Attributes
@@ -67,16 +70,19 @@ class Trainer:
         weight_prior=False,
         seed=0,
     ):
-        for name, value in (("batch_size", batch_size), ("n_draws", n_draws)):
-            if not isinstance(value, (int, np.integer)) or value < 1:
-                raise ValueError(f"{name} must be a whole number ≥ 1, got {value!r}")
+        batch_size = whole_number("batch_size", batch_size)
+        n_draws = whole_number("n_draws", n_draws)
+        updated = {id(vector) for vector in optimizer.vectors}
+        if updated != {id(vector) for vector in model.parameters}:
+            raise ValueError("optimizer must be made from this model's parameters, got others")
         if binarize and not isinstance(model.decoder, BernoulliDecoder):
             raise ValueError("binarize makes binary images, which need a Bernoulli decoder")
         self.model, self.optimizer = model, optimizer
         self.images = to_device(model.check(images), model.device)
         self.batch_size, self.n_draws, self.binarize = batch_size, n_draws, binarize
-        self.prior_weight = 1 / len(images) if weight_prior else 0.0
-        self.seed = seed
+        self.log_prior_scale = 1 / len(images) if weight_prior else 0.0
+        self.seed = int(seed)
+        self.images_crc = zlib.crc32(np.ascontiguousarray(to_numpy(images)))
         self.epoch, self.step, self.history, self.seconds = 0, 0, [], 0.0
         self.steps_per_epoch = -(-len(images) // batch_size)
         # Reconstruction and KL of each step of the epoch under way; they stay on the device.
@@ -93,7 +99,7 @@ class Trainer:
         after_epoch : callable, optional
             Called with the new history row: the place to print it and to save a checkpoint.
         progress : bool
-            Show a progress bar with the running bound.
+            Show a progress bar with the running bound, on a terminal.
 
         Returns
         -------
@@ -109,11 +115,12 @@ class Trainer:
         bar = tqdm(
             total=epochs * self.steps_per_epoch,
             unit="step",
-            disable=not progress,
+            disable=None if progress else True,
             initial=self.epoch * self.steps_per_epoch + self.step,
             dynamic_ncols=True,
         )
-        with bar, _deferred_interrupt() as interrupted:
+        quiet = np.errstate(over="ignore", invalid="ignore")  # divergence shows in the bound
+        with bar, quiet, _deferred_interrupt() as interrupted:
             while self.epoch < epochs and not interrupted():
                 started = time.perf_counter()
                 for x, noise in self._minibatches():
@@ -122,6 +129,8 @@ class Trainer:
                     if interrupted():
                         break
                 self._check_finite(to_numpy(self.record)[: self.step])
+                if not all(np.isfinite(to_numpy(v.value)).all() for v in self.model.parameters):
+                    raise self._divergence(self.step)
                 self.seconds += time.perf_counter() - started
                 if self.step == self.steps_per_epoch:
                     self._complete_epoch(evaluate, after_epoch)
@@ -130,9 +139,9 @@ class Trainer:
     def _minibatches(self):
         """Yield (x, noise) for every step that this epoch still has to do."""
         model = self.model
-        order = np.random.default_rng([self.seed, self.epoch]).permutation(len(self.images))
-        order = to_device(order, model.device)
-        generator = random_generator([self.seed, self.epoch, 1], model.device)
+        shuffle = random_generator([self.seed, Stream.SHUFFLE, self.epoch])
+        order = to_device(shuffle.permutation(len(self.images)), model.device)
+        generator = random_generator([self.seed, Stream.TRAINING_NOISE, self.epoch], model.device)
         for step in range(self.steps_per_epoch):
             rows = order[step * self.batch_size : (step + 1) * self.batch_size]
             shape = (self.n_draws, len(rows), model.n_latent)
@@ -141,11 +150,12 @@ class Trainer:
                 uniform = generator.random((len(rows), model.n_pixels), dtype=model.dtype)
             if step >= self.step:  # of the steps before it only the draws are repeated
                 x = model.as_pixels(self.images[rows])
-                yield binarize(x, uniform) if self.binarize else x, noise
+                if self.binarize:
+                    x = binarize(x, uniform)
+                yield x, noise
 
     def _train_step(self, x, noise):
-        with np.errstate(over="ignore", invalid="ignore"):  # divergence shows in the bound
-            bound = self.model.bound_and_gradient(x, noise, self.prior_weight)
+        bound = self.model.bound_and_gradient(x, noise, self.log_prior_scale)
         self.record[self.step, 0] = bound.reconstruction.mean()
         self.record[self.step, 1] = bound.kl.mean()
         if self.model.device == "cpu":
@@ -232,10 +242,10 @@ class Trainer:
         own = self._arrays()
         if arrays.keys() != own.keys() or any(arrays[k].shape != own[k].shape for k in own):
             raise CheckpointError(f"{path} does not hold this model's arrays")
-        for name, array in own.items():
-            array[...] = to_device(arrays[name], self.model.device)
         self.epoch, self.step, self.seconds = about["epoch"], about["step"], about["seconds"]
         self.optimizer.steps, self.history = about["optimizer_steps"], about["history"]
+        for name, array in own.items():
+            array[...] = to_device(arrays[name], self.model.device)
 
     def _arrays(self):
         """Every array that training changes, by name."""
@@ -258,10 +268,11 @@ class Trainer:
             "optimizer": type(self.optimizer).__name__,
             "learning rate": self.optimizer.learning_rate,
             "number of training images": len(self.images),
+            "checksum of the training images": self.images_crc,
             "batch size": self.batch_size,
             "number of draws": self.n_draws,
             "binarize": self.binarize,
-            "weight prior": bool(self.prior_weight),
+            "weight prior": bool(self.log_prior_scale),
             "seed": self.seed,
         }
 
@@ -275,10 +286,12 @@ def _deferred_interrupt():
         seen.append(signum)
         signal.signal(signal.SIGINT, previous)
 
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False  # Ctrl-C reaches the main thread alone
+    previous = signal.getsignal(signal.SIGINT)
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or previous in (signal.SIG_IGN, None):
+        yield lambda: False  # Ctrl-C is heard by the main thread alone, or by nobody
         return
-    previous = signal.signal(signal.SIGINT, remember)
+    signal.signal(signal.SIGINT, remember)
     try:
         yield lambda: bool(seen)
     finally:

@@ -1,4 +1,4 @@
-"""The variational autoencoder: an encoder, a decoder and a bound. Start reading here."""
+"""The variational autoencoder: an encoder, a decoder and a bound."""
 
 import math
 
@@ -40,7 +40,7 @@ class VAE:
             )
         if not (math.isfinite(kl_weight) and kl_weight >= 0):
             raise ValueError(f"kl_weight must be a finite number ≥ 0, got {kl_weight!r}")
-        self.encoder, self.decoder, self.kl_weight = encoder, decoder, kl_weight
+        self.encoder, self.decoder, self.kl_weight = encoder, decoder, float(kl_weight)
         self.parameters = [encoder.parameters, decoder.parameters]
         self.n_pixels, self.n_latent = encoder.n_pixels, encoder.n_latent
         self.dtype, self.device = phi.dtype, device_of(phi)
@@ -62,19 +62,21 @@ class VAE:
         Bound
             Reconstruction, KL and value of each example; nats.
         """
+        self._check_noise(x, noise)
         q = self.encoder.forward(x)
         z = q.sample(noise)
         p = self.decoder.forward(z)
         return sgvb_b(x, q, p)
 
-    def bound_and_gradient(self, x, noise, prior_weight=0.0):
+    def bound_and_gradient(self, x, noise, log_prior_scale=0.0):
         """One step of Algorithm 1 up to the update: the bound, and the gradient of the loss.
 
         The loss is minus the bound, averaged over the examples, with `kl_weight` on its KL, and
-        minus ``prior_weight`` · log p(θ) under the weight prior p(θ) = N(0, I): 0 for maximum
+        minus ``log_prior_scale`` · log p(θ) under the weight prior p(θ) = N(0, I): 0 for maximum
         likelihood, 1/(size of the training set) for the paper's MAP. Its gradient goes to
         ``encoder.parameters.grad`` and ``decoder.parameters.grad``. Parameters as for `bound`.
         """
+        self._check_noise(x, noise)
         q = self.encoder.forward(x)
         z = q.sample(noise)
         p = self.decoder.forward(z)
@@ -87,10 +89,16 @@ class VAE:
         dmean, dlog_var = q.sample_backward(noise, dz)  # the reparameterization gradient
         self.encoder.backward(dmean + dmean_kl, dlog_var + dlog_var_kl)  # fills φ's gradient
 
-        if prior_weight:
+        if log_prior_scale:
             theta = self.decoder.parameters
-            theta.grad += prior_weight * theta.value  # −∇ log N(θ; 0, I) = θ
+            theta.grad += log_prior_scale * theta.value  # −∇ log N(θ; 0, I) = θ
         return bound
+
+    def _check_noise(self, x, noise):
+        if noise.ndim != 3 or noise.shape[1:] != (len(x), self.n_latent):
+            raise ValueError(
+                f"noise must have shape (L, {len(x)}, {self.n_latent}), got {noise.shape}"
+            )
 
     # Using the model
 
@@ -127,7 +135,7 @@ class VAE:
     # Data
 
     def as_pixels(self, images):
-        """(N, D) images on the model's device, uint8 or float, to floats of the model's dtype."""
+        """(N, D) images to the model's dtype and device; uint8 from 0..255 to [0, 1]."""
         images = to_device(images, self.device)
         x = images.astype(self.dtype, copy=False)
         return x / 255 if images.dtype == np.uint8 else x
