@@ -51,11 +51,7 @@ def main(argv=None):
         return complain(error)
     try:
         return run(args, out, data, trainer)
-    except (
-        DivergenceError,
-        OSError,
-        MemoryError,
-    ) as error:  # any other error is a bug, with its traceback
+    except (DivergenceError, OSError, MemoryError) as error:  # anything else is a bug: show it
         return complain(error)
     except KeyboardInterrupt:
         saved = (out / CHECKPOINT).exists()
