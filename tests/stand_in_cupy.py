@@ -16,7 +16,7 @@ host_copies = 0
 # test_every_function_that_the_package_uses_exists_in_cupy.
 FUNCTIONS = (
     "abs broadcast_to concatenate divide exp expm1 full isfinite log logaddexp matmul maximum "
-    "ones sqrt sum tanh where zeros_like"
+    "negative ones sqrt sum tanh where zeros_like"
 ).split()
 METHODS = "all astype max mean min reshape sum".split()
 

@@ -37,6 +37,10 @@ class DiagonalGaussian:
         """σ = exp(½ log_var)."""
         return array_module(self.log_var).exp(0.5 * self.log_var)
 
+    @cached_property
+    def _variance_minus_1(self):
+        return array_module(self.log_var).expm1(self.log_var)
+
     def sample(self, noise):
         """The reparameterization z = mean + σ ⊙ noise, with noise ~ N(0, I) (section 2.4).
 
@@ -77,13 +81,12 @@ class DiagonalGaussian:
 
     def kl_to_standard_normal(self):
         """KL(N(mean, σ²) ‖ N(0, I)) = ½ Σ [mean² + σ² − 1 − log σ²] (appendix B); (...,), nats."""
-        variance_minus_1 = array_module(self.log_var).expm1(self.log_var)
-        return 0.5 * (self.mean**2 + variance_minus_1 - self.log_var).sum(axis=-1)
+        return 0.5 * (self.mean**2 + self._variance_minus_1 - self.log_var).sum(axis=-1)
 
     def kl_backward(self, upstream):
         """dmean = mean and dlog_var = ½ (σ² − 1), times ``upstream``."""
         xp, upstream = array_module(self.mean), upstream[..., None]
-        dlog_var = 0.5 * upstream * xp.expm1(self.log_var)
+        dlog_var = 0.5 * upstream * self._variance_minus_1
         dlog_var = xp.broadcast_to(dlog_var, self.mean.shape)
         return upstream * self.mean, _sum_to(dlog_var, self.log_var.shape)
 
@@ -103,7 +106,9 @@ class Bernoulli:
     @cached_property
     def _exp_neg_abs(self):
         xp = array_module(self.logits)
-        return xp.exp(-xp.abs(self.logits))  # shared by log_prob and its derivative
+        e = xp.abs(self.logits)
+        xp.negative(e, out=e)
+        return xp.exp(e, out=e)  # shared by log_prob and its derivative
 
     @cached_property
     def mean(self):
@@ -128,11 +133,16 @@ class Bernoulli:
         # log(1 + exp(a)) = max(a, 0) + log(1 + exp(−|a|)). At x = 1 and a > 0, where the pixel is
         # right, x a − max(a, 0) is exactly 0: the small last term is not rounded away.
         xp, a = array_module(self.logits), self.logits
-        return (x * a - xp.maximum(a, 0) - log1p(self._exp_neg_abs)).sum(axis=-1)
+        per_pixel = x * a
+        per_pixel -= xp.maximum(a, 0)
+        per_pixel -= log1p(self._exp_neg_abs)
+        return per_pixel.sum(axis=-1)
 
     def log_prob_backward(self, x, upstream):
         """dlogits = x − sigmoid(logits), times ``upstream``; a tuple of one array."""
-        return (upstream[..., None] * (x - self.mean),)
+        dlogits = x - self.mean
+        dlogits *= upstream[..., None]
+        return (dlogits,)
 
 
 def binarize(probabilities, noise):

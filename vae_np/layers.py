@@ -106,7 +106,9 @@ class Tanh:
 
     def backward(self, dy):
         """dx = dy (1 − y²)."""
-        return dy * (1 - self.y * self.y)
+        dx = 1 - self.y * self.y
+        dx *= dy
+        return dx
 
 
 class ReLU:
@@ -203,7 +205,8 @@ def log1p(e):
     """
     u = 1 + e
     result = array_module(e).log(u)
-    result += e - (u - 1)  # what rounding 1 + e to u has lost
+    u -= 1
+    result += e - u  # what rounding 1 + e to u has lost
     return result
 
 
@@ -214,5 +217,6 @@ def sigmoid(x, exp_neg_abs=None):
     """
     xp = array_module(x)
     e = xp.exp(-xp.abs(x)) if exp_neg_abs is None else exp_neg_abs
-    numerator = xp.maximum(e, x >= 0)  # e ≤ 1: this is 1 where x ≥ 0, else e
-    return numerator / (1 + e)
+    result = xp.maximum(e, x >= 0)  # e ≤ 1: this is 1 where x ≥ 0, else e
+    result /= 1 + e
+    return result

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 from tqdm import tqdm
 
-from vae_np.backend import Stream, random_generator, to_device, to_numpy
+from vae_np.backend import Stream, array_module, random_generator, to_device, to_numpy
 from vae_np.checkpoints import CheckpointError, read_checkpoint, write_checkpoint
 from vae_np.checks import whole_number
 from vae_np.distributions import binarize
@@ -85,7 +85,7 @@ class Trainer:
         self.images_crc = zlib.crc32(np.ascontiguousarray(to_numpy(images)))
         self.epoch, self.step, self.history, self.seconds = 0, 0, [], 0.0
         self.steps_per_epoch = -(-len(images) // batch_size)
-        # Reconstruction and KL of each step of the epoch under way; they stay on the device.
+        # Each step's reconstruction and KL, summed over its examples; they stay on the device.
         self.record = to_device(np.zeros((self.steps_per_epoch, 2)), model.device)
 
     def fit(self, epochs, evaluate=None, after_epoch=None, progress=True):
@@ -128,9 +128,7 @@ class Trainer:
                     self._show(bar)
                     if interrupted():
                         break
-                self._check_finite(to_numpy(self.record)[: self.step])
-                if not all(np.isfinite(to_numpy(v.value)).all() for v in self.model.parameters):
-                    raise self._divergence(self.step)
+                self._check_finite()
                 self.seconds += time.perf_counter() - started
                 if self.step == self.steps_per_epoch:
                     self._complete_epoch(evaluate, after_epoch)
@@ -156,29 +154,30 @@ class Trainer:
 
     def _train_step(self, x, noise):
         bound = self.model.bound_and_gradient(x, noise, self.log_prior_scale)
-        self.record[self.step, 0] = bound.reconstruction.mean()
-        self.record[self.step, 1] = bound.kl.mean()
-        if self.model.device == "cpu":
-            self._check_finite(self.record[self.step : self.step + 1], self.step)
+        self.record[self.step, 0] = bound.reconstruction.sum()
+        self.record[self.step, 1] = bound.kl.sum()
+        if self.model.device == "cpu" and not np.isfinite(self.record[self.step]).all():
+            raise self._divergence(self.step + 1)
         self.optimizer.step()
         self.step += 1
 
-    def _check_finite(self, record, first_step=0):
-        bad = np.flatnonzero(~np.isfinite(record).all(axis=1))
+    def _check_finite(self):
+        bad = np.flatnonzero(~np.isfinite(to_numpy(self.record)[: self.step]).all(axis=1))
         if bad.size:
-            raise self._divergence(first_step + int(bad[0]) + 1)
+            raise self._divergence(int(bad[0]) + 1)
+        for vector in self.model.parameters:
+            if not array_module(vector.value).isfinite(vector.value).all():
+                raise self._divergence(self.step, "a weight")
 
-    def _divergence(self, step):
+    def _divergence(self, step, what="the bound"):
         return DivergenceError(
-            f"the bound is not finite at step {self.epoch * self.steps_per_epoch + step} "
+            f"{what} is not finite at step {self.epoch * self.steps_per_epoch + step} "
             f"(epoch {self.epoch + 1}): training diverged; a learning rate below "
             f"{self.optimizer.learning_rate:g} may help"
         )
 
     def _complete_epoch(self, evaluate, after_epoch):
-        sizes = np.full(self.steps_per_epoch, self.batch_size)
-        sizes[-1] = len(self.images) - sizes[:-1].sum()
-        reconstruction, kl = (sizes @ to_numpy(self.record) / len(self.images)).tolist()
+        reconstruction, kl = (to_numpy(self.record).sum(axis=0) / len(self.images)).tolist()
         row = {
             "epoch": self.epoch + 1,
             "train_bound": reconstruction - kl,
@@ -197,7 +196,8 @@ class Trainer:
 
     def _show(self, bar):
         if bar.update() and self.model.device == "cpu":  # on a GPU, looking would make it wait
-            reconstruction, kl = self.record[: self.step].mean(axis=0)
+            examples = min(self.step * self.batch_size, len(self.images))
+            reconstruction, kl = self.record[: self.step].sum(axis=0) / examples
             bar.set_postfix_str(f"bound {reconstruction - kl:.2f} nats", refresh=False)
 
     # Checkpoints
