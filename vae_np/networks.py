@@ -36,7 +36,7 @@ def checked_widths(n_pixels, hidden, n_latent):
     return whole_number("n_pixels", n_pixels), hidden, whole_number("n_latent", n_latent)
 
 
-def bound_parameters(network, init, seed, dtype, device, **more):
+def initialized_parameters(network, init, seed, dtype, device, **more):
     """Draw a network's initial weights, join ``more`` parameters, and let the network use them."""
     initial = network.initial_values(np.random.default_rng(seed), init)
     parameters = ParameterVector(initial | more, dtype, device)
@@ -84,7 +84,7 @@ class GaussianEncoder:
         self.n_pixels, self.n_latent = n_pixels, n_latent
         # The two heads, mean and log-variance, are one linear layer of width 2 Z.
         self.network = mlp([n_pixels, *hidden, 2 * n_latent], activation, input_gradient=False)
-        self.parameters = bound_parameters(self.network, init, seed, dtype, device)
+        self.parameters = initialized_parameters(self.network, init, seed, dtype, device)
 
     def __repr__(self):
         return f"GaussianEncoder({self.network})"
@@ -127,7 +127,7 @@ class BernoulliDecoder:
         n_pixels, hidden, n_latent = checked_widths(n_pixels, hidden, n_latent)
         self.n_pixels, self.n_latent = n_pixels, n_latent
         self.network = mlp([n_latent, *hidden, n_pixels], activation)
-        self.parameters = bound_parameters(self.network, init, seed, dtype, device)
+        self.parameters = initialized_parameters(self.network, init, seed, dtype, device)
 
     def __repr__(self):
         return f"BernoulliDecoder({self.network})"
@@ -197,7 +197,7 @@ class GaussianDecoder:
 
         log_var = np.array(2 * math.log(std), dtype)
         learned = {"log_var": log_var} if noise == "learned" else {}
-        self.parameters = bound_parameters(self.network, init, seed, dtype, device, **learned)
+        self.parameters = initialized_parameters(self.network, init, seed, dtype, device, **learned)
         if noise == "learned":
             self.log_var = self.parameters.views(self.parameters.value)["log_var"]
             self.dlog_var = self.parameters.views(self.parameters.grad)["log_var"]
