@@ -1,16 +1,28 @@
 import importlib.util
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import stand_in_cupy
 
-from vae_np import VAE, BernoulliDecoder, GaussianDecoder, GaussianEncoder
+from vae_np import VAE, Adam, BernoulliDecoder, GaussianDecoder, GaussianEncoder, Trainer
 from vae_np.backend import device_module
+
+DEMOS = Path(__file__).parent.parent / "demos"
 
 
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
+
+
+@pytest.fixture
+def images(rng):
+    """38 noisy stripes: three full minibatches of 10 and one of 8."""
+    stripes = np.tile([[250, 250, 250, 5, 5, 5], [5, 5, 5, 250, 250, 250]], (19, 1))
+    return (stripes + rng.integers(-5, 6, (38, 6))).astype(np.uint8)
 
 
 @pytest.fixture(params=["stand-in", pytest.param("cupy", marks=pytest.mark.gpu)])
@@ -39,3 +51,26 @@ def make_model(
     else:
         p = GaussianDecoder(latent, hidden, pixels, noise=decoder, squash=True, seed=2, **common)
     return VAE(encoder, p, kl_weight)
+
+
+def make_trainer(images, optimizer=Adam, learning_rate=0.01, decoder="bernoulli", **more):
+    model = make_model(decoder)
+    return Trainer(model, optimizer(model.parameters, learning_rate), images, batch_size=10, **more)
+
+
+def weights(trainer):
+    return np.concatenate([vector.value for vector in trainer.model.parameters])
+
+
+def command(demo, *options):
+    return [sys.executable, str(DEMOS / f"{demo}.py"), *map(str, options)]
+
+
+def run(cwd, demo, *options, status=0):
+    result = subprocess.run(
+        command(demo, *options), cwd=cwd, capture_output=True, text=True, encoding="utf-8"
+    )
+    assert result.returncode == status, result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
+    assert "Warning" not in result.stderr
+    return result

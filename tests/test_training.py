@@ -1,36 +1,18 @@
 """Algorithm 1: what it learns, and that nothing is lost when it stops."""
 
-import json
 import signal
 import threading
 
 import numpy as np
 import pytest
-from conftest import make_model
+from conftest import make_model, make_trainer, weights
 
-from vae_np import VAE, Adam, GaussianDecoder, GaussianEncoder, Trainer
-from vae_np.checkpoints import CheckpointError, write_checkpoint
+from vae_np import Adam, Trainer
 from vae_np.evaluation import evaluate_bound
 from vae_np.optimizers import SGD, Adagrad
 from vae_np.training import DivergenceError
 
 STEPS_PER_EPOCH = 4
-
-
-@pytest.fixture
-def images(rng):
-    """38 noisy stripes: three full minibatches of 10 and one of 8."""
-    stripes = np.tile([[250, 250, 250, 5, 5, 5], [5, 5, 5, 250, 250, 250]], (19, 1))
-    return (stripes + rng.integers(-5, 6, (38, 6))).astype(np.uint8)
-
-
-def make_trainer(images, optimizer=Adam, learning_rate=0.01, decoder="bernoulli", **more):
-    model = make_model(decoder)
-    return Trainer(model, optimizer(model.parameters, learning_rate), images, batch_size=10, **more)
-
-
-def weights(trainer):
-    return np.concatenate([vector.value for vector in trainer.model.parameters])
 
 
 def interrupt_at(trainer, step, monkeypatch):
@@ -180,47 +162,6 @@ def test_weight_prior_pulls_the_decoder_alone(images):
     np.testing.assert_allclose(pull[n_phi:], -0.1 / 38 * start[n_phi:], atol=1e-7)
 
 
-def test_checkpoint_of_another_run_is_refused_and_changes_nothing(images, tmp_path):
-    path = tmp_path / "checkpoint.npz"
-    trainer = make_trainer(images)
-    trainer.fit(1, progress=False)
-    trainer.save(path)
-    for other, message in (
-        (make_trainer(images, decoder="per-output"), "its decoder is BernoulliDecoder"),
-        (make_trainer(images, SGD), "its optimizer is Adam, not SGD"),
-        (make_trainer(images, seed=1), "its seed is 0, not 1"),
-        (make_trainer(images[:20]), "number of training images is 38, not 20"),
-    ):
-        before = weights(other)
-        with pytest.raises(CheckpointError, match=message):
-            other.load(path)
-        np.testing.assert_array_equal(weights(other), before)
-        assert other.epoch == 0
-
-
-def test_checkpoint_of_other_data_or_another_sigma_is_refused(images, tmp_path):
-    trainer = make_trainer(images)
-    trainer.save(tmp_path / "checkpoint.npz")
-    with pytest.raises(CheckpointError, match="its checksum of the training images is"):
-        make_trainer(images[::-1]).load(tmp_path / "checkpoint.npz")
-    sigmas = []
-    for std in (0.1, 0.2):
-        decoder = GaussianDecoder(3, (5,), 6, noise="fixed", std=std)
-        model = VAE(GaussianEncoder(6, (5,), 3), decoder)
-        sigmas.append(Trainer(model, Adam(model.parameters), images))
-    sigmas[0].save(tmp_path / "sigma.npz")
-    with pytest.raises(CheckpointError, match=r"at σ 0\.1.*not.*at σ 0\.2"):
-        sigmas[1].load(tmp_path / "sigma.npz")
-
-
-def test_numpy_numbers_as_settings_can_be_saved(images, tmp_path):
-    model = make_model(kl_weight=np.float32(0.5))
-    optimizer = Adam(model.parameters, np.float32(0.01))
-    trainer = Trainer(model, optimizer, images, batch_size=np.int64(10), seed=np.int64(3))
-    trainer.save(tmp_path / "checkpoint.npz")
-    trainer.load(tmp_path / "checkpoint.npz")
-
-
 def test_optimizer_of_another_model_is_refused(images):
     with pytest.raises(ValueError, match="optimizer must be made from this model's parameters"):
         Trainer(make_model(), Adam(make_model().parameters), images)
@@ -258,48 +199,6 @@ def test_ignored_interrupts_stay_ignored(images, monkeypatch):
         assert trainer.fit(1, progress=False)
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def test_broken_checkpoints_are_refused(images, tmp_path):
-    trainer = make_trainer(images)
-    good = tmp_path / "good.npz"
-    trainer.save(good)
-    whole = good.read_bytes()
-    cases = {
-        "empty.npz": b"",
-        "cut.npz": whole[: len(whole) // 2],
-        "altered.npz": whole[:900] + bytes(100) + whole[1000:],
-        "text.npz": b"not a checkpoint at all",
-    }
-    for name, content in cases.items():
-        (tmp_path / name).write_bytes(content)
-    np.savez(tmp_path / "foreign.npz", x=np.ones(3))
-    np.save(tmp_path / "array.npy", np.ones(3))
-    np.savez(tmp_path / "json.npz", about=json.dumps([1]))
-    np.savez(tmp_path / "version.npz", about=json.dumps({"format": "vae_np checkpoint 99"}))
-    np.savez(tmp_path / "pickle.npz", about=np.array([{}], dtype=object))
-    write_checkpoint(tmp_path / "incomplete.npz", {}, {})
-    for path in [*(set(tmp_path.iterdir()) - {good}), tmp_path, tmp_path / "missing.npz"]:
-        with pytest.raises(CheckpointError, match=path.name):
-            trainer.load(path)
-    trainer.load(good)
-
-
-def test_crash_while_saving_leaves_the_old_checkpoint(images, tmp_path, monkeypatch):
-    path = tmp_path / "checkpoint.npz"
-    trainer = make_trainer(images)
-    trainer.save(path)
-    before = path.read_bytes()
-
-    def crash(file, **arrays):
-        file.write(b"half of it")
-        raise OSError("no space left on device")
-
-    monkeypatch.setattr(np, "savez", crash)
-    with pytest.raises(OSError, match="no space"):
-        trainer.save(path)
-    assert path.read_bytes() == before
-    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize(

@@ -1,38 +1,21 @@
-"""The demos as a user types them: in a process of their own, in an empty folder."""
+"""demos/train.py as a user types it: mostly in a process of its own, in an empty folder."""
 
 import csv
-import importlib.util
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
-import benchmark
 import numpy as np
 import pytest
 import train
+from conftest import command, run
 
 from vae_np.layers import Linear
 
-DEMOS = Path(__file__).parent.parent / "demos"
 TINY = ["--epochs", "2", "--hidden", "8", "--latent", "2", "--batch-size", "20"]
-
-
-def command(demo, *options):
-    return [sys.executable, str(DEMOS / f"{demo}.py"), *map(str, options)]
-
-
-def run(cwd, demo, *options, status=0):
-    result = subprocess.run(
-        command(demo, *options), cwd=cwd, capture_output=True, text=True, encoding="utf-8"
-    )
-    assert result.returncode == status, result.stdout + result.stderr
-    assert "Traceback" not in result.stderr
-    assert "Warning" not in result.stderr
-    return result
 
 
 @pytest.fixture
@@ -265,58 +248,6 @@ def test_help_teaches(tmp_path, demo):
     assert "default" in text
 
 
-def test_every_gradient_is_right(tmp_path):
-    result = run(tmp_path, "gradient_check", "--json", "table.json")
-    rows = json.loads((tmp_path / "table.json").read_text(encoding="utf-8"))
-    assert len(rows) > 80
-    assert all(row["passed"] and 0 <= row["relative_error"] < 1e-8 for row in rows)
-    assert {"name", "derivatives", "relative_error", "passed"} == rows[0].keys()
-    names = " ".join(row["name"] for row in rows)
-    for what in (
-        "Linear",
-        "Tanh",
-        "ReLU",
-        "Softplus",
-        "Sigmoid",
-        "DiagonalGaussian.KL",
-        "DiagonalGaussian.sample",
-        "Bernoulli.log_prob",
-        "SGVB-B",
-        "GaussianEncoder",
-        "BernoulliDecoder",
-        "GaussianDecoder fixed",
-        "GaussianDecoder learned",
-        "GaussianDecoder per-output",
-        "VAE, Bernoulli",
-        "VAE, Gaussian",
-    ):
-        assert what in names
-    assert result.stdout.strip().endswith("0 fail")
-
-
-@pytest.mark.parametrize(
-    ("name", "caught_by", "error"),
-    [
-        ("linear", "Linear: x", 1),
-        ("tanh", "Tanh: x", 1),
-        ("relu", "ReLU: x", 1),
-        ("softplus", "Softplus: x", 1),
-        ("sigmoid", "Sigmoid: x", 1),
-        ("reparameterization", "DiagonalGaussian.sample: log_var", 1 / 3),
-        ("gaussian-log-prob", "DiagonalGaussian.log_prob: log_var", 1 / 3),
-        ("bernoulli-log-prob", "Bernoulli.log_prob: logits", 1),
-        ("kl", "DiagonalGaussian.KL: log_var", 1 / 3),
-        ("sgvb-b", "SGVB-B: q's mean", 1),
-    ],
-)
-def test_a_planted_error_is_caught(tmp_path, name, caught_by, error):
-    run(tmp_path, "gradient_check", "--break", name, "--json", "table.json", status=1)
-    rows = json.loads((tmp_path / "table.json").read_text(encoding="utf-8"))
-    row = {row["name"]: row for row in rows}[caught_by]
-    assert not row["passed"]
-    assert row["relative_error"] == pytest.approx(error, rel=1e-6)
-
-
 @pytest.mark.slow
 def test_default_run_learns(tmp_path):
     started = time.monotonic()
@@ -325,52 +256,3 @@ def test_default_run_learns(tmp_path):
     assert summary["test_bound"] >= -114
     assert summary["test_log_likelihood"] > summary["test_bound"] + 3
     print(f"{time.monotonic() - started:.0f} s")
-
-
-def test_benchmark_measures_and_reports(tmp_path, capsys):
-    """Two peers that are always there, one epoch of three steps each."""
-    names = ("vae_np", "matrix_products")
-    peers = [benchmark.Peer(name, 50, 20, 30, "cpu") for name in names]
-    benchmark.take_turns(peers, 2, "testing")
-    for peer in peers:
-        assert peer.missing is None
-        assert peer.step_ms == [1000 * seconds / 3 for seconds in peer.seconds]
-        assert len(peer.seconds) == 2
-        assert 1e7 < peer.peak_bytes < 1e9
-    row = {
-        "version": "1",
-        "step_ms": 2.0,
-        "step_ms_range": [1.0, 3.0],
-        "times_as_fast_as_torch_eager": None,
-        "vae_np_is_times_as_fast": 1.0,
-        "peak_mb": 70.0,
-    }
-    scale = {"us_per_example": 75.0, "us_in_products": 25.0, "share_in_products": 1 / 3}
-    result = {
-        "processor": benchmark.processor(),
-        "cores": 2,
-        "date": "2026-01-01",
-        "compare": {"rows": [{"peer": n, **row} for n in names], "share_in_products": 0.5},
-        "scale": [{"batch": b, "width": 500, **scale} for b in (20, 100)],
-    }
-    benchmark.print_report(result)
-    assert "vae_np spends 50% of a step in products." in capsys.readouterr().out
-    benchmark.draw(result, tmp_path / "chart.png")
-    assert (tmp_path / "chart.png").stat().st_size > 1000
-
-
-def test_a_missing_peer_says_so():
-    peer = benchmark.Peer("jax_step", 20, 10, 5, "cpu") if not has_jax() else None
-    if peer is None:
-        pytest.skip("JAX is installed")
-    peer.close()
-    assert "No module named 'jax'" in peer.missing
-
-
-def has_jax():
-    return importlib.util.find_spec("jax") is not None
-
-
-def test_ratios_are_taken_within_rounds():
-    # The machine was twice as slow in the second round, for both.
-    assert benchmark.median_ratio([2, 4, 2], [1, 2, 1]) == 2

@@ -1,0 +1,58 @@
+"""demos/gradient_check.py: every derivative is right, and a wrong one is caught."""
+
+import json
+
+import pytest
+from conftest import run
+
+
+def test_every_gradient_is_right(tmp_path):
+    result = run(tmp_path, "gradient_check", "--json", "table.json")
+    rows = json.loads((tmp_path / "table.json").read_text(encoding="utf-8"))
+    assert len(rows) > 80
+    assert all(row["passed"] and 0 <= row["relative_error"] < 1e-8 for row in rows)
+    assert {"name", "derivatives", "relative_error", "passed"} == rows[0].keys()
+    names = " ".join(row["name"] for row in rows)
+    for what in (
+        "Linear",
+        "Tanh",
+        "ReLU",
+        "Softplus",
+        "Sigmoid",
+        "DiagonalGaussian.KL",
+        "DiagonalGaussian.sample",
+        "Bernoulli.log_prob",
+        "SGVB-B",
+        "GaussianEncoder",
+        "BernoulliDecoder",
+        "GaussianDecoder fixed",
+        "GaussianDecoder learned",
+        "GaussianDecoder per-output",
+        "VAE, Bernoulli",
+        "VAE, Gaussian",
+    ):
+        assert what in names
+    assert result.stdout.strip().endswith("0 fail")
+
+
+@pytest.mark.parametrize(
+    ("name", "caught_by", "error"),
+    [
+        ("linear", "Linear: x", 1),
+        ("tanh", "Tanh: x", 1),
+        ("relu", "ReLU: x", 1),
+        ("softplus", "Softplus: x", 1),
+        ("sigmoid", "Sigmoid: x", 1),
+        ("reparameterization", "DiagonalGaussian.sample: log_var", 1 / 3),
+        ("gaussian-log-prob", "DiagonalGaussian.log_prob: log_var", 1 / 3),
+        ("bernoulli-log-prob", "Bernoulli.log_prob: logits", 1),
+        ("kl", "DiagonalGaussian.KL: log_var", 1 / 3),
+        ("sgvb-b", "SGVB-B: q's mean", 1),
+    ],
+)
+def test_a_planted_error_is_caught(tmp_path, name, caught_by, error):
+    run(tmp_path, "gradient_check", "--break", name, "--json", "table.json", status=1)
+    rows = json.loads((tmp_path / "table.json").read_text(encoding="utf-8"))
+    row = {row["name"]: row for row in rows}[caught_by]
+    assert not row["passed"]
+    assert row["relative_error"] == pytest.approx(error, rel=1e-6)
