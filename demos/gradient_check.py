@@ -7,6 +7,7 @@ Each row is one tensor of derivatives. Its relative error is ‖analytic − num
 
 import argparse
 import json
+import signal
 import sys
 from dataclasses import asdict
 from unittest.mock import patch
@@ -273,6 +274,8 @@ def make_parser():
 
 
 if __name__ == "__main__":
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` is no error
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # a terminal that cannot write ½ shows a "?"
     sys.exit(main())

@@ -43,10 +43,12 @@ def main(argv=None):
         trainer = make_trainer(args, data)
         if args.resume:
             trainer.load(out / CHECKPOINT)
-            print(f"Going on in {out} after {progress_of(trainer)}.")
             if args.epochs <= trainer.epoch and (out / SUMMARY).exists():
-                raise ValueError(f"that run is complete: --epochs above {trainer.epoch} goes on")
+                raise ValueError(
+                    f"the run in {out} is complete: --epochs above {trainer.epoch} goes on"
+                )
             args.epochs = max(args.epochs, trainer.epoch)
+            print(f"Going on in {out} after {progress_of(trainer)}.")
     except (ValueError, OSError, MemoryError) as error:  # what was asked for cannot be had
         return complain(error)
     try:
@@ -143,11 +145,9 @@ def report(trainer, data, args, out):
         trainer.model, data.test, LOG_LIKELIHOOD_SAMPLES, binary=args.binarize, progress=True
     )
     last = trainer.history[-1]
-    grey = (
-        ""
-        if args.binarize or args.decoder == "gaussian"
-        else ("\n               (a grey pixel stands for the average over black and white)")
-    )
+    grey = "\n               (a grey pixel stands for the average over black and white)"
+    if args.binarize or args.decoder == "gaussian":
+        grey = ""
     summary = {
         "settings": settings(args),
         "epochs": trainer.epoch,

@@ -112,7 +112,7 @@ def test_resumed_run_equals_an_uninterrupted_one(stripes, error_of):
     result = run(stripes, "train", "--resume", "--epochs", 4, "--out", "short")
     assert "Going on in short after 2 epochs" in result.stdout
     message = error_of(stripes, "--resume", "--out", "short")
-    assert message.endswith("that run is complete: --epochs above 4 goes on")
+    assert message.endswith("the run in short is complete: --epochs above 4 goes on")
     run(stripes, "train", *options, "--epochs", 4, "--out", "long")
     short, long = (checkpoint_arrays(stripes / f / "checkpoint.npz") for f in ("short", "long"))
     assert short.keys() == long.keys()
