@@ -22,9 +22,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 from tqdm import tqdm
 
+from vae_np.openblas import SWITCH
+
 RESULTS = Path(__file__).parent / "results"
 PEERS = {
     "vae_np": "vae_np",
+    "vae_np_default_kernels": "vae_np, OpenBLAS's own kernels",
     "matrix_products": "matrix products alone",
     "torch_eager": "PyTorch, eager",
     "torch_fused": "PyTorch, fused Adam",
@@ -47,8 +50,11 @@ class Peer:
         command = [sys.executable, str(Path(__file__).parent / "benchmark_peers.py"), name]
         for option, value in options.items():
             command += [f"--{option}", str(value)]
+        environment = dict(os.environ)
+        if name == "vae_np_default_kernels":
+            environment[SWITCH] = "default"
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
         ready = self._answer()
         self.version, self.missing = ready.get("version"), ready.get("missing")

@@ -1,7 +1,8 @@
 """A stand-in for CuPy where there is no GPU: NumPy behind CuPy's rules.
 
 Its arrays refuse implicit conversion to NumPy arrays and refuse to mix with them, as CuPy's do, and
-every copy from the "device" to the host is counted in ``host_copies``.
+every copy from the "device" to the host is counted in ``host_copies``, every operation that would
+launch a kernel there in ``launches``.
 """
 
 import operator
@@ -11,6 +12,7 @@ import types
 import numpy as np
 
 host_copies = 0
+launches = 0
 
 # What the package uses of CuPy. Each name is there to be checked against the real CuPy: see
 # test_every_function_that_the_package_uses_exists_in_cupy.
@@ -76,9 +78,10 @@ class ndarray:
 
     def __setitem__(self, key, value):
         self._data[_index(key)] = _unwrapped(value)
+        _launched(None)
 
     def __neg__(self):
-        return ndarray(-self._data)
+        return _launched(-self._data)
 
     def __getattr__(self, name):
         if name not in METHODS:
@@ -86,28 +89,29 @@ class ndarray:
         method = getattr(self._data, name)
 
         def call(*args, **kwargs):
-            return _wrapped(method(*map(_unwrapped, args), **_unwrapped_values(kwargs)))
+            result = method(*map(_unwrapped, args), **_unwrapped_values(kwargs))
+            return _wrapped(result) if name == "reshape" else _launched(result)
 
         return call
 
 
 def _operator(function):
     def forward(self, other):
-        return _wrapped(function(self._data, _unwrapped(other)))
+        return _launched(function(self._data, _unwrapped(other)))
 
     return forward
 
 
 def _reflected(function):
     def backward(self, other):
-        return _wrapped(function(_unwrapped(other), self._data))
+        return _launched(function(_unwrapped(other), self._data))
 
     return backward
 
 
 def _in_place(function):
     def update(self, other):
-        function(self._data, _unwrapped(other))
+        _launched(function(self._data, _unwrapped(other)))
         return self
 
     return update
@@ -145,15 +149,21 @@ def _wrapped(value):
     return ndarray(np.asarray(value)) if isinstance(value, (np.ndarray, np.generic)) else value
 
 
+def _launched(value):
+    global launches
+    launches += 1
+    return _wrapped(value)
+
+
 class Generator:
     def __init__(self, seed):
         self._generator = np.random.default_rng(seed)
 
     def standard_normal(self, size=None, dtype=np.float64):
-        return ndarray(self._generator.standard_normal(size, dtype))
+        return _launched(self._generator.standard_normal(size, dtype))
 
     def random(self, size=None, dtype=np.float64):
-        return ndarray(self._generator.random(size, dtype))
+        return _launched(self._generator.random(size, dtype))
 
 
 def _asarray(value):
@@ -180,7 +190,8 @@ def _module():
 def _function(function):
     def call(*args, **kwargs):
         result = function(*map(_unwrapped, args), **_unwrapped_values(kwargs))
-        return kwargs["out"] if "out" in kwargs else _wrapped(result)
+        launched = _launched(result)
+        return kwargs.get("out", launched)
 
     return call
 

@@ -85,21 +85,24 @@ def test_trainer_and_evaluation_run_on_the_device(gpu, rng, tmp_path, binarize):
     assert model.sample_draw(4, generator).shape == (4, 6)
 
 
-def test_nothing_comes_back_from_the_device_inside_an_epoch(monkeypatch, rng):
+def test_a_step_copies_nothing_to_the_host_and_launches_few_kernels(monkeypatch, rng):
     stand_in_cupy.install(monkeypatch)
     model = make_model(device="gpu")
     trainer = Trainer(model, Adam(model.parameters), rng.random((50, 6)), batch_size=5)
-    copies_at_step = []
+    copies_at_step, launches_at_step = [], []
     step = trainer._train_step
 
     def counting(*batch):
         step(*batch)
         copies_at_step.append(stand_in_cupy.host_copies)
+        launches_at_step.append(stand_in_cupy.launches)
 
     monkeypatch.setattr(trainer, "_train_step", counting)
     trainer.fit(1, progress=False)
     assert len(copies_at_step) == 10
     assert len(set(copies_at_step)) == 1
+    # The launches, not the arithmetic, are what a small step costs on a GPU.
+    assert np.diff(launches_at_step).max() <= 98
 
 
 def test_every_function_that_the_package_uses_exists_in_cupy():

@@ -1,0 +1,56 @@
+"""AVX-512 matrix products on AMD's Zen 4 and Zen 5: one environment variable, set before NumPy.
+
+NumPy's matrix products are OpenBLAS's, which chooses its kernels by the processor's name when it is
+loaded. Releases that do not know these processors take them for a Haswell and use AVX2 kernels; on
+a Zen 5 the products of the paper's model then take 1.27 s an epoch instead of 0.77 s.
+"""
+
+import os
+import platform
+import sys
+from pathlib import Path
+
+CORE_TYPE = "OPENBLAS_CORETYPE"  # OpenBLAS reads this one
+SWITCH = "VAE_NP_OPENBLAS"  # "default" leaves the choice to OpenBLAS
+SKYLAKEX_NEEDS = {"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"}
+
+
+def choose_kernels(environment=os.environ, modules=sys.modules):
+    """Set ``OPENBLAS_CORETYPE`` where OpenBLAS would miss AVX-512, and nowhere else.
+
+    It does nothing if NumPy is already imported (OpenBLAS has then chosen), if the variable is set,
+    or if ``VAE_NP_OPENBLAS`` is "default". A process started from this one inherits the variable.
+    """
+    if "numpy" in modules or CORE_TYPE in environment or environment.get(SWITCH) == "default":
+        return
+    core_type = missed_core_type()
+    if core_type:
+        environment[CORE_TYPE] = core_type
+
+
+def missed_core_type():
+    """The core type that this machine's OpenBLAS may miss, or None."""
+    if sys.platform != "linux" or platform.machine() != "x86_64":
+        return None
+    try:
+        return avx512_core_type(Path("/proc/cpuinfo").read_text(encoding="utf-8"))
+    except OSError:
+        return None
+
+
+def avx512_core_type(cpuinfo):
+    """The OpenBLAS core type for an AMD processor with AVX-512; None for any other.
+
+    Parameters
+    ----------
+    cpuinfo : str
+        The text of Linux's ``/proc/cpuinfo``.
+    """
+    first = {}
+    for line in cpuinfo.splitlines():
+        name, _, value = line.partition(":")
+        first.setdefault(name.strip(), value.strip())
+    flags = set(first.get("flags", "").split())
+    if first.get("vendor_id") != "AuthenticAMD" or not flags >= SKYLAKEX_NEEDS:
+        return None
+    return "COOPERLAKE" if "avx512_bf16" in flags else "SKYLAKEX"
