@@ -153,7 +153,8 @@ def report(trainer, data, args, out):
         "epochs": trainer.epoch,
         "train_bound": last["train_bound"],
         "test_bound": last["test_bound"],
-        "test_log_likelihood": float(log_likelihood.mean()),
+        "test_log_likelihood": log_likelihood.mean,
+        "test_log_likelihood_standard_error": log_likelihood.mean_standard_error,
         "log_likelihood_samples": LOG_LIKELIHOOD_SAMPLES,
         "seconds": trainer.seconds,
         "examples_per_second": trainer.epoch * len(trainer.images) / trainer.seconds,
@@ -183,7 +184,7 @@ def make_trainer(args, data):
         decoder = GaussianDecoder(*widths, noise=args.noise or "per-output", squash=True, **common)
     if args.init == "fan-in":  # the paper's starts every bias near 0
         decoder.start_at(data.mean_image)
-    model = VAE(encoder, decoder, kl_weight=args.kl_weight)
+    model = VAE(encoder, decoder, kl_weight=args.kl_weight, bound=args.bound)
     optimizer = OPTIMIZERS[args.optimizer](model.parameters, args.learning_rate)
     return Trainer(
         model,

@@ -6,6 +6,7 @@ from itertools import chain, count
 from pathlib import Path
 
 from vae_np.backend import DEVICES
+from vae_np.bounds import BOUNDS
 from vae_np.checkpoints import read_checkpoint
 from vae_np.datasets import NAMES
 from vae_np.networks import ACTIVATIONS, NOISES
@@ -132,6 +133,13 @@ def make_parser(description):
     )
     number("--epochs", int, 1, "passes over the training set (default: 80)", 80)
     number("--batch-size", int, 1, "examples per step (default: 100)", 100)
+    choice(
+        "--bound",
+        BOUNDS,
+        "the lower bound on log p(x) to maximize: the paper's SGVB-B or SGVB-A, or the "
+        "importance-weighted one, which wants several --samples (default: sgvb-b)",
+        "sgvb-b",
+    )
     number("--samples", int, 1, "L: draws of z per example and step (default: 1)", 1)
     number(
         "--kl-weight",

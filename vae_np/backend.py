@@ -104,6 +104,7 @@ class Stream(IntEnum):
     ENCODER = 6
     DECODER = 7
     PICTURES = 8
+    POSTERIOR = 9
 
 
 def random_generator(seed, device="cpu"):

@@ -1,12 +1,22 @@
 """Lower bounds on log p(x), per example and in nats, and their gradients.
 
-The noise that made z = q.sample(noise) came from the caller, so the same noise gives the same bound
-on every device, and finite differences of a bound are exact.
+All take the data x, q(z|x), draws z = q.sample(noise) and p(x|z) there, and estimate with L draws:
+
+- SGVB-B:              mean log p(x|z) − KL(q(z|x) ‖ p(z))
+- SGVB-A:              mean log w         with w = p(x|z) p(z) / q(z|x)
+- importance-weighted: log mean w
+
+The noise came from the caller, so the same noise gives the same bound on every device, and finite
+differences of a bound are exact.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
+
+from vae_np.backend import array_module
+from vae_np.distributions import standard_normal_log_prob, standard_normal_log_prob_backward
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +28,7 @@ class Bound:
     reconstruction : (N,) array
         E_q[log p(x|z)], estimated; nats.
     kl : (N,) array
-        KL(q(z|x) ‖ p(z)); nats.
+        KL(q(z|x) ‖ p(z)), exact or estimated; nats.
     """
 
     reconstruction: np.ndarray
@@ -30,7 +40,7 @@ class Bound:
         return self.reconstruction - self.kl
 
 
-def sgvb_b(x, q, p):
+def sgvb_b(x, q, p, z=None):
     """SGVB-B (eq. 7 and 10): the KL in closed form, the reconstruction averaged over L draws.
 
     Parameters
@@ -39,7 +49,9 @@ def sgvb_b(x, q, p):
     q : DiagonalGaussian
         q(z|x), over (N, Z).
     p : distribution
-        p(x|z) at z = q.sample(noise), over (L, N, D): one for each of the L draws.
+        p(x|z) at the draws, over (L, N, D).
+    z : (L, N, Z) array
+        The draws, q.sample(noise). SGVB-B does not need them; the other bounds do.
 
     Returns
     -------
@@ -48,12 +60,12 @@ def sgvb_b(x, q, p):
     return Bound(reconstruction=p.log_prob(x).mean(axis=0), kl=q.kl_to_standard_normal())
 
 
-def sgvb_b_backward(x, q, p, upstream, kl_weight=1.0):
+def sgvb_b_backward(x, q, p, z, upstream, kl_weight=1.0):
     """Derivatives of reconstruction − kl_weight · KL, times ``upstream``.
 
     Parameters
     ----------
-    x, q, p
+    x, q, p, z
         As for `sgvb_b`.
     upstream : (N,) array
     kl_weight : float
@@ -64,10 +76,78 @@ def sgvb_b_backward(x, q, p, upstream, kl_weight=1.0):
     dp : tuple of arrays
         With respect to p's parameters.
     dq : tuple of arrays
-        With respect to q's mean and log_var, through the KL alone: what reaches q through z is
-        `DiagonalGaussian.sample_backward`'s to say.
+        With respect to q's mean and log_var where they stand in the bound directly. What reaches
+        them through z is `DiagonalGaussian.sample_backward`'s to say.
+    dz : (L, N, Z) array or 0
+        With respect to z where it stands in the bound directly, outside p: nowhere, here.
     """
     n_draws = p.mean.shape[0]
     dp = p.log_prob_backward(x, upstream / n_draws)
     dq = q.kl_backward(-kl_weight * upstream)
-    return dp, dq
+    return dp, dq, 0
+
+
+def sgvb_a(x, q, p, z):
+    """SGVB-A (eq. 6): all three terms averaged over L draws; arguments as for `sgvb_b`.
+
+    It needs no closed form, and pays for that with more variance: ``kl`` is an estimate too.
+    """
+    log_ratio = q.log_prob(z) - standard_normal_log_prob(z)
+    return Bound(reconstruction=p.log_prob(x).mean(axis=0), kl=log_ratio.mean(axis=0))
+
+
+def sgvb_a_backward(x, q, p, z, upstream):
+    """Derivatives of SGVB-A; arguments and returns as for `sgvb_b_backward`."""
+    n_draws = z.shape[0]
+    each = array_module(z).broadcast_to(upstream / n_draws, z.shape[:-1])
+    return log_weight_backward(x, q, p, z, each)
+
+
+def importance_weighted(x, q, p, z):
+    """The importance-weighted bound log 1/K Σ w_k of K = L draws (1509.00519, eq. 8).
+
+    It rises with K from SGVB-A at K = 1 to log p(x). Its ``reconstruction`` is the average of
+    log p(x|z) in which each draw counts by its share of Σ w; its ``kl`` is the rest, an estimate of
+    the KL of the distribution of draws resampled in that way (1704.02916).
+    """
+    log_w = log_weight(x, q, p, z)
+    reconstruction = (shares(log_w) * p.log_prob(x)).sum(axis=0)
+    return Bound(reconstruction, reconstruction - log_mean_exp(log_w))
+
+
+def importance_weighted_backward(x, q, p, z, upstream):
+    """∂/∂log w_k = w_k / Σ w; arguments and returns as for `sgvb_b_backward`."""
+    return log_weight_backward(x, q, p, z, shares(log_weight(x, q, p, z)) * upstream)
+
+
+def log_weight(x, q, p, z):
+    """log w = log p(x|z) + log p(z) − log q(z|x); (L, N), nats."""
+    return p.log_prob(x) + standard_normal_log_prob(z) - q.log_prob(z)
+
+
+def log_weight_backward(x, q, p, z, upstream):
+    """Derivatives of log w, times ``upstream``, (L, N); returns as for `sgvb_b_backward`."""
+    dp = p.log_prob_backward(x, upstream)
+    dq = q.log_prob_backward(z, -upstream)
+    dz = standard_normal_log_prob_backward(z, upstream)
+    dz += q.log_prob_backward_to_value(z, -upstream)
+    return dp, dq, dz
+
+
+def log_mean_exp(log_w):
+    """log 1/K Σ exp(log_w) along the first axis, without overflow."""
+    xp, largest = array_module(log_w), log_w.max(axis=0)
+    return largest + xp.log(xp.exp(log_w - largest).sum(axis=0)) - math.log(len(log_w))
+
+
+def shares(log_w):
+    """w_k / Σ w along the first axis, without overflow."""
+    w = array_module(log_w).exp(log_w - log_w.max(axis=0))
+    return w / w.sum(axis=0)
+
+
+BOUNDS = {
+    "sgvb-b": (sgvb_b, sgvb_b_backward),
+    "sgvb-a": (sgvb_a, sgvb_a_backward),
+    "importance-weighted": (importance_weighted, importance_weighted_backward),
+}

@@ -72,6 +72,10 @@ class DiagonalGaussian:
         dlog_var = 0.5 * upstream * (standardized**2 - 1)
         return _sum_to(dmean, self.mean.shape), _sum_to(dlog_var, self.log_var.shape)
 
+    def log_prob_backward_to_value(self, x, upstream):
+        """dx = −(x − mean)/σ², times ``upstream``: how log N changes with x itself."""
+        return -upstream[..., None] * self._over_std(self._over_std(x - self.mean))
+
     def _over_std(self, numerator):
         """numerator/σ in two steps of 1/√σ, and 0/σ = 0: finite where 1/σ alone overflows."""
         xp = array_module(numerator)
@@ -89,6 +93,16 @@ class DiagonalGaussian:
         dlog_var = 0.5 * upstream * self._variance_minus_1
         dlog_var = xp.broadcast_to(dlog_var, self.mean.shape)
         return upstream * self.mean, _sum_to(dlog_var, self.log_var.shape)
+
+
+def standard_normal_log_prob(z):
+    """The prior's log p(z) = log N(z; 0, I) = −½ Σ [z² + log 2π]; (...,), nats."""
+    return -0.5 * (z * z + LOG_2PI).sum(axis=-1)
+
+
+def standard_normal_log_prob_backward(z, upstream):
+    """dz = −z, times ``upstream``."""
+    return -upstream[..., None] * z
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,18 +1,56 @@
-"""How good is it: the bound and log p(x) on data that training has not seen."""
+"""How good is it: the bound and log p(x) on data that training has not seen.
+
+Four ways to log p(x) = log ∫ p(x|z) p(z) dz, each with its standard error: draws of z from the
+prior; importance sampling through q; an exact grid for one or two latents; and the estimator of the
+paper's appendix D, from draws of the posterior.
+"""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from tqdm import tqdm
 
 from vae_np.backend import Stream, array_module, random_generator, to_numpy
-from vae_np.bounds import Bound
+from vae_np.bounds import Bound, log_mean_exp, log_weight, sgvb_b
 from vae_np.checks import whole_number
-from vae_np.distributions import DiagonalGaussian, binarize
+from vae_np.distributions import LOG_2PI, DiagonalGaussian, binarize
+from vae_np.inference.grid import grid_log_joint, latent_grid
+from vae_np.inference.hmc import log_joint, sample_posterior
+
+
+@dataclass(frozen=True, eq=False)
+class LogLikelihood:
+    """Estimates of log p(x), one per image.
+
+    Attributes
+    ----------
+    value : (N,) numpy.ndarray
+        Nats.
+    standard_error : (N,) numpy.ndarray
+        Of each value, by the delta method; infinite where one sample cannot tell. It says nothing
+        of a region that no sample has met.
+    n_samples : int
+        How many samples, or grid points, each value is made from.
+    """
+
+    value: np.ndarray
+    standard_error: np.ndarray
+    n_samples: int
+
+    @property
+    def mean(self):
+        """The mean over the images; nats per example."""
+        return float(self.value.mean())
+
+    @property
+    def mean_standard_error(self):
+        """Of `mean`, as an estimate for these very images."""
+        return float(np.sqrt((self.standard_error**2).sum()) / len(self.value))
 
 
 def evaluate_bound(model, images, binary=False, n_draws=1, seed=0, batch_size=500):
-    """The mean of SGVB-B over a data set.
+    """The mean of SGVB-B over a data set, whichever bound the model was trained by.
 
     Parameters
     ----------
@@ -35,69 +73,219 @@ def evaluate_bound(model, images, binary=False, n_draws=1, seed=0, batch_size=50
     generator = random_generator([seed, Stream.BOUND_NOISE], model.device)
     sums = np.zeros(2)
     for x in _batches(model, images, binary, seed, batch_size):
-        noise = generator.standard_normal((n_draws, len(x), model.n_latent), dtype=model.dtype)
-        bound = model.bound(x, noise)
+        q = model.encoder.forward(x)
+        noise = generator.standard_normal((n_draws, *q.mean.shape), dtype=model.dtype)
+        bound = sgvb_b(x, q, model.decoder.forward(q.sample(noise)))
         sums += [float(bound.reconstruction.sum()), float(bound.kl.sum())]
     reconstruction, kl = (sums / len(images)).tolist()
     return Bound(reconstruction, kl)
 
 
-def importance_sampled_log_likelihood(
-    model, images, n_samples, binary=False, seed=0, batch_size=500, progress=False
-):
-    """log p(x) of each example, by importance sampling through q.
+def importance_sampled_log_likelihood(model, images, n_samples, **options):
+    """log p(x) of each image, by importance sampling through q.
 
-    log p(x) ≈ log 1/K Σ_k w_k with w = p(x|z) p(z) / q(z|x) and z_k ~ q(z|x). Its expectation is
+    log p(x) ≈ log 1/K Σ w_k with w = p(x|z) p(z) / q(z|x) and z_k ~ q(z|x). Its expectation is
     a lower bound on log p(x) that rises to it with K (1509.00519, theorem 1). For grey pixels and a
     Bernoulli decoder, see `Bernoulli.log_prob` on what is bounded.
 
     Parameters
     ----------
-    model, images, binary, seed
+    model, images
         As for `evaluate_bound`.
     n_samples : int
         K.
+    binary, seed
+        Options, as for `evaluate_bound`.
     batch_size : int
-        How many (example, sample) pairs are decoded at a time: it bounds the memory.
+        An option: how many (image, sample) pairs are decoded at a time; it bounds the memory.
     progress : bool
-        Show a progress bar, on a terminal.
+        An option: show a progress bar, on a terminal.
 
     Returns
     -------
-    (N,) numpy.ndarray
-        Nats.
+    LogLikelihood
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, or a log p(x) is not finite.
     """
+    return _sampled(model, images, n_samples, model.encoder.forward, **options)
+
+
+def prior_sampled_log_likelihood(model, images, n_samples, **options):
+    """log p(x) of each image by draws from the prior: log 1/K Σ p(x|z_k) with z_k ~ p(z).
+
+    Arguments and returns as for `importance_sampled_log_likelihood`. Unbiased for p(x), and yet of
+    little use in more than a few dimensions: hardly a draw explains a given image.
+    """
+
+    def prior(x):
+        zeros = array_module(x).zeros((len(x), model.n_latent), dtype=x.dtype)
+        return DiagonalGaussian(zeros, zeros)
+
+    return _sampled(model, images, n_samples, prior, **options)
+
+
+def _sampled(
+    model, images, n_samples, proposal, binary=False, seed=0, batch_size=500, progress=False
+):
+    """log 1/K Σ p(x|z) p(z) / r(z) with z from the distribution r = proposal(x)."""
     n_samples = whole_number("n_samples", n_samples)
     generator = random_generator([seed, Stream.IMPORTANCE_NOISE], model.device)
-    estimates = []
-    with tqdm(
-        total=len(images),
-        unit="image",
+    values, errors = [], []
+    with _bar(len(images) * n_samples, "sample", progress) as bar:
+        for x in _batches(model, images, binary, seed, batch_size):
+            xp, r = array_module(x), proposal(x)
+            # The running logs of Σ w and Σ w², some samples of all images at a time.
+            log_sum = log_sum_of_squares = xp.full(len(x), -xp.inf, dtype=x.dtype)
+            at_a_time = max(1, batch_size // len(x))
+            for start in range(0, n_samples, at_a_time):
+                count = min(at_a_time, n_samples - start)
+                noise = generator.standard_normal((count, *r.mean.shape), dtype=x.dtype)
+                z = r.sample(noise)
+                log_w = log_weight(x, r, model.decoder.forward(z), z)
+                # Where log w is −∞ or not a number, it stays so: _finite says it.
+                log_sum = xp.logaddexp(log_sum, log_mean_exp(log_w) + math.log(count))
+                log_sum_of_squares = xp.logaddexp(
+                    log_sum_of_squares, log_mean_exp(2 * log_w) + math.log(count)
+                )
+                bar.update(count * len(x))
+            values.append(to_numpy(log_sum) - math.log(n_samples))
+            ratio = to_numpy(xp.exp(log_sum_of_squares - 2 * log_sum))  # Σ w² / (Σ w)²
+            errors.append(_relative_error_of_mean(ratio, n_samples))
+    return LogLikelihood(_finite(np.concatenate(values)), np.concatenate(errors), n_samples)
+
+
+def _relative_error_of_mean(ratio, n):
+    """The standard error of log mean w, from Σ w² / (Σ w)²: std(w) / (√n mean w)."""
+    if n == 1:
+        return np.full(ratio.shape, np.inf)
+    return np.sqrt(np.maximum(n * ratio - 1, 0) / (n - 1))
+
+
+def grid_log_likelihood(
+    model, images, binary=False, seed=0, spacing=0.05, limit=6.0, batch_size=50
+):
+    """log p(x) of each image, integrated over a grid of one or two latents.
+
+    Parameters
+    ----------
+    model, images, binary, seed
+        As for `evaluate_bound`.
+    spacing, limit : float
+        The grid's step, and how far it reaches from 0 in each direction.
+    batch_size : int
+        How many images are evaluated at a time.
+
+    Returns
+    -------
+    LogLikelihood
+        Its ``standard_error`` is the difference to the same sum on every second point of each axis:
+        far above the error of the finer one once it is small.
+
+    Raises
+    ------
+    ValueError
+        If the model has more than two latents, or an argument is out of range.
+    """
+    points, every_second = latent_grid(model.n_latent, spacing, limit)
+    values, errors = [], []
+    for x in _batches(model, images, binary, seed, batch_size):
+        joint = to_numpy(grid_log_joint(model, x, points)).astype(np.float64)
+        cell = model.n_latent * math.log(spacing)
+        fine = log_mean_exp(joint) + math.log(len(joint)) + cell
+        joint = joint[every_second]
+        coarse = log_mean_exp(joint) + math.log(len(joint)) + cell + model.n_latent * math.log(2)
+        values.append(fine)
+        errors.append(np.abs(fine - coarse))
+    return LogLikelihood(_finite(np.concatenate(values)), np.concatenate(errors), len(points))
+
+
+def reciprocal_log_likelihood(
+    model, images, n_samples, binary=False, seed=0, n_chains=10, batch_size=100, progress=False
+):
+    """log p(x) of each image by the paper's appendix D, from draws of the posterior.
+
+    1/p(x) ≈ 1/L Σ r(z_l) / [p(x|z_l) p(z_l)] with z_l ~ p(z|x), for any density r. HMC makes the
+    draws. Half of them only fit r, a Gaussian of full covariance, and the other half are averaged.
+    For fewer than about 5 latents, says the paper.
+
+    Parameters
+    ----------
+    model, images, binary, seed, progress
+        As for `importance_sampled_log_likelihood`.
+    n_samples : int
+        L: as many draws are used for r as for the average. At least 10 a latent.
+    n_chains : int
+        HMC chains per image; they start at draws from q.
+    batch_size : int
+        How many images are sampled at a time.
+
+    Returns
+    -------
+    LogLikelihood
+        Its ``standard_error`` counts successive draws of a chain as independent.
+    """
+    n_samples, n_chains = whole_number("n_samples", n_samples), whole_number("n_chains", n_chains)
+    if n_samples < 10 * model.n_latent:
+        raise ValueError(
+            f"n_samples must be at least 10 a latent, {10 * model.n_latent}, got {n_samples}"
+        )
+    generator = random_generator([seed, Stream.POSTERIOR], model.device)
+    n_draws = -(-n_samples // n_chains)
+    values, errors = [], []
+    with _bar(len(images), "image", progress) as bar:
+        for x in _batches(model, images, binary, seed, batch_size):
+            q = model.encoder.forward(x)
+            noise = generator.standard_normal((n_chains, *q.mean.shape), dtype=x.dtype)
+            chains = sample_posterior(model.decoder, x, 2 * n_draws, generator, q.sample(noise))
+            z = chains.z.reshape(2, -1, *q.mean.shape)
+            joint = [log_joint(model.decoder, x, draws) for draws in z[1]]
+            log_ratio = _fitted_gaussian_log_prob(to_numpy(z[0]), to_numpy(z[1]))
+            log_ratio -= np.stack([to_numpy(row) for row in joint])
+            log_mean = log_mean_exp(log_ratio)
+            ratio = np.exp(log_mean_exp(2 * log_ratio) - 2 * log_mean) / len(log_ratio)
+            values.append(-log_mean)
+            errors.append(_relative_error_of_mean(ratio, len(log_ratio)))
+            bar.update(len(x))
+    return LogLikelihood(
+        _finite(np.concatenate(values)), np.concatenate(errors), n_draws * n_chains
+    )
+
+
+def _fitted_gaussian_log_prob(draws, z):
+    """Each image's log density at z, (S, N, Z), of the Gaussian fitted to its draws; (S, N)."""
+    draws, z = draws.astype(np.float64), z.astype(np.float64)
+    mean = draws.mean(axis=0)
+    centred = draws - mean
+    covariance = np.einsum("snj,snk->njk", centred, centred) / (len(draws) - 1)
+    difference = z - mean
+    mahalanobis = np.einsum("snj,njk,snk->sn", difference, np.linalg.inv(covariance), difference)
+    log_det = np.linalg.slogdet(covariance)[1]
+    return -0.5 * (mahalanobis + log_det + z.shape[-1] * LOG_2PI)
+
+
+def _finite(values):
+    bad = np.flatnonzero(~np.isfinite(values))
+    if bad.size:
+        raise ValueError(
+            f"log p(x) of image {bad[0]} is {values[bad[0]]}: "
+            "check that the model's weights and the images are finite"
+        )
+    return values
+
+
+def _bar(total, unit, progress):
+    return tqdm(
+        total=total,
+        unit=unit,
         desc="log p(x)",
         disable=None if progress else True,
         dynamic_ncols=True,
         leave=False,
-    ) as bar:
-        for x in _batches(model, images, binary, seed, batch_size):
-            q = model.encoder.forward(x)
-            # The running log of the sum of weights, one noise sample for all examples at a time.
-            log_sum = None
-            for _ in range(n_samples):
-                noise = generator.standard_normal(q.mean.shape, dtype=model.dtype)
-                log_w = _log_weight(model, x, q, noise)
-                xp = array_module(log_w)
-                log_sum = log_w if log_sum is None else xp.logaddexp(log_sum, log_w)
-            estimates.append(to_numpy(log_sum) - math.log(n_samples))
-            bar.update(len(x))
-    return np.concatenate(estimates)
-
-
-def _log_weight(model, x, q, noise):
-    """log w = log p(x|z) + log p(z) − log q(z|x) at z = q.sample(noise); (N,), nats."""
-    z = q.sample(noise)
-    zeros = array_module(z).zeros_like(z)
-    prior = DiagonalGaussian(zeros, zeros)
-    return model.decoder.forward(z).log_prob(x) + prior.log_prob(z) - q.log_prob(z)
+        unit_scale=True,
+    )
 
 
 def _batches(model, images, binary, seed, batch_size):

@@ -268,6 +268,7 @@ class Trainer:
             "decoder": repr(self.model.decoder),
             "dtype": self.model.dtype.name,
             "KL weight": self.model.kl_weight,
+            "bound": self.model.bound_name,
             "optimizer": type(self.optimizer).__name__,
             "learning rate": self.optimizer.learning_rate,
             "number of training images": len(self.images),

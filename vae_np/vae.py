@@ -1,11 +1,12 @@
 """The variational autoencoder: an encoder, a decoder and a bound."""
 
 import math
+from functools import partial
 
 import numpy as np
 
 from vae_np.backend import array_module, device_of, to_device
-from vae_np.bounds import sgvb_b, sgvb_b_backward
+from vae_np.bounds import BOUNDS
 from vae_np.networks import BernoulliDecoder
 
 
@@ -20,6 +21,9 @@ class VAE:
     kl_weight : float
         Weight of the KL in the *loss*: 1 maximizes the bound; 0 leaves a plain autoencoder; other
         values are the β of a β-VAE. The bound that is reported always has the weight 1.
+    bound : {"sgvb-b", "sgvb-a", "importance-weighted"}
+        Which lower bound on log p(x) to maximize: see `vae_np.bounds`. Only the first has a KL to
+        weigh.
 
     Attributes
     ----------
@@ -27,7 +31,7 @@ class VAE:
         φ (the encoder's) and θ (the decoder's).
     """
 
-    def __init__(self, encoder, decoder, kl_weight=1.0):
+    def __init__(self, encoder, decoder, kl_weight=1.0, bound="sgvb-b"):
         for width in ("n_latent", "n_pixels"):
             ours, theirs = getattr(encoder, width), getattr(decoder, width)
             if ours != theirs:
@@ -40,7 +44,18 @@ class VAE:
             )
         if not (math.isfinite(kl_weight) and kl_weight >= 0):
             raise ValueError(f"kl_weight must be a finite number ≥ 0, got {kl_weight!r}")
+        if bound not in BOUNDS:
+            raise ValueError(f"bound must be one of {', '.join(BOUNDS)}, got {bound!r}")
+        if kl_weight != 1 and bound != "sgvb-b":
+            raise ValueError(
+                f'kl_weight must be 1 for the bound "{bound}", which has no closed KL to weigh; '
+                f"got {kl_weight!r}"
+            )
         self.encoder, self.decoder, self.kl_weight = encoder, decoder, float(kl_weight)
+        self.bound_name = bound
+        self._bound, self._bound_backward = BOUNDS[bound]
+        if bound == "sgvb-b":
+            self._bound_backward = partial(self._bound_backward, kl_weight=self.kl_weight)
         self.parameters = [encoder.parameters, decoder.parameters]
         self.n_pixels, self.n_latent = encoder.n_pixels, encoder.n_latent
         self.dtype, self.device = phi.dtype, device_of(phi)
@@ -66,7 +81,7 @@ class VAE:
         q = self.encoder.forward(x)
         z = q.sample(noise)
         p = self.decoder.forward(z)
-        return sgvb_b(x, q, p)
+        return self._bound(x, q, p, z)
 
     def bound_and_gradient(self, x, noise, log_prior_scale=0.0):
         """One step of Algorithm 1 up to the update: the bound, and the gradient of the loss.
@@ -80,19 +95,21 @@ class VAE:
         q = self.encoder.forward(x)
         z = q.sample(noise)
         p = self.decoder.forward(z)
-        bound = sgvb_b(x, q, p)
+        bound = self._bound(x, q, p, z)
 
         n_examples = x.shape[0]
         upstream = array_module(x).full(n_examples, -1 / n_examples, dtype=x.dtype)
-        dp, (dmean_kl, dlog_var_kl) = sgvb_b_backward(x, q, p, upstream, self.kl_weight)
+        dp, (dmean_q, dlog_var_q), dz_q = self._bound_backward(x, q, p, z, upstream)
         dz = self.decoder.backward(*dp)  # fills θ's gradient
-        dmean, dlog_var = q.sample_backward(noise, dz)  # the reparameterization gradient
-        self.encoder.backward(dmean + dmean_kl, dlog_var + dlog_var_kl)  # fills φ's gradient
+        dmean, dlog_var = q.sample_backward(noise, dz + dz_q)  # the reparameterization gradient
+        self.encoder.backward(dmean + dmean_q, dlog_var + dlog_var_q)  # fills φ's gradient
+        self._add_weight_prior(log_prior_scale)
+        return bound
 
+    def _add_weight_prior(self, log_prior_scale):
         if log_prior_scale:
             theta = self.decoder.parameters
             theta.grad += log_prior_scale * theta.value  # −∇ log N(θ; 0, I) = θ
-        return bound
 
     def _check_noise(self, x, noise):
         if noise.ndim != 3 or noise.shape[1:] != (len(x), self.n_latent):

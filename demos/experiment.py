@@ -1,0 +1,151 @@
+"""What the experiments share: their options, their models, their training, their results."""
+
+import argparse
+import json
+import sys
+from itertools import chain, count
+from pathlib import Path
+
+from vae_np import VAE, Adam, BernoulliDecoder, GaussianEncoder, Trainer
+from vae_np.backend import DEVICES, Stream, device_module
+from vae_np.training import DivergenceError
+
+SUMMARY = "summary.json"
+
+
+def run(experiment, description, epochs=None):
+    """Parse the options, run the experiment, print what it found and write summary.json.
+
+    Parameters
+    ----------
+    experiment : callable
+        Takes the options ``seed``, ``out``, ``device`` and, if it has them, ``epochs``; draws its
+        picture into the folder ``out``; returns its numbers, a dict, and a paragraph about them.
+    description : str
+        The demo's docstring.
+    epochs : int, optional
+        The default of ``--epochs``, for a demo that trains.
+
+    Returns
+    -------
+    int
+        The exit status.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # a terminal that cannot write ½ shows a "?"
+    name = Path(sys.argv[0]).name
+    args = make_parser(description, epochs).parse_args()
+    args.out = args.out or free_folder(Path("runs") / Path(name).stem)
+    try:
+        device_module(args.device)
+        args.out.mkdir(parents=True, exist_ok=True)
+    except (ValueError, OSError) as error:  # what was asked for cannot be had
+        print(f"{name}: error: {error}", file=sys.stderr)
+        return 2
+    try:
+        summary, findings = experiment(args)
+    except (DivergenceError, OSError, MemoryError) as error:  # anything else is a bug: show it
+        print(f"{name}: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nInterrupted: no results were written.", file=sys.stderr)
+        return 130
+    options = {key: value for key, value in vars(args).items() if key != "out"}
+    text = json.dumps({"options": options, **summary}, indent=1)
+    (args.out / SUMMARY).write_text(text + "\n", encoding="utf-8")
+    print(f"\n{findings}\n\nThe picture and {SUMMARY} are in {args.out}")
+    return 0
+
+
+def make_parser(description, epochs):
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    if epochs:
+        parser.add_argument(
+            "--epochs",
+            type=positive,
+            default=epochs,
+            metavar="N",
+            help=f"passes over the training set (default: {epochs}); with far fewer, the findings "
+            "are not to be seen yet",
+        )
+    parser.add_argument(
+        "--seed", type=natural, default=0, metavar="N", help="for all randomness (default: 0)"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="where the results go, replacing earlier ones there (default: the first of "
+        "runs/NAME, runs/NAME-2, ... that is free)",
+    )
+    parser.add_argument(
+        "--device",
+        choices=DEVICES,
+        default="cpu",
+        help="gpu needs CuPy and an NVIDIA GPU (default: cpu)",
+    )
+    return parser
+
+
+def natural(text, minimum=0):
+    try:
+        value = int(text)
+    except ValueError:
+        value = -1
+    if value < minimum:
+        raise argparse.ArgumentTypeError(
+            f"wants a whole number of at least {minimum}, got {text!r}"
+        )
+    return value
+
+
+def positive(text):
+    return natural(text, minimum=1)
+
+
+def free_folder(base):
+    numbered = chain([base], (base.with_name(f"{base.name}-{n}") for n in count(2)))
+    return next(folder for folder in numbered if not (folder / SUMMARY).exists())
+
+
+def digit_networks(data, args, n_latent, hidden=200):
+    """An encoder and a Bernoulli decoder for the digits, tanh, that start at the mean image."""
+    encoder = GaussianEncoder(
+        784, [hidden], n_latent, seed=[args.seed, Stream.ENCODER], device=args.device
+    )
+    decoder = BernoulliDecoder(
+        n_latent, [hidden], 784, seed=[args.seed, Stream.DECODER], device=args.device
+    )
+    decoder.start_at(data.mean_image)
+    return encoder, decoder
+
+
+def digit_model(data, args, n_latent, hidden=200, **options):
+    """A `VAE` of `digit_networks`; ``options`` are its ``kl_weight`` and ``bound``."""
+    return VAE(*digit_networks(data, args, n_latent, hidden), **options)
+
+
+def train(
+    model, images, args, epochs=None, learning_rate=1e-3, evaluate=None, after_epoch=None, **options
+):
+    """Train by Adam, whose step falls to 0 over the second half; return the `Trainer`.
+
+    ``options`` are the Trainer's own: ``n_draws``, ``batch_size`` and so on. KeyboardInterrupt if
+    Ctrl-C stopped it.
+    """
+    epochs = epochs or args.epochs
+    trainer = Trainer(
+        model, Adam(model.parameters, learning_rate), images, seed=args.seed, **options
+    )
+
+    def decay(row):
+        left = 1 - row["epoch"] / (epochs + 1)
+        trainer.optimizer.learning_rate = learning_rate * min(1, 2 * left)
+        if after_epoch:
+            after_epoch(row)
+
+    if not trainer.fit(epochs, evaluate, decay):
+        raise KeyboardInterrupt
+    return trainer

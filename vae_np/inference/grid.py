@@ -1,0 +1,37 @@
+"""The exact posterior on a grid of latents: for one or two of them every z can be looked at."""
+
+import math
+
+import numpy as np
+
+from vae_np.backend import array_module, device_of, to_device
+from vae_np.checks import positive_number
+from vae_np.inference.hmc import log_joint
+
+
+def latent_grid(n_latent, spacing, limit):
+    """The points of a square grid around 0, (G, Z), and which of them a coarser one shares, (G,).
+
+    Both NumPy's. ValueError for more than two latents: 240 points an axis become 240^Z.
+    """
+    if n_latent not in (1, 2):
+        raise ValueError(f"a grid needs a model of 1 or 2 latents, got {n_latent}")
+    spacing, limit = positive_number("spacing", spacing), positive_number("limit", limit)
+    if spacing > limit:
+        raise ValueError(f"spacing must be at most limit, got {spacing:g} above {limit:g}")
+    half = 2 * math.ceil(limit / spacing / 2)  # even: the coarser grid has the same ends
+    index = np.arange(-half, half + 1)
+    axes = np.meshgrid(*[index] * n_latent, indexing="ij")
+    grid = np.stack([axis.ravel() for axis in axes], axis=1)
+    return grid * spacing, (grid % 2 == 0).all(axis=1)
+
+
+def grid_log_joint(model, x, points):
+    """log p(x, z) of each of x's images, (N, D), at each of the points, (G, Z); (G, N), nats."""
+    points = to_device(points, device_of(x)).astype(x.dtype)
+    at_a_time = max(1, 2000 // len(x))
+    parts = [
+        log_joint(model.decoder, x, points[start : start + at_a_time, None, :])
+        for start in range(0, len(points), at_a_time)
+    ]
+    return array_module(x).concatenate(parts)

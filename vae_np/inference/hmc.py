@@ -1,0 +1,166 @@
+"""Hamiltonian Monte Carlo: draws from the exact posterior p_θ(z|x) (Neal, 1206.1901).
+
+z rolls as a ball does over the hills of −log p(x, z) after a random push r ~ N(0, I). Energy
+−log p(x, z) + ½|r|² is kept by the exact motion; what the leapfrog steps lose of it decides whether
+the new z is accepted. The posterior's normalizer p(x) is never needed.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from tqdm import tqdm
+
+from vae_np.backend import array_module
+from vae_np.checks import positive_number, whole_number
+from vae_np.distributions import standard_normal_log_prob, standard_normal_log_prob_backward
+
+
+@dataclass(frozen=True, eq=False)
+class PosteriorDraws:
+    """What `sample_posterior` returns.
+
+    Attributes
+    ----------
+    z : (S, ..., N, Z) array
+        S successive draws of each chain.
+    acceptance : (..., N) array
+        The mean acceptance probability of each chain after the warm-up.
+    step_size : (..., N) array
+        The leapfrog step of each chain, as the warm-up tuned it.
+    """
+
+    z: np.ndarray
+    acceptance: np.ndarray
+    step_size: np.ndarray
+
+
+def log_joint(decoder, x, z):
+    """log p(x, z) = log p(x|z) + log p(z) at z, (..., N, Z), for x, (N, D); (..., N), nats."""
+    return decoder.forward(z).log_prob(x) + standard_normal_log_prob(z)
+
+
+def log_joint_and_gradient(decoder, x, z):
+    """log p(x, z), and its derivative with respect to z, which is the posterior's ∇ log p(z|x).
+
+    It goes through ``decoder.backward``, and so overwrites the gradient of θ.
+    """
+    p = decoder.forward(z)
+    log_px = p.log_prob(x)
+    each = array_module(z).ones(log_px.shape, dtype=z.dtype)
+    dz = decoder.backward(*p.log_prob_backward(x, each))
+    dz = dz + standard_normal_log_prob_backward(z, each)
+    return log_px + standard_normal_log_prob(z), dz
+
+
+def leapfrog(gradient, z, momentum, dz, step_size, n_steps):
+    """Follow the motion dz/dt = r, dr/dt = ∇ log p for ``n_steps`` steps of length ``step_size``.
+
+    ``gradient(z)`` returns the log density and its derivative, ``dz`` at the start. Returns the new
+    z and momentum, and the log density and derivative there.
+    """
+    log_density = None
+    momentum = momentum + 0.5 * step_size * dz
+    for step in range(n_steps):
+        z = z + step_size * momentum
+        log_density, dz = gradient(z)
+        momentum = momentum + (0.5 if step == n_steps - 1 else 1) * step_size * dz
+    return z, momentum, log_density, dz
+
+
+def sample_posterior(
+    decoder,
+    x,
+    n_draws,
+    generator,
+    initial,
+    n_leapfrog=10,
+    target_acceptance=0.9,
+    n_warmup=100,
+    step_size=0.1,
+    progress=False,
+):
+    """Draw from p_θ(z|x) for many images at once, each with a chain and a step size of its own.
+
+    Parameters
+    ----------
+    decoder : BernoulliDecoder or GaussianDecoder
+        Its gradient vector is overwritten.
+    x : (N, D) array
+        Pixels, as `VAE.as_pixels` makes them.
+    n_draws : int
+        S, the successive draws that are kept of each chain.
+    generator : numpy.random.Generator or cupy.random.Generator
+        On the decoder's device.
+    initial : (N, Z) array or (C, N, Z) array
+        Where the chains start: one per image, or C. A draw from q(z|x) shortens the way.
+    n_leapfrog : int
+        Leapfrog steps per draw; the paper's appendix E has 10.
+    target_acceptance : float
+        What the warm-up tunes the step size to; the paper has 0.9.
+    n_warmup : int
+        Draws thrown away while the step sizes are tuned.
+    step_size : float
+        Where the tuning starts.
+    progress : bool
+        Show a progress bar, on a terminal.
+
+    Returns
+    -------
+    PosteriorDraws
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, or log p(x, z) is not finite where a chain starts.
+    """
+    for name, value in (("n_draws", n_draws), ("n_leapfrog", n_leapfrog)):
+        whole_number(name, value)
+    if n_warmup != 0:
+        whole_number("n_warmup", n_warmup)
+    if not 0 < target_acceptance < 1:
+        raise ValueError(f"target_acceptance must lie between 0 and 1, got {target_acceptance!r}")
+    if initial.ndim not in (2, 3) or initial.shape[-2:] != (len(x), decoder.n_latent):
+        raise ValueError(
+            f"initial must have shape (N, Z) or (C, N, Z) with N = {len(x)} and "
+            f"Z = {decoder.n_latent}, got {initial.shape}"
+        )
+    xp = array_module(x)
+    z = initial.astype(x.dtype)
+    steps = xp.full((*z.shape[:-1], 1), positive_number("step_size", step_size), dtype=x.dtype)
+
+    def gradient(z):
+        return log_joint_and_gradient(decoder, x, z)
+
+    log_density, dz = gradient(z)
+    if not xp.isfinite(log_density).all():
+        raise ValueError("log p(x, z) is not finite where a chain starts: check x and the weights")
+    draws = xp.empty((n_draws, *z.shape), dtype=x.dtype)
+    total_acceptance = xp.zeros(z.shape[:-1], dtype=x.dtype)
+    bar = tqdm(
+        total=n_warmup + n_draws,
+        desc="HMC",
+        unit="draw",
+        disable=None if progress else True,
+        dynamic_ncols=True,
+        leave=False,
+    )
+    with bar, np.errstate(over="ignore", invalid="ignore"):  # a far too long step is rejected
+        for i in range(-n_warmup, n_draws):
+            momentum = generator.standard_normal(z.shape, dtype=x.dtype)
+            proposal = leapfrog(gradient, z, momentum, dz, steps, n_leapfrog)
+            kinetic_lost = 0.5 * ((momentum**2).sum(axis=-1) - (proposal[1] ** 2).sum(axis=-1))
+            log_ratio = proposal[2] - log_density + kinetic_lost
+            log_ratio = xp.where(xp.isfinite(log_ratio), log_ratio, -xp.inf)
+            acceptance = xp.exp(xp.minimum(log_ratio, 0))
+            accepted = generator.random(acceptance.shape, dtype=x.dtype) < acceptance
+            z = xp.where(accepted[..., None], proposal[0], z)
+            dz = xp.where(accepted[..., None], proposal[3], dz)
+            log_density = xp.where(accepted, proposal[2], log_density)
+            if i < 0:  # stochastic approximation: ever smaller corrections
+                gain = (i + n_warmup + 1) ** -0.6
+                steps = steps * xp.exp(gain * (acceptance[..., None] - target_acceptance))
+            else:
+                draws[i] = z
+                total_acceptance += acceptance
+            bar.update()
+    return PosteriorDraws(draws, total_acceptance / n_draws, steps[..., 0])

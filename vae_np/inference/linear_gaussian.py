@@ -1,0 +1,164 @@
+"""The one model in which everything is known: x = z W + b + σ ε, with z and ε standard normal.
+
+log p(x), the posterior and the best factorized q have closed forms, all made from θ alone. For the
+best θ it is probabilistic principal component analysis (Tipping and Bishop 1999).
+"""
+
+import math
+
+import numpy as np
+
+from vae_np.backend import to_numpy
+from vae_np.checks import positive_number
+from vae_np.distributions import LOG_2PI, DiagonalGaussian
+from vae_np.networks import GaussianDecoder
+
+
+def parameters_of(decoder):
+    """W, (Z, D), b, (D,), and σ² of a linear-Gaussian decoder, as float64 NumPy arrays.
+
+    ValueError if the decoder is not a `GaussianDecoder` without hidden layers, its mean not
+    squashed, its noise "fixed" or "learned".
+    """
+    linear = (
+        isinstance(decoder, GaussianDecoder)
+        and len(decoder.network.layers) == 1
+        and decoder.noise != "per-output"
+        and not decoder.squash
+    )
+    if not linear:
+        raise ValueError(
+            "decoder must be linear-Gaussian: a GaussianDecoder with no hidden layer, noise "
+            f'"fixed" or "learned" and no squash; got {decoder}'
+        )
+    layer = decoder.network.layers[0]
+    weight, bias, log_var = (
+        to_numpy(array).astype(np.float64) for array in (layer.weight, layer.bias, decoder.log_var)
+    )
+    return weight, bias, math.exp(log_var)
+
+
+def posterior(decoder, x):
+    """p(z|x) = N(mean, Λ⁻¹) with Λ = I + W Wᵀ/σ² and mean = (x − b) Wᵀ Λ⁻¹/σ².
+
+    Parameters
+    ----------
+    decoder : GaussianDecoder
+        Linear-Gaussian, see `parameters_of`.
+    x : (N, D) array
+
+    Returns
+    -------
+    mean : (N, Z) array
+    precision : (Z, Z) array
+        Λ, the same for every x.
+    """
+    weight, bias, variance = parameters_of(decoder)
+    precision = np.eye(len(weight)) + weight @ weight.T / variance
+    mean = np.linalg.solve(precision, weight @ (to_numpy(x) - bias).T / variance).T
+    return mean, precision
+
+
+def log_likelihood(decoder, x):
+    """log p(x) = log N(x; b, Wᵀ W + σ² I); (N,), nats. By Bayes' rule: log p(x, z) − log p(z|x)."""
+    weight, bias, variance = parameters_of(decoder)
+    mean, precision = posterior(decoder, x)
+    residual = to_numpy(x) - bias - mean @ weight
+    n_pixels = len(bias)
+    log_joint = -0.5 * (
+        (residual**2).sum(axis=1) / variance
+        + n_pixels * (math.log(variance) + LOG_2PI)
+        + (mean**2).sum(axis=1)
+    )  # at z = mean, where log p(z|x) is ½ log |Λ|; the two log 2π of z cancel
+    return log_joint - 0.5 * np.linalg.slogdet(precision)[1]
+
+
+def kl_to_posterior(q, decoder, x):
+    """KL(q(z|x) ‖ p(z|x)) of each example for a `DiagonalGaussian` q; (N,), nats."""
+    mean, precision = posterior(decoder, x)
+    q_mean, q_log_var = (to_numpy(a).astype(np.float64) for a in (q.mean, q.log_var))
+    difference = mean - q_mean
+    return 0.5 * (
+        np.exp(q_log_var) @ np.diag(precision)
+        + np.einsum("nj,jk,nk->n", difference, precision, difference)
+        - mean.shape[1]
+        - np.linalg.slogdet(precision)[1]
+        - q_log_var.sum(axis=1)
+    )
+
+
+def expected_bound(q, decoder, x):
+    """The bound E_q[log p(x|z)] − KL(q ‖ p(z)) without any draw; (N,), nats.
+
+    The expectation of a squared error is that of the mean, plus the variance that W lets through.
+    """
+    weight, bias, variance = parameters_of(decoder)
+    q = DiagonalGaussian(*(to_numpy(a).astype(np.float64) for a in (q.mean, q.log_var)))
+    residual = to_numpy(x) - bias - q.mean @ weight
+    spread = np.exp(q.log_var) @ (weight**2).sum(axis=1)
+    reconstruction = -0.5 * (
+        ((residual**2).sum(axis=1) + spread) / variance + len(bias) * (math.log(variance) + LOG_2PI)
+    )
+    return reconstruction - q.kl_to_standard_normal()
+
+
+def mean_field(decoder, x, tolerance=1e-10, max_sweeps=10_000):
+    """The factorized q(z|x) nearest to the posterior, by classical coordinate ascent.
+
+    Each factor's optimum, the others held, is q_j = N(m_j, 1/Λ_jj) with
+    m_j = (h_j − Σ_{k≠j} Λ_jk m_k)/Λ_jj and h = (x − b) Wᵀ/σ². Sweeps over j repeat until no mean
+    moves by more than ``tolerance``: they then are the posterior's; the variances are too small.
+
+    Parameters
+    ----------
+    decoder, x
+        As for `posterior`.
+
+    Returns
+    -------
+    DiagonalGaussian
+        Over (N, Z), float64.
+    """
+    positive_number("tolerance", tolerance)
+    weight, bias, variance = parameters_of(decoder)
+    precision = np.eye(len(weight)) + weight @ weight.T / variance
+    h = (to_numpy(x) - bias) @ weight.T / variance
+    mean = np.zeros_like(h)
+    for _ in range(max_sweeps):
+        before = mean.copy()
+        for j, own in enumerate(np.diag(precision)):
+            others = mean @ precision[:, j] - mean[:, j] * own
+            mean[:, j] = (h[:, j] - others) / own
+        if np.abs(mean - before).max() <= tolerance:
+            log_var = np.broadcast_to(-np.log(np.diag(precision)), mean.shape)
+            return DiagonalGaussian(mean, log_var)
+    raise ValueError(
+        f"coordinate ascent still moves by {np.abs(mean - before).max():.1e} after {max_sweeps} "
+        f"sweeps, more than the tolerance {tolerance:g}"
+    )
+
+
+def maximum_likelihood(x, n_latent):
+    """The W, b and σ² that maximize Σ log p(x): probabilistic PCA (Tipping and Bishop 1999, eq. 7).
+
+    W's rows are the ``n_latent`` leading eigenvectors of the data's covariance, each times
+    √(eigenvalue − σ²), and σ² is the mean of the other eigenvalues.
+
+    Parameters
+    ----------
+    x : (N, D) array
+    n_latent : int
+        Fewer than D.
+
+    Returns
+    -------
+    weight : (Z, D) array
+    bias : (D,) array
+    variance : float
+    """
+    if not 1 <= n_latent < x.shape[1]:
+        raise ValueError(f"n_latent must be from 1 to D − 1 = {x.shape[1] - 1}, got {n_latent}")
+    values, vectors = np.linalg.eigh(np.cov(x, rowvar=False, bias=True))
+    variance = values[:-n_latent].mean()
+    weight = (vectors[:, -n_latent:] * np.sqrt(values[-n_latent:] - variance)).T
+    return weight, x.mean(axis=0), float(variance)

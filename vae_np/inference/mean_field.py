@@ -1,0 +1,102 @@
+"""Variational inference without an encoder: a q(z|x) of its own for every image.
+
+This is what an encoder amortizes. Where nothing has a closed form, each image's mean and variance
+climb the same bound as in training; where it has, see `linear_gaussian.mean_field`.
+"""
+
+import numpy as np
+from tqdm import tqdm
+
+from vae_np.backend import array_module, device_of, to_numpy
+from vae_np.bounds import sgvb_b, sgvb_b_backward
+from vae_np.checks import whole_number
+from vae_np.distributions import DiagonalGaussian
+from vae_np.layers import ParameterVector
+from vae_np.optimizers import Adam
+
+
+def bound_and_gradient(parameters, decoder, x, noise):
+    """SGVB-B of each image, and the gradient of minus their sum to ``parameters.grad``.
+
+    Parameters
+    ----------
+    parameters : ParameterVector
+        Of "mean" and "log_var", (N, Z) each: the variational parameters.
+    decoder : BernoulliDecoder or GaussianDecoder
+        Held fixed; its gradient vector is overwritten.
+    x : (N, D) array
+    noise : (L, N, Z) array
+
+    Returns
+    -------
+    Bound
+    """
+    gradient = parameters.views(parameters.grad)
+    q = DiagonalGaussian(**parameters.views(parameters.value))
+    z = q.sample(noise)
+    p = decoder.forward(z)
+    upstream = array_module(x).full(len(x), -1, dtype=x.dtype)
+    dp, (dmean_kl, dlog_var_kl), _ = sgvb_b_backward(x, q, p, z, upstream)
+    dmean, dlog_var = q.sample_backward(noise, decoder.backward(*dp))
+    gradient["mean"][...] = dmean + dmean_kl
+    gradient["log_var"][...] = dlog_var + dlog_var_kl
+    return sgvb_b(x, q, p)
+
+
+def fit(
+    decoder, x, initial, generator, n_steps=300, n_draws=10, learning_rate=0.03, progress=False
+):
+    """Fit q(z|x) = N(mean, diag(σ²)) to each image by gradient ascent on its own bound.
+
+    Parameters
+    ----------
+    decoder : BernoulliDecoder or GaussianDecoder
+        Held fixed; its gradient vector is overwritten.
+    x : (N, D) array
+        Pixels, as `VAE.as_pixels` makes them.
+    initial : DiagonalGaussian
+        Where to start, over (N, Z): the encoder's q refines it.
+    generator : numpy.random.Generator or cupy.random.Generator
+        For the noise; on the decoder's device.
+    n_steps, n_draws : int
+        Steps of Adam, and draws per image in each. Over the second half of the steps the step size
+        falls to 0, so that the draws' noise averages out.
+    learning_rate : float
+    progress : bool
+        Show a progress bar, on a terminal.
+
+    Returns
+    -------
+    DiagonalGaussian
+        Over (N, Z).
+    """
+    n_steps, n_draws = whole_number("n_steps", n_steps), whole_number("n_draws", n_draws)
+    shape = (len(x), decoder.n_latent)
+    if initial.mean.shape != shape or initial.log_var.shape != shape:
+        raise ValueError(
+            f"initial must have a mean and log_var of shape {shape}, got {initial.mean.shape} and "
+            f"{initial.log_var.shape}"
+        )
+    start = {"mean": to_numpy(initial.mean), "log_var": to_numpy(initial.log_var)}
+    parameters = ParameterVector(start, x.dtype, device_of(x))
+    optimizer = Adam([parameters], learning_rate)
+    steps = tqdm(
+        range(n_steps),
+        desc="fitting q",
+        unit="step",
+        disable=None if progress else True,
+        dynamic_ncols=True,
+        leave=False,
+    )
+    for step in steps:
+        noise = generator.standard_normal((n_draws, *shape), dtype=x.dtype)
+        bound_and_gradient(parameters, decoder, x, noise)
+        optimizer.learning_rate = learning_rate * min(1, 2 * (1 - step / n_steps))
+        optimizer.step()
+    fitted = parameters.views(parameters.value)
+    if not np.isfinite(to_numpy(parameters.value)).all():
+        raise ValueError(
+            f"the fit diverged; a learning_rate below {learning_rate:g} may help, and x must be "
+            "finite"
+        )
+    return DiagonalGaussian(**fitted)
