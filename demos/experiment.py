@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+import textwrap
 from itertools import chain, count
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def run(experiment, description, epochs=None):
     options = {key: value for key, value in vars(args).items() if key != "out"}
     text = json.dumps({"options": options, **summary}, indent=1)
     (args.out / SUMMARY).write_text(text + "\n", encoding="utf-8")
-    print(f"\n{findings}\n\nThe picture and {SUMMARY} are in {args.out}")
+    print(f"\n{textwrap.fill(findings, 90)}\n\nThe picture and {SUMMARY} are in {args.out}")
     return 0
 
 
