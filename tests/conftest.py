@@ -11,6 +11,7 @@ from vae_np import VAE, Adam, BernoulliDecoder, GaussianDecoder, GaussianEncoder
 from vae_np.backend import device_module
 
 DEMOS = Path(__file__).parent.parent / "demos"
+PIXELS, LATENT, STD = 5, 2, 0.6  # of the linear-Gaussian model
 
 
 @pytest.fixture
@@ -41,7 +42,14 @@ def gpu(request, monkeypatch):
 
 
 def make_model(
-    decoder="bernoulli", pixels=6, hidden=(5,), latent=3, activation="tanh", kl_weight=1.0, **more
+    decoder="bernoulli",
+    pixels=6,
+    hidden=(5,),
+    latent=3,
+    activation="tanh",
+    kl_weight=1.0,
+    bound="sgvb-b",
+    **more,
 ):
     """A small model for tests; ``more`` is dtype and device."""
     common = {"activation": activation, **more}
@@ -50,11 +58,13 @@ def make_model(
         p = BernoulliDecoder(latent, hidden, pixels, seed=2, **common)
     else:
         p = GaussianDecoder(latent, hidden, pixels, noise=decoder, squash=True, seed=2, **common)
-    return VAE(encoder, p, kl_weight)
+    return VAE(encoder, p, kl_weight, bound)
 
 
-def make_trainer(images, optimizer=Adam, learning_rate=0.01, decoder="bernoulli", **more):
-    model = make_model(decoder)
+def make_trainer(
+    images, optimizer=Adam, learning_rate=0.01, decoder="bernoulli", bound="sgvb-b", **more
+):
+    model = make_model(decoder, bound=bound)
     return Trainer(model, optimizer(model.parameters, learning_rate), images, batch_size=10, **more)
 
 
@@ -74,3 +84,48 @@ def run(cwd, demo, *options, status=0):
     assert "Traceback" not in result.stderr
     assert "Warning" not in result.stderr
     return result
+
+
+@pytest.fixture
+def linear(rng):
+    """x = z W + b + σ ε with z ~ N(0, I), and an arbitrary linear encoder."""
+    common = {"dtype": np.float64}
+    encoder = GaussianEncoder(PIXELS, [], LATENT, **common)
+    decoder = GaussianDecoder(LATENT, [], PIXELS, noise="fixed", std=STD, **common)
+    for network in (encoder, decoder):
+        network.parameters.value[:] = 0.4 * rng.standard_normal(network.parameters.value.shape)
+    return VAE(encoder, decoder)
+
+
+def normal_log_density(x, mean, covariance):
+    difference = x - mean
+    _, log_det = np.linalg.slogdet(covariance)
+    mahalanobis = (difference @ np.linalg.inv(covariance) * difference).sum(axis=-1)
+    return -0.5 * (mahalanobis + log_det + len(covariance) * np.log(2 * np.pi))
+
+
+def exact(model, x):
+    """log p(x), and the posterior's means and covariance."""
+    weight, bias = model.decoder.network.layers[0].weight, model.decoder.network.layers[0].bias
+    log_px = normal_log_density(x, bias, weight.T @ weight + STD**2 * np.eye(PIXELS))
+    covariance = np.linalg.inv(np.eye(LATENT) + weight @ weight.T / STD**2)
+    return log_px, (x - bias) @ weight.T @ covariance / STD**2, covariance
+
+
+def kl_between_gaussians(mean, variances, posterior_mean, covariance):
+    """KL(N(mean, diag(variances)) ‖ N(posterior_mean, covariance)) of each example."""
+    precision = np.linalg.inv(covariance)
+    difference = posterior_mean - mean
+    return 0.5 * (
+        variances @ np.diag(precision)
+        + (difference @ precision * difference).sum(axis=1)
+        - LATENT
+        + np.linalg.slogdet(covariance)[1]
+        - np.log(variances).sum(axis=1)
+    )
+
+
+def exact_noise(n_examples):
+    """±√Z eᵢ: its average of a quadratic function is the expectation under N(0, I)."""
+    points = np.sqrt(LATENT) * np.concatenate([np.eye(LATENT), -np.eye(LATENT)])
+    return np.repeat(points[:, None, :], n_examples, axis=1)

@@ -17,8 +17,8 @@ launches = 0
 # What the package uses of CuPy. Each name is there to be checked against the real CuPy: see
 # test_every_function_that_the_package_uses_exists_in_cupy.
 FUNCTIONS = (
-    "abs broadcast_to concatenate divide exp expm1 full isfinite log logaddexp matmul maximum "
-    "negative ones sqrt sum tanh where zeros_like"
+    "abs broadcast_to concatenate divide empty exp expm1 full isfinite log logaddexp matmul "
+    "maximum minimum negative ones sqrt sum tanh where zeros"
 ).split()
 METHODS = "all astype max mean min reshape sum".split()
 
@@ -182,6 +182,7 @@ def _module():
     runtime = types.SimpleNamespace(getDeviceCount=lambda: 1, CUDARuntimeError=RuntimeError)
     module.cuda = types.SimpleNamespace(runtime=runtime)
 
+    module.inf = np.inf
     for name in FUNCTIONS:
         setattr(module, name, _function(getattr(np, name)))
     return module

@@ -9,7 +9,7 @@ from conftest import run
 def test_every_gradient_is_right(tmp_path):
     result = run(tmp_path, "gradient_check", "--json", "table.json")
     rows = json.loads((tmp_path / "table.json").read_text(encoding="utf-8"))
-    assert len(rows) > 80
+    assert len(rows) > 140
     assert all(row["passed"] and 0 <= row["relative_error"] < 1e-8 for row in rows)
     assert {"name", "derivatives", "relative_error", "passed"} == rows[0].keys()
     names = " ".join(row["name"] for row in rows)
@@ -22,7 +22,9 @@ def test_every_gradient_is_right(tmp_path):
         "DiagonalGaussian.KL",
         "DiagonalGaussian.sample",
         "Bernoulli.log_prob",
-        "SGVB-B",
+        "Bound sgvb-b",
+        "Bound sgvb-a",
+        "Bound importance-weighted",
         "GaussianEncoder",
         "BernoulliDecoder",
         "GaussianDecoder fixed",
@@ -30,6 +32,12 @@ def test_every_gradient_is_right(tmp_path):
         "GaussianDecoder per-output",
         "VAE, Bernoulli",
         "VAE, Gaussian",
+        "VAE, SGVB-A",
+        "VAE, importance-weighted",
+        "HMC log p(x, z)",
+        "Mean field q",
+        "Score function, none",
+        "Score function, leave-one-out",
     ):
         assert what in names
     assert result.stdout.strip().endswith("0 fail")
@@ -47,7 +55,10 @@ def test_every_gradient_is_right(tmp_path):
         ("gaussian-log-prob", "DiagonalGaussian.log_prob: log_var", 1 / 3),
         ("bernoulli-log-prob", "Bernoulli.log_prob: logits", 1),
         ("kl", "DiagonalGaussian.KL: log_var", 1 / 3),
-        ("sgvb-b", "SGVB-B: q's mean", 1),
+        ("sgvb-b", "Bound sgvb-b: q's mean", 1),
+        ("log-weight", "Bound sgvb-a: z", 1),
+        ("log-joint", "HMC log p(x, z): z", 1),
+        ("score-function", "Score function, none 2.weight", 1),
     ],
 )
 def test_a_planted_error_is_caught(tmp_path, name, caught_by, error):
@@ -56,3 +67,11 @@ def test_a_planted_error_is_caught(tmp_path, name, caught_by, error):
     row = {row["name"]: row for row in rows}[caught_by]
     assert not row["passed"]
     assert row["relative_error"] == pytest.approx(error, rel=1e-6)
+
+
+def test_shares_of_another_power_are_caught(tmp_path):
+    run(tmp_path, "gradient_check", "--break", "importance-weighted", "--json", "t.json", status=1)
+    rows = json.loads((tmp_path / "t.json").read_text(encoding="utf-8"))
+    failed = {row["name"] for row in rows if not row["passed"]}
+    assert "Bound importance-weighted: z" in failed
+    assert all("mportance-weighted" in name for name in failed)

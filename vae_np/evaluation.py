@@ -134,7 +134,8 @@ def _sampled(
     n_samples = whole_number("n_samples", n_samples)
     generator = random_generator([seed, Stream.IMPORTANCE_NOISE], model.device)
     values, errors = [], []
-    with _bar(len(images) * n_samples, "sample", progress) as bar:
+    bar = _bar(len(images) * n_samples, "sample", progress)
+    with bar, np.errstate(invalid="ignore"):  # a NaN stays one: _finite says so at the end
         for x in _batches(model, images, binary, seed, batch_size):
             xp, r = array_module(x), proposal(x)
             # The running logs of Σ w and Σ w², some samples of all images at a time.
@@ -145,7 +146,6 @@ def _sampled(
                 noise = generator.standard_normal((count, *r.mean.shape), dtype=x.dtype)
                 z = r.sample(noise)
                 log_w = log_weight(x, r, model.decoder.forward(z), z)
-                # Where log w is −∞ or not a number, it stays so: _finite says it.
                 log_sum = xp.logaddexp(log_sum, log_mean_exp(log_w) + math.log(count))
                 log_sum_of_squares = xp.logaddexp(
                     log_sum_of_squares, log_mean_exp(2 * log_w) + math.log(count)
@@ -225,7 +225,7 @@ def reciprocal_log_likelihood(
     Returns
     -------
     LogLikelihood
-        Its ``standard_error`` counts successive draws of a chain as independent.
+        Its ``standard_error`` is from the spread between the chains, which are independent.
     """
     n_samples, n_chains = whole_number("n_samples", n_samples), whole_number("n_chains", n_chains)
     if n_samples < 10 * model.n_latent:
@@ -240,14 +240,15 @@ def reciprocal_log_likelihood(
             q = model.encoder.forward(x)
             noise = generator.standard_normal((n_chains, *q.mean.shape), dtype=x.dtype)
             chains = sample_posterior(model.decoder, x, 2 * n_draws, generator, q.sample(noise))
-            z = chains.z.reshape(2, -1, *q.mean.shape)
-            joint = [log_joint(model.decoder, x, draws) for draws in z[1]]
-            log_ratio = _fitted_gaussian_log_prob(to_numpy(z[0]), to_numpy(z[1]))
+            fitted, averaged = chains.z[:n_draws], chains.z[n_draws:]
+            joint = [log_joint(model.decoder, x, z) for z in averaged]
+            log_ratio = _fitted_gaussian_log_prob(to_numpy(fitted), to_numpy(averaged))
             log_ratio -= np.stack([to_numpy(row) for row in joint])
-            log_mean = log_mean_exp(log_ratio)
-            ratio = np.exp(log_mean_exp(2 * log_ratio) - 2 * log_mean) / len(log_ratio)
+            by_chain = log_mean_exp(log_ratio)
+            log_mean = log_mean_exp(by_chain)
+            ratio = np.exp(log_mean_exp(2 * by_chain) - 2 * log_mean) / n_chains
             values.append(-log_mean)
-            errors.append(_relative_error_of_mean(ratio, len(log_ratio)))
+            errors.append(_relative_error_of_mean(ratio, n_chains))
             bar.update(len(x))
     return LogLikelihood(
         _finite(np.concatenate(values)), np.concatenate(errors), n_draws * n_chains
@@ -255,13 +256,17 @@ def reciprocal_log_likelihood(
 
 
 def _fitted_gaussian_log_prob(draws, z):
-    """Each image's log density at z, (S, N, Z), of the Gaussian fitted to its draws; (S, N)."""
-    draws, z = draws.astype(np.float64), z.astype(np.float64)
-    mean = draws.mean(axis=0)
+    """The log density at z of each image's Gaussian, fitted to its draws.
+
+    Both (S, C, N, Z), of S draws in C chains; the result is (S, C, N).
+    """
+    z, draws = z.astype(np.float64), draws.astype(np.float64)
+    mean = draws.mean(axis=(0, 1))
     centred = draws - mean
-    covariance = np.einsum("snj,snk->njk", centred, centred) / (len(draws) - 1)
+    covariance = np.einsum("scnj,scnk->njk", centred, centred) / (centred[..., 0, 0].size - 1)
     difference = z - mean
-    mahalanobis = np.einsum("snj,njk,snk->sn", difference, np.linalg.inv(covariance), difference)
+    precision = np.linalg.inv(covariance)
+    mahalanobis = np.einsum("scnj,njk,scnk->scn", difference, precision, difference)
     log_det = np.linalg.slogdet(covariance)[1]
     return -0.5 * (mahalanobis + log_det + z.shape[-1] * LOG_2PI)
 

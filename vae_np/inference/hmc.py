@@ -131,7 +131,8 @@ def sample_posterior(
     def gradient(z):
         return log_joint_and_gradient(decoder, x, z)
 
-    log_density, dz = gradient(z)
+    with np.errstate(invalid="ignore"):
+        log_density, dz = gradient(z)
     if not xp.isfinite(log_density).all():
         raise ValueError("log p(x, z) is not finite where a chain starts: check x and the weights")
     draws = xp.empty((n_draws, *z.shape), dtype=x.dtype)
@@ -147,7 +148,9 @@ def sample_posterior(
     with bar, np.errstate(over="ignore", invalid="ignore"):  # a far too long step is rejected
         for i in range(-n_warmup, n_draws):
             momentum = generator.standard_normal(z.shape, dtype=x.dtype)
-            proposal = leapfrog(gradient, z, momentum, dz, steps, n_leapfrog)
+            # A path as long as the ball's period would end where it began: no two are equal.
+            jittered = steps * (0.7 + 0.6 * generator.random(steps.shape, dtype=x.dtype))
+            proposal = leapfrog(gradient, z, momentum, dz, jittered, n_leapfrog)
             kinetic_lost = 0.5 * ((momentum**2).sum(axis=-1) - (proposal[1] ** 2).sum(axis=-1))
             log_ratio = proposal[2] - log_density + kinetic_lost
             log_ratio = xp.where(xp.isfinite(log_ratio), log_ratio, -xp.inf)
@@ -157,7 +160,7 @@ def sample_posterior(
             dz = xp.where(accepted[..., None], proposal[3], dz)
             log_density = xp.where(accepted, proposal[2], log_density)
             if i < 0:  # stochastic approximation: ever smaller corrections
-                gain = (i + n_warmup + 1) ** -0.6
+                gain = 3 * (i + n_warmup + 1) ** -0.6
                 steps = steps * xp.exp(gain * (acceptance[..., None] - target_acceptance))
             else:
                 draws[i] = z

@@ -1,0 +1,226 @@
+"""The other ways to infer z, on the linear-Gaussian model, where the answers are known."""
+
+import numpy as np
+import pytest
+from conftest import LATENT, PIXELS, exact, exact_noise, kl_between_gaussians, make_model
+
+from vae_np import VAE, GaussianDecoder
+from vae_np.distributions import DiagonalGaussian
+from vae_np.inference import linear_gaussian, mean_field
+from vae_np.inference.grid import grid_log_joint, latent_grid
+from vae_np.inference.hmc import leapfrog, log_joint_and_gradient, sample_posterior
+from vae_np.inference.score_function import ScoreFunctionVAE
+
+# Closed forms, against other ways to the same numbers
+
+
+def test_linear_gaussian_closed_forms(linear, rng):
+    x = rng.standard_normal((7, PIXELS))
+    log_px, posterior_mean, covariance = exact(linear, x)  # through D × D matrices, not Z × Z
+    np.testing.assert_allclose(linear_gaussian.log_likelihood(linear.decoder, x), log_px)
+    mean, precision = linear_gaussian.posterior(linear.decoder, x)
+    np.testing.assert_allclose(mean, posterior_mean)
+    np.testing.assert_allclose(np.linalg.inv(precision), covariance)
+    q = linear.encode(x)
+    np.testing.assert_allclose(
+        linear_gaussian.kl_to_posterior(q, linear.decoder, x),
+        kl_between_gaussians(q.mean, np.exp(q.log_var), posterior_mean, covariance),
+    )
+    np.testing.assert_allclose(
+        linear_gaussian.expected_bound(q, linear.decoder, x), linear.bound(x, exact_noise(7)).value
+    )
+
+
+def test_mean_field_closed_form_is_the_best_factorized_q(linear, rng):
+    x = rng.standard_normal((7, PIXELS))
+    q = linear_gaussian.mean_field(linear.decoder, x)
+    _, posterior_mean, covariance = exact(linear, x)
+    np.testing.assert_allclose(q.mean, posterior_mean, atol=1e-8)
+    best = linear_gaussian.kl_to_posterior(q, linear.decoder, x)
+    assert (best > 1e-4).all()  # the posterior's axes are not the latents'
+    assert (np.exp(q.log_var) < np.diag(covariance)).all()
+    for change in (0.001, -0.001):
+        for j in range(LATENT):
+            moved = [q.mean.copy(), q.log_var.copy()]
+            for which in (0, 1):
+                moved[which][:, j] += change
+                worse = linear_gaussian.kl_to_posterior(DiagonalGaussian(*moved), linear.decoder, x)
+                assert (worse > best).all()
+                moved[which][:, j] -= change
+
+
+def test_coordinate_ascent_that_does_not_settle_says_so(linear, rng):
+    with pytest.raises(ValueError, match=r"coordinate ascent still moves by .* after 1 sweeps"):
+        linear_gaussian.mean_field(linear.decoder, rng.standard_normal((2, PIXELS)), max_sweeps=1)
+
+
+def test_maximum_likelihood_is_a_maximum(rng):
+    x = rng.standard_normal((60, LATENT)) @ rng.standard_normal((LATENT, PIXELS))
+    x += 0.4 * rng.standard_normal(x.shape)
+    weight, bias, variance = linear_gaussian.maximum_likelihood(x, LATENT)
+    decoder = GaussianDecoder(LATENT, [], PIXELS, noise="learned", std=1.0, dtype=np.float64)
+    layer = decoder.network.layers[0]
+    layer.weight[:], layer.bias[:], decoder.log_var[...] = weight, bias, np.log(variance)
+    best = linear_gaussian.log_likelihood(decoder, x).mean()
+    for value in (layer.weight, layer.bias, decoder.log_var):
+        for _ in range(5):
+            kept, change = value.copy(), 0.03 * rng.standard_normal(value.shape)
+            for sign in (1, -1):
+                value[...] = kept + sign * change
+                assert linear_gaussian.log_likelihood(decoder, x).mean() < best
+            value[...] = kept
+    with pytest.raises(ValueError, match="n_latent must be from 1 to D − 1 = 4, got 5"):
+        linear_gaussian.maximum_likelihood(x, 5)
+
+
+@pytest.mark.parametrize("decoder", ["bernoulli", "per-output"])
+def test_closed_forms_want_a_linear_gaussian_decoder(decoder):
+    with pytest.raises(ValueError, match="decoder must be linear-Gaussian"):
+        linear_gaussian.posterior(make_model(decoder).decoder, np.zeros((2, 6)))
+
+
+# Hamiltonian Monte Carlo
+
+
+def test_hmc_recovers_the_posteriors_mean_and_covariance(linear, rng):
+    x, n_chains = rng.standard_normal((3, PIXELS)), 300
+    initial = rng.standard_normal((n_chains, 3, LATENT))
+    result = sample_posterior(linear.decoder, x, 40, rng, initial)
+    assert result.z.shape == (40, n_chains, 3, LATENT)
+    np.testing.assert_allclose(result.acceptance.mean(), 0.9, atol=0.05)
+    _, mean, covariance = exact(linear, x)
+    centred = result.z - mean
+    products = centred[..., :, None] * centred[..., None, :]
+    for values, expected in ((result.z, mean), (products, covariance)):
+        by_chain = values.mean(axis=0)  # chains are independent, draws of a chain are not
+        standard_error = by_chain.std(axis=0) / np.sqrt(n_chains)
+        assert (np.abs(by_chain.mean(axis=0) - expected) < 4 * standard_error).all()
+        assert (standard_error < 0.02).all()
+
+
+def test_hmc_agrees_with_the_grid_where_there_is_no_closed_form(rng):
+    model = make_model(latent=2, dtype=np.float64)
+    model.decoder.parameters.value[:] *= 3
+    x = rng.random((4, 6))
+    points, _ = latent_grid(2, 0.1, 5)
+    joint = grid_log_joint(model, x, points)
+    shares = np.exp(joint - joint.max(axis=0))
+    mean = shares.T @ points / shares.sum(axis=0)[:, None]
+    draws = sample_posterior(model.decoder, x, 40, rng, rng.standard_normal((200, 4, 2))).z
+    by_chain = draws.mean(axis=0)
+    standard_error = by_chain.std(axis=0) / np.sqrt(200)
+    assert (np.abs(by_chain.mean(axis=0) - mean) < 4 * standard_error).all()
+
+
+def test_leapfrog_runs_backwards_and_nearly_keeps_the_energy(linear, rng):
+    x, z, momentum = (rng.standard_normal((3, n)) for n in (PIXELS, LATENT, LATENT))
+
+    def gradient(z):
+        return log_joint_and_gradient(linear.decoder, x, z)
+
+    def energy_error(step_size):
+        log_density, dz = gradient(z)
+        moved, r, after, _ = leapfrog(gradient, z, momentum, dz, step_size, round(1 / step_size))
+        before = log_density - 0.5 * (momentum**2).sum(axis=1)
+        return np.abs(after - 0.5 * (r**2).sum(axis=1) - before).max(), moved, r
+
+    error, moved, r = energy_error(0.05)
+    assert error < 0.05
+    assert energy_error(0.025)[0] == pytest.approx(error / 4, rel=0.3)  # second order
+    back, _, _, _ = leapfrog(gradient, moved, -r, gradient(moved)[1], 0.05, 20)
+    np.testing.assert_allclose(back, z, atol=1e-10)
+
+
+def test_hmc_survives_a_far_too_long_step(linear, rng):
+    x = rng.standard_normal((3, PIXELS))
+    initial = np.zeros((3, LATENT))
+    result = sample_posterior(linear.decoder, x, 50, rng, initial, step_size=1e6, n_warmup=300)
+    assert np.isfinite(result.z).all()
+    assert (result.acceptance > 0.5).all()
+
+
+def test_hmc_refuses_bad_arguments(linear, rng):
+    x, start = rng.standard_normal((3, PIXELS)), np.zeros((3, LATENT))
+    for options, message in (
+        ({"n_draws": 0}, "n_draws must be a whole number ≥ 1, got 0"),
+        ({"n_leapfrog": 0}, "n_leapfrog must be a whole number"),
+        ({"n_warmup": -1}, "n_warmup must be a whole number"),
+        ({"target_acceptance": 1}, "target_acceptance must lie between 0 and 1, got 1"),
+        ({"step_size": 0}, "step_size must be a finite number > 0, got 0"),
+        ({"initial": start[:2]}, r"initial must have shape .* N = 3 and Z = 2, got \(2, 2\)"),
+        ({"x": x * np.inf}, "not finite where a chain starts"),
+    ):
+        arguments = {"x": x, "n_draws": 5, "generator": rng, "initial": start, **options}
+        with pytest.raises(ValueError, match=message):
+            sample_posterior(linear.decoder, **arguments)
+
+
+# A q of its own for every image
+
+
+def test_fitted_q_is_the_closed_form(linear, rng):
+    x = rng.standard_normal((7, PIXELS))
+    encoded, best = linear.encode(x), linear_gaussian.mean_field(linear.decoder, x)
+    fitted = mean_field.fit(linear.decoder, x, encoded, rng, n_steps=1500)
+    assert np.abs(encoded.mean - best.mean).max() > 0.3
+    np.testing.assert_allclose(fitted.mean, best.mean, atol=0.02)
+    np.testing.assert_allclose(fitted.log_var, best.log_var, atol=0.03)
+    gap = linear_gaussian.expected_bound(best, linear.decoder, x)
+    gap -= linear_gaussian.expected_bound(fitted, linear.decoder, x)
+    assert (0 <= gap).all() and (gap < 1e-3).all()
+
+
+def test_mean_field_refuses_bad_arguments(linear, rng):
+    x = rng.standard_normal((7, PIXELS))
+    q = linear.encode(x)
+    with pytest.raises(ValueError, match=r"initial must have a mean and log_var of shape \(3, 2\)"):
+        mean_field.fit(linear.decoder, x[:3], q, rng)
+    with pytest.raises(ValueError, match="n_steps must be a whole number ≥ 1, got 0"):
+        mean_field.fit(linear.decoder, x, q, rng, n_steps=0)
+    with pytest.raises(ValueError, match="the fit diverged"):
+        mean_field.fit(linear.decoder, np.full_like(x, np.nan), q, rng, n_steps=2)
+
+
+# The score function
+
+
+def score_function_gradients(linear, x, rng, baseline, repeats=3000, n_draws=2):
+    model = ScoreFunctionVAE(linear.encoder, linear.decoder, baseline)
+    gradients = []
+    for _ in range(repeats):
+        model.bound_and_gradient(x, rng.standard_normal((n_draws, len(x), LATENT)))
+        gradients.append(model.encoder.parameters.grad.copy())
+    return np.array(gradients)
+
+
+def test_score_function_has_the_right_mean_and_a_baseline_less_variance(linear, rng):
+    x = rng.standard_normal((4, PIXELS))
+    linear.bound_and_gradient(x, exact_noise(4))  # these draws give the exact expectation
+    expected = linear.encoder.parameters.grad.copy()
+    variances = {}
+    for baseline in ("none", "leave-one-out"):
+        gradients = score_function_gradients(linear, x, rng, baseline)
+        standard_error = gradients.std(axis=0) / np.sqrt(len(gradients))
+        assert (np.abs(gradients.mean(axis=0) - expected) < 5 * standard_error).all()
+        variances[baseline] = gradients.var(axis=0).sum()
+    assert variances["leave-one-out"] < variances["none"] / 2
+
+
+def test_score_function_leaves_the_decoders_gradient_and_the_bound_alone(linear, rng):
+    x, noise = rng.standard_normal((4, PIXELS)), rng.standard_normal((3, 4, LATENT))
+    reparameterized = VAE(linear.encoder, linear.decoder, bound="sgvb-a")
+    expected = reparameterized.bound_and_gradient(x, noise, log_prior_scale=0.1)
+    theta = linear.decoder.parameters.grad.copy()
+    bound = ScoreFunctionVAE(linear.encoder, linear.decoder).bound_and_gradient(
+        x, noise, log_prior_scale=0.1
+    )
+    np.testing.assert_allclose(bound.value, expected.value)
+    np.testing.assert_allclose(linear.decoder.parameters.grad, theta, rtol=1e-12)
+
+
+def test_score_function_refuses_bad_arguments(linear, rng):
+    with pytest.raises(ValueError, match="baseline must be one of none, leave-one-out, got 'mean'"):
+        ScoreFunctionVAE(linear.encoder, linear.decoder, "mean")
+    model = ScoreFunctionVAE(linear.encoder, linear.decoder)
+    with pytest.raises(ValueError, match="needs noise of L ≥ 2 draws, got 1"):
+        model.bound_and_gradient(rng.random((4, PIXELS)), np.zeros((1, 4, LATENT)))
