@@ -58,7 +58,7 @@ def experiment(args):
     def after_epoch(row):
         points.append({"epoch": row["epoch"], **measure(model, x)})
 
-    train(model, x, args, learning_rate=0.01, after_epoch=after_epoch, n_draws=10, batch_size=50)
+    train(model, x, args, learning_rate=0.01, after_epoch=after_epoch, n_draws=50, batch_size=200)
     weight, bias, variance = linear_gaussian.maximum_likelihood(x, LATENT)
     best = GaussianDecoder(
         LATENT, [], PIXELS, noise="fixed", std=np.sqrt(variance), dtype=np.float64
@@ -127,4 +127,4 @@ def draw(points, optimum, path):
 
 
 if __name__ == "__main__":
-    sys.exit(run(experiment, __doc__, epochs=150))
+    sys.exit(run(experiment, __doc__, epochs=400))
