@@ -134,7 +134,7 @@ def test_leapfrog_runs_backwards_and_nearly_keeps_the_energy(linear, rng):
 def test_hmc_survives_a_far_too_long_step(linear, rng):
     x = rng.standard_normal((3, PIXELS))
     initial = np.zeros((3, LATENT))
-    result = sample_posterior(linear.decoder, x, 50, rng, initial, step_size=1e6, n_warmup=300)
+    result = sample_posterior(linear.decoder, x, 50, rng, initial, step_size=1e30, n_warmup=600)
     assert np.isfinite(result.z).all()
     assert (result.acceptance > 0.5).all()
 

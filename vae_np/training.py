@@ -236,8 +236,9 @@ class Trainer:
             training settings other than this trainer's. The trainer is then unchanged.
         """
         about, arrays = read_checkpoint(path)
+        identity = {"bound": "sgvb-b", **about.get("identity", {})}  # once the only bound
         for name, ours in self._identity().items():
-            theirs = about.get("identity", {}).get(name)
+            theirs = identity.get(name)
             if theirs != ours:
                 raise CheckpointError(
                     f"{path} is a checkpoint of another run: its {name} is {theirs}, not {ours}"
