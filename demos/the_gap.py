@@ -13,7 +13,7 @@ from experiment import run, train
 from matplotlib.figure import Figure
 
 from vae_np import VAE, GaussianDecoder, GaussianEncoder
-from vae_np.backend import random_generator, to_numpy
+from vae_np.backend import Stream, random_generator, to_numpy
 from vae_np.inference import linear_gaussian
 
 PIXELS, LATENT, EXAMPLES, STD = 10, 3, 1000, 0.5
@@ -21,7 +21,7 @@ PIXELS, LATENT, EXAMPLES, STD = 10, 3, 1000, 0.5
 
 def toy_data(seed):
     """Draws of a linear-Gaussian model; (N, D) float64."""
-    generator = random_generator(seed)
+    generator = random_generator([seed, Stream.DATA])
     weight = generator.standard_normal((LATENT, PIXELS))
     z = generator.standard_normal((EXAMPLES, LATENT))
     return z @ weight + STD * generator.standard_normal((EXAMPLES, PIXELS))
@@ -29,9 +29,9 @@ def toy_data(seed):
 
 def make_model(args):
     common = {"dtype": np.float64, "device": args.device}
-    encoder = GaussianEncoder(PIXELS, [], LATENT, seed=[args.seed, 1], **common)
+    encoder = GaussianEncoder(PIXELS, [], LATENT, seed=[args.seed, Stream.ENCODER], **common)
     decoder = GaussianDecoder(
-        LATENT, [], PIXELS, noise="learned", std=1.0, seed=[args.seed, 2], **common
+        LATENT, [], PIXELS, noise="learned", std=1.0, seed=[args.seed, Stream.DECODER], **common
     )
     return VAE(encoder, decoder)
 

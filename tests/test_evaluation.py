@@ -77,6 +77,19 @@ def test_prior_sampling_approaches_log_px(linear, rng):
     assert estimate.n_samples == 20_000
 
 
+def test_a_share_from_the_prior_finds_what_q_misses(linear, rng):
+    x = rng.standard_normal((20, PIXELS))
+    linear.encoder.network.layers[0].bias[:LATENT] += 3  # q looks in the wrong place,
+    linear.encoder.network.layers[0].bias[LATENT:] -= 2  # and is sure of it
+    log_px, _, _ = exact(linear, x)
+    missed = importance_sampled_log_likelihood(linear, x, 5000)
+    assert np.abs(missed.value - log_px).mean() > 1
+    for share in (0.3, 0.5):
+        found = importance_sampled_log_likelihood(linear, x, 20_000, prior_share=share)
+        assert np.abs((found.value - log_px) / found.standard_error).max() < 4
+        assert found.standard_error.max() < 0.1
+
+
 @pytest.mark.parametrize(
     "estimator, n_samples",
     [
@@ -154,6 +167,8 @@ def test_bad_requests_are_refused(linear, rng):
         grid_log_likelihood(linear, x, spacing=3, limit=2)
     with pytest.raises(ValueError, match="n_samples must be at least 10 a latent, 20, got 19"):
         reciprocal_log_likelihood(linear, x, 19)
+    with pytest.raises(ValueError, match=r"prior_share must lie in \[0, 1\], got 1.5"):
+        importance_sampled_log_likelihood(linear, x, 5, prior_share=1.5)
     for estimator in (prior_sampled_log_likelihood, importance_sampled_log_likelihood):
         with pytest.raises(ValueError, match="n_samples must be a whole number ≥ 1, got 0"):
             estimator(linear, x, 0)

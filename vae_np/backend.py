@@ -105,6 +105,7 @@ class Stream(IntEnum):
     DECODER = 7
     PICTURES = 8
     POSTERIOR = 9
+    DATA = 10
 
 
 def random_generator(seed, device="cpu"):

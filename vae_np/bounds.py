@@ -36,7 +36,7 @@ class Bound:
 
     @property
     def value(self):
-        """The bound itself; (N,), nats."""
+        """The bound itself, nats: (N,), or one number where the terms are means."""
         return self.reconstruction - self.kl
 
 

@@ -12,9 +12,9 @@ import numpy as np
 from tqdm import tqdm
 
 from vae_np.backend import Stream, array_module, random_generator, to_numpy
-from vae_np.bounds import Bound, log_mean_exp, log_weight, sgvb_b
+from vae_np.bounds import Bound, log_mean_exp, sgvb_b
 from vae_np.checks import whole_number
-from vae_np.distributions import LOG_2PI, DiagonalGaussian, binarize
+from vae_np.distributions import LOG_2PI, binarize, standard_normal_log_prob
 from vae_np.inference.grid import grid_log_joint, latent_grid
 from vae_np.inference.hmc import log_joint, sample_posterior
 
@@ -81,25 +81,35 @@ def evaluate_bound(model, images, binary=False, n_draws=1, seed=0, batch_size=50
     return Bound(reconstruction, kl)
 
 
-def importance_sampled_log_likelihood(model, images, n_samples, **options):
+def importance_sampled_log_likelihood(
+    model,
+    images,
+    n_samples,
+    prior_share=0.0,
+    binary=False,
+    seed=0,
+    batch_size=500,
+    progress=False,
+):
     """log p(x) of each image, by importance sampling through q.
 
-    log p(x) ≈ log 1/K Σ w_k with w = p(x|z) p(z) / q(z|x) and z_k ~ q(z|x). Its expectation is
+    log p(x) ≈ log 1/K Σ_k w_k with w = p(x|z) p(z) / q(z|x) and z_k ~ q(z|x). Its expectation is
     a lower bound on log p(x) that rises to it with K (1509.00519, theorem 1). For grey pixels and a
     Bernoulli decoder, see `Bernoulli.log_prob` on what is bounded.
 
     Parameters
     ----------
-    model, images
+    model, images, binary, seed
         As for `evaluate_bound`.
     n_samples : int
         K.
-    binary, seed
-        Options, as for `evaluate_bound`.
+    prior_share : float
+        The share of the samples that come from the prior instead of q; the mixture of the two then
+        stands for q in w. With few latents, that finds what q misses of the posterior.
     batch_size : int
-        An option: how many (image, sample) pairs are decoded at a time; it bounds the memory.
+        How many (image, sample) pairs are decoded at a time: it bounds the memory.
     progress : bool
-        An option: show a progress bar, on a terminal.
+        Show a progress bar, on a terminal.
 
     Returns
     -------
@@ -110,7 +120,33 @@ def importance_sampled_log_likelihood(model, images, n_samples, **options):
     ValueError
         If an argument is out of range, or a log p(x) is not finite.
     """
-    return _sampled(model, images, n_samples, model.encoder.forward, **options)
+    n_samples = whole_number("n_samples", n_samples)
+    if not 0 <= prior_share <= 1:
+        raise ValueError(f"prior_share must lie in [0, 1], got {prior_share!r}")
+    n_from_prior = round(prior_share * n_samples)
+    generator = random_generator([seed, Stream.IMPORTANCE_NOISE], model.device)
+    values, errors = [], []
+    bar = _bar(len(images) * n_samples, "sample", progress)
+    with bar, np.errstate(invalid="ignore"):  # a NaN stays one: _finite says so at the end
+        for x in _batches(model, images, binary, seed, batch_size):
+            xp, q = array_module(x), model.encoder.forward(x)
+            # The running logs of Σ w and Σ w², some samples of all images at a time.
+            log_sum = log_sum_of_squares = xp.full(len(x), -xp.inf, dtype=x.dtype)
+            for start, stop in _spans(n_from_prior, n_samples, max(1, batch_size // len(x))):
+                shape = (stop - start, *q.mean.shape)
+                noise = generator.standard_normal(shape, dtype=x.dtype)
+                z = noise if stop <= n_from_prior else q.sample(noise)
+                log_joint_z = model.decoder.forward(z).log_prob(x) + standard_normal_log_prob(z)
+                log_w = log_joint_z - _log_mixture(q, z, n_from_prior / n_samples)
+                log_sum = xp.logaddexp(log_sum, log_mean_exp(log_w) + math.log(len(z)))
+                log_sum_of_squares = xp.logaddexp(
+                    log_sum_of_squares, log_mean_exp(2 * log_w) + math.log(len(z))
+                )
+                bar.update(len(z) * len(x))
+            values.append(to_numpy(log_sum) - math.log(n_samples))
+            ratio = to_numpy(xp.exp(log_sum_of_squares - 2 * log_sum))  # Σ w² / (Σ w)²
+            errors.append(_relative_error_of_mean(ratio, n_samples))
+    return LogLikelihood(_finite(np.concatenate(values)), np.concatenate(errors), n_samples)
 
 
 def prior_sampled_log_likelihood(model, images, n_samples, **options):
@@ -119,42 +155,25 @@ def prior_sampled_log_likelihood(model, images, n_samples, **options):
     Arguments and returns as for `importance_sampled_log_likelihood`. Unbiased for p(x), and yet of
     little use in more than a few dimensions: hardly a draw explains a given image.
     """
-
-    def prior(x):
-        zeros = array_module(x).zeros((len(x), model.n_latent), dtype=x.dtype)
-        return DiagonalGaussian(zeros, zeros)
-
-    return _sampled(model, images, n_samples, prior, **options)
+    return importance_sampled_log_likelihood(model, images, n_samples, prior_share=1, **options)
 
 
-def _sampled(
-    model, images, n_samples, proposal, binary=False, seed=0, batch_size=500, progress=False
-):
-    """log 1/K Σ p(x|z) p(z) / r(z) with z from the distribution r = proposal(x)."""
-    n_samples = whole_number("n_samples", n_samples)
-    generator = random_generator([seed, Stream.IMPORTANCE_NOISE], model.device)
-    values, errors = [], []
-    bar = _bar(len(images) * n_samples, "sample", progress)
-    with bar, np.errstate(invalid="ignore"):  # a NaN stays one: _finite says so at the end
-        for x in _batches(model, images, binary, seed, batch_size):
-            xp, r = array_module(x), proposal(x)
-            # The running logs of Σ w and Σ w², some samples of all images at a time.
-            log_sum = log_sum_of_squares = xp.full(len(x), -xp.inf, dtype=x.dtype)
-            at_a_time = max(1, batch_size // len(x))
-            for start in range(0, n_samples, at_a_time):
-                count = min(at_a_time, n_samples - start)
-                noise = generator.standard_normal((count, *r.mean.shape), dtype=x.dtype)
-                z = r.sample(noise)
-                log_w = log_weight(x, r, model.decoder.forward(z), z)
-                log_sum = xp.logaddexp(log_sum, log_mean_exp(log_w) + math.log(count))
-                log_sum_of_squares = xp.logaddexp(
-                    log_sum_of_squares, log_mean_exp(2 * log_w) + math.log(count)
-                )
-                bar.update(count * len(x))
-            values.append(to_numpy(log_sum) - math.log(n_samples))
-            ratio = to_numpy(xp.exp(log_sum_of_squares - 2 * log_sum))  # Σ w² / (Σ w)²
-            errors.append(_relative_error_of_mean(ratio, n_samples))
-    return LogLikelihood(_finite(np.concatenate(values)), np.concatenate(errors), n_samples)
+def _spans(n_first, n_all, at_a_time):
+    """Cut range(n_all) into spans of at most ``at_a_time``, none across ``n_first``."""
+    for begin, end in ((0, n_first), (n_first, n_all)):
+        for start in range(begin, end, at_a_time):
+            yield start, min(start + at_a_time, end)
+
+
+def _log_mixture(q, z, share):
+    """log [share p(z) + (1 − share) q(z|x)] of the prior p(z) and q."""
+    if share == 0:
+        return q.log_prob(z)
+    if share == 1:
+        return standard_normal_log_prob(z)
+    log_prior, log_q = standard_normal_log_prob(z), q.log_prob(z)
+    xp = array_module(z)
+    return xp.logaddexp(log_prior + math.log(share), log_q + math.log(1 - share))
 
 
 def _relative_error_of_mean(ratio, n):

@@ -70,6 +70,19 @@ def reconstructions(images, rows, image_shape, path):
     figure.savefig(path, dpi=120)
 
 
+def strip(axes, images, image_shape, title="", **options):
+    """Draw images, (N, D), side by side into ``axes``; return Matplotlib's picture.
+
+    ``options`` go to ``axes.imshow``; without them, 0 is black and 1 is white.
+    """
+    options = options or {"cmap": "gray", "vmin": 0, "vmax": 1}
+    side_by_side = np.concatenate(to_numpy(images).reshape(-1, *image_shape), axis=1)
+    picture = axes.imshow(side_by_side, interpolation="nearest", **options)
+    axes.set_title(title, fontsize=10)
+    axes.set_axis_off()
+    return picture
+
+
 def image_grid(images, image_shape, path, title, columns=10):
     """Images in rows and columns, the first one at the top left; arguments as above."""
     tiled = _tiled(images, image_shape, columns)

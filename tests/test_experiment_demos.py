@@ -1,0 +1,75 @@
+"""The experiments: that each runs, draws and reports; what they find is in demos/results."""
+
+import importlib
+import json
+import subprocess
+
+import experiment
+import pytest
+from conftest import command, run
+
+EXPERIMENTS = (
+    "the_gap",
+    "why_q",
+    "posterior",
+    "two_estimators",
+    "why_reparameterize",
+    "why_mse",
+    "tug_of_war",
+    "amortization",
+    "more_samples",
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_experiment_runs_draws_and_reports(tmp_path, name):
+    arguments = command(name, "--epochs", 1, "--seed", 3)
+    arguments[1:1] = ["-W", "error"]
+    result = subprocess.run(
+        arguments, cwd=tmp_path, capture_output=True, text=True, encoding="utf-8"
+    )
+    assert result.returncode == 0, result.stderr
+    assert f"The picture and summary.json are in runs/{name}" in result.stdout
+    out = tmp_path / "runs" / name
+    assert sorted(path.name for path in out.iterdir()) == sorted([f"{name}.png", "summary.json"])
+    assert (out / f"{name}.png").stat().st_size > 10_000
+    summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    assert summary.pop("options") == {"epochs": 1, "seed": 3, "device": "cpu"}
+    assert summary
+
+
+@pytest.mark.slow
+def test_the_gap_closes_at_the_maximum_likelihood_solution(tmp_path):
+    run(tmp_path, "the_gap", "--out", "out")
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))
+    last = summary["points"][-1]
+    assert summary["largest_identity_error"] < 1e-9
+    assert summary["largest_relative_variance_error"] < 0.02
+    assert 0 < summary["maximum_log_likelihood"] - last["log_px"] < 0.05
+    assert last["gap"] < 0.01 < summary["points"][0]["gap"]
+
+
+def test_a_second_run_goes_to_a_folder_of_its_own(tmp_path):
+    for folder in ("the_gap", "the_gap-2"):
+        result = run(tmp_path, "the_gap", "--epochs", 1)
+        assert result.stdout.strip().endswith(f"runs/{folder}")
+
+
+def test_what_cannot_be_had_is_said_in_one_line(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    for options, message in (
+        (["--epochs", 0], "argument --epochs: wants a whole number of at least 1, got '0'"),
+        (["--seed", "x"], "argument --seed: wants a whole number of at least 0, got 'x'"),
+        (["--out", "file"], "error: "),
+    ):
+        result = run(tmp_path, "the_gap", *options, status=2)
+        assert message in result.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_help_teaches(name, capsys):
+    module = importlib.import_module(name)
+    with pytest.raises(SystemExit):
+        experiment.make_parser(module.__doc__, epochs=1).parse_args(["--help"])
+    assert len(capsys.readouterr().out.split("options:")[0]) > 400
