@@ -11,6 +11,9 @@ from vae_np.distributions import (
 )
 from vae_np.gradcheck import check_gradient
 from vae_np.inference import hmc, mean_field, score_function
+from vae_np.inference.full_bayes import FullBayesVAE
+from vae_np.inference.monte_carlo_em import MonteCarloEM
+from vae_np.inference.wake_sleep import WakeSleepVAE
 from vae_np.layers import Linear, ParameterVector, ReLU, Sequential, Sigmoid, Softplus, Tanh
 from vae_np.networks import (
     BernoulliDecoder,
@@ -18,6 +21,7 @@ from vae_np.networks import (
     GaussianEncoder,
     initialized_parameters,
 )
+from vae_np.optimizers import Adam
 from vae_np.vae import VAE
 
 
@@ -30,6 +34,7 @@ def all_checks(rng):
         network_checks,
         model_checks,
         inference_checks,
+        learning_checks,
     ):
         yield from group(rng)
 
@@ -207,6 +212,46 @@ def inference_checks(rng):
 
         model.bound_and_gradient(x, noise)
         yield from parameter_checks(f"Score function, {baseline}", encoder.parameters, surrogate)
+
+
+def learning_checks(rng):
+    settings = {"dtype": np.float64}
+    encoder, x = GaussianEncoder(6, [5], 3, **settings), rng.random((4, 6))
+    decoder = GaussianDecoder(3, [5], 6, **settings)
+
+    model = WakeSleepVAE(encoder, decoder)
+    noise, dream_z, dream_noise = model.draw_noise(rng, 2, 4)
+    z = encoder.forward(x).sample(noise)
+    dream_x = decoder.forward(dream_z).sample(dream_noise)
+    model.bound_and_gradient(x, (noise, dream_z, dream_noise))
+    yield from parameter_checks(
+        "Wake: decoder", decoder.parameters, lambda: -decoder.forward(z).log_prob(x).mean()
+    )
+    yield from parameter_checks(
+        "Sleep: encoder",
+        encoder.parameters,
+        lambda: -encoder.forward(dream_x).log_prob(dream_z).mean(),
+    )
+
+    em = MonteCarloEM(decoder, Adam([decoder.parameters]), x, weight_prior=True)
+    z, theta = rng.standard_normal((4, 3)), decoder.parameters.value
+    em.gradient(x, z)
+    yield from parameter_checks(
+        "Monte Carlo EM",
+        decoder.parameters,
+        lambda: -hmc.log_joint(decoder, x, z).mean() + 0.5 * (theta**2).sum() / len(x),
+    )
+
+    model = FullBayesVAE(encoder, decoder, n_training=50)
+    noise, weight_noise = model.draw_noise(rng, 2, 4)
+
+    def loss():
+        decoder.parameters.value[:] = model.weight_posterior.sample(weight_noise)
+        return -model.bound(x, noise).value.mean() + model.weight_kl() / 50
+
+    model.bound_and_gradient(x, (noise, weight_noise))
+    yield from parameter_checks("Full Bayes: encoder", encoder.parameters, loss)
+    yield from parameter_checks("Full Bayes: q(θ)", model.weight_parameters, loss)
 
 
 def chain_checks(name, layer, parameters, x, rng):

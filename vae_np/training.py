@@ -145,8 +145,7 @@ class Trainer:
         generator = random_generator([self.seed, Stream.TRAINING_NOISE, self.epoch], model.device)
         for step in range(self.steps_per_epoch):
             rows = order[step * self.batch_size : (step + 1) * self.batch_size]
-            shape = (self.n_draws, len(rows), model.n_latent)
-            noise = generator.standard_normal(shape, dtype=model.dtype)
+            noise = model.draw_noise(generator, self.n_draws, len(rows))
             if self.binarize:
                 uniform = generator.random((len(rows), model.n_pixels), dtype=model.dtype)
             if step >= self.step:  # of the steps before it only the draws are repeated

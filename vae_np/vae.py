@@ -62,6 +62,10 @@ class VAE:
 
     # Learning
 
+    def draw_noise(self, generator, n_draws, n_examples):
+        """What `bound_and_gradient` needs of randomness: (L, N, Z) draws from N(0, I)."""
+        return generator.standard_normal((n_draws, n_examples, self.n_latent), dtype=self.dtype)
+
     def bound(self, x, noise):
         """The lower bound on log p(x) for each example.
 

@@ -67,6 +67,44 @@ def leapfrog(gradient, z, momentum, dz, step_size, n_steps):
     return z, momentum, log_density, dz
 
 
+def transition(gradient, state, step_size, n_leapfrog, generator):
+    """One draw: a random push, ``n_leapfrog`` steps, and Metropolis' decision.
+
+    Parameters
+    ----------
+    gradient : callable
+        From z to its log density and the derivative of that.
+    state : tuple
+        z, (..., Z), and ``gradient(z)``: the log density, (...,), and its derivative.
+    step_size : (..., 1) array
+    n_leapfrog : int
+    generator : numpy.random.Generator or cupy.random.Generator
+
+    Returns
+    -------
+    state : tuple
+        Where each chain is now, which is where it was if the move was rejected.
+    acceptance : (...,) array
+        The probability with which the move was accepted.
+    """
+    z, log_density, dz = state
+    xp, dtype = array_module(z), z.dtype
+    momentum = generator.standard_normal(z.shape, dtype=dtype)
+    # A path as long as the ball's period would end where it began: no two are equal.
+    jittered = step_size * (0.7 + 0.6 * generator.random(step_size.shape, dtype=dtype))
+    new_z, new_momentum, new_log_density, new_dz = leapfrog(
+        gradient, z, momentum, dz, jittered, n_leapfrog
+    )
+    kinetic_lost = 0.5 * ((momentum**2).sum(axis=-1) - (new_momentum**2).sum(axis=-1))
+    log_ratio = new_log_density - log_density + kinetic_lost
+    log_ratio = xp.where(xp.isfinite(log_ratio), log_ratio, -xp.inf)  # a far too long step
+    acceptance = xp.exp(xp.minimum(log_ratio, 0))
+    accepted = generator.random(acceptance.shape, dtype=dtype) < acceptance
+    z = xp.where(accepted[..., None], new_z, z)
+    dz = xp.where(accepted[..., None], new_dz, dz)
+    return (z, xp.where(accepted, new_log_density, log_density), dz), acceptance
+
+
 def sample_posterior(
     decoder,
     x,
@@ -132,8 +170,8 @@ def sample_posterior(
         return log_joint_and_gradient(decoder, x, z)
 
     with np.errstate(invalid="ignore"):
-        log_density, dz = gradient(z)
-    if not xp.isfinite(log_density).all():
+        state = (z, *gradient(z))
+    if not xp.isfinite(state[1]).all():
         raise ValueError("log p(x, z) is not finite where a chain starts: check x and the weights")
     draws = xp.empty((n_draws, *z.shape), dtype=x.dtype)
     total_acceptance = xp.zeros(z.shape[:-1], dtype=x.dtype)
@@ -147,23 +185,12 @@ def sample_posterior(
     )
     with bar, np.errstate(over="ignore", invalid="ignore"):  # a far too long step is rejected
         for i in range(-n_warmup, n_draws):
-            momentum = generator.standard_normal(z.shape, dtype=x.dtype)
-            # A path as long as the ball's period would end where it began: no two are equal.
-            jittered = steps * (0.7 + 0.6 * generator.random(steps.shape, dtype=x.dtype))
-            proposal = leapfrog(gradient, z, momentum, dz, jittered, n_leapfrog)
-            kinetic_lost = 0.5 * ((momentum**2).sum(axis=-1) - (proposal[1] ** 2).sum(axis=-1))
-            log_ratio = proposal[2] - log_density + kinetic_lost
-            log_ratio = xp.where(xp.isfinite(log_ratio), log_ratio, -xp.inf)
-            acceptance = xp.exp(xp.minimum(log_ratio, 0))
-            accepted = generator.random(acceptance.shape, dtype=x.dtype) < acceptance
-            z = xp.where(accepted[..., None], proposal[0], z)
-            dz = xp.where(accepted[..., None], proposal[3], dz)
-            log_density = xp.where(accepted, proposal[2], log_density)
+            state, acceptance = transition(gradient, state, steps, n_leapfrog, generator)
             if i < 0:  # stochastic approximation: ever smaller corrections
                 gain = 3 * (i + n_warmup + 1) ** -0.6
                 steps = steps * xp.exp(gain * (acceptance[..., None] - target_acceptance))
             else:
-                draws[i] = z
+                draws[i] = state[0]
                 total_acceptance += acceptance
             bar.update()
     return PosteriorDraws(draws, total_acceptance / n_draws, steps[..., 0])

@@ -1,0 +1,148 @@
+"""Wake-sleep, Monte Carlo EM and full Bayes: that they learn what they should."""
+
+import numpy as np
+import pytest
+from conftest import make_model
+
+from vae_np import Adam, GaussianDecoder, GaussianEncoder, Trainer
+from vae_np.inference import linear_gaussian
+from vae_np.inference.full_bayes import FullBayesVAE
+from vae_np.inference.monte_carlo_em import MonteCarloEM
+from vae_np.inference.wake_sleep import WakeSleepVAE
+
+PIXELS = 5
+
+
+@pytest.fixture
+def toy(rng):
+    """x = z w + b + σ ε with one latent: data, and the maximum-likelihood log p(x)."""
+    x = rng.standard_normal((400, 1)) @ rng.standard_normal((1, PIXELS)) + 1
+    x += 0.5 * rng.standard_normal(x.shape)
+    weight, bias, variance = linear_gaussian.maximum_likelihood(x, 1)
+    best = GaussianDecoder(1, [], PIXELS, noise="fixed", std=np.sqrt(variance), dtype=np.float64)
+    best.network.layers[0].weight[:], best.network.layers[0].bias[:] = weight, bias
+    return x, best
+
+
+def linear_decoder():
+    return GaussianDecoder(1, [], PIXELS, noise="learned", std=1.0, dtype=np.float64)
+
+
+def assert_recovered(decoder, best, x):
+    loss = linear_gaussian.log_likelihood(best, x) - linear_gaussian.log_likelihood(decoder, x)
+    assert 0 <= loss.mean() < 0.03
+    weight, bias, variance = linear_gaussian.parameters_of(decoder)
+    best_weight, best_bias, best_variance = linear_gaussian.parameters_of(best)
+    np.testing.assert_allclose(weight.T @ weight, best_weight.T @ best_weight, rtol=0.2, atol=0.02)
+    np.testing.assert_allclose(bias, best_bias, atol=0.1)
+    assert variance == pytest.approx(best_variance, rel=0.1)
+
+
+def test_monte_carlo_em_recovers_a_linear_gaussian_model(toy):
+    x, best = toy
+    decoder = linear_decoder()
+    em = MonteCarloEM(decoder, Adam([decoder.parameters], 0.01), x, batch_size=50)
+    epochs = []
+    em.fit(30, after_epoch=lambda: epochs.append(em.epoch), progress=False)
+    em.optimizer.learning_rate = 0.0005
+    em.fit(200, progress=False)
+    assert epochs == list(range(1, 31))
+    assert em.acceptance == pytest.approx(0.9, abs=0.05)
+    assert_recovered(decoder, best, x)
+
+
+def test_wake_sleep_recovers_a_linear_gaussian_model(toy):
+    x, best = toy
+    encoder, decoder = GaussianEncoder(PIXELS, [], 1, dtype=np.float64), linear_decoder()
+    model = WakeSleepVAE(encoder, decoder)
+    assert linear_gaussian.kl_to_posterior(model.encode(x), best, x).mean() > 1
+    trainer = Trainer(model, Adam(model.parameters, 0.01), x, batch_size=50, n_draws=5)
+    trainer.fit(100, progress=False)
+    trainer.optimizer.learning_rate = 0.001
+    trainer.fit(200, progress=False)
+    assert_recovered(decoder, best, x)
+    gap = linear_gaussian.kl_to_posterior(model.encode(x), decoder, x)
+    assert gap.mean() < 0.06  # the encoder has learned the posterior from dreams alone
+
+
+def test_wake_sleep_dreams_of_the_decoders_own_kind(rng):
+    for decoder, kind in (("bernoulli", "binary"), ("per-output", "real")):
+        model = make_model(decoder)
+        model = WakeSleepVAE(model.encoder, model.decoder)
+        noise = model.draw_noise(rng, 2, 4)
+        assert [array.shape for array in noise] == [(2, 4, 3), (4, 3), (4, 6)]
+        assert all(array.dtype == np.float32 for array in noise)
+        seen = []
+        forward = model.encoder.forward
+        model.encoder.forward = lambda x, f=forward, s=seen: (s.append(x), f(x))[1]
+        model.bound_and_gradient(rng.random((4, 6), dtype=np.float32), noise)
+        assert set(np.unique(seen[1])) <= {0, 1} if kind == "binary" else seen[1].min() < 0
+
+
+@pytest.mark.parametrize("kind", ["wake-sleep", "full-bayes"])
+def test_an_interrupted_run_goes_on_bit_for_bit(kind, images, tmp_path):
+    def make():
+        model = make_model()
+        if kind == "wake-sleep":
+            model = WakeSleepVAE(model.encoder, model.decoder)
+        else:
+            model = FullBayesVAE(model.encoder, model.decoder, len(images))
+        return Trainer(model, Adam(model.parameters, 0.01), images, batch_size=10)
+
+    straight, first, second = make(), make(), make()
+    straight.fit(4, progress=False)
+    first.fit(2, progress=False)
+    first.save(tmp_path / "c.npz")
+    second.load(tmp_path / "c.npz")
+    second.fit(4, progress=False)
+    for ours, theirs in zip(straight.model.parameters, second.model.parameters, strict=True):
+        np.testing.assert_array_equal(ours.value, theirs.value)
+
+
+def test_full_bayes_without_data_to_speak_of_is_the_prior(images):
+    """The KL of the weights outweighs one image's bound: q(θ) must go to N(0, I)."""
+    model = make_model()
+    model = FullBayesVAE(model.encoder, model.decoder, n_training=1)
+    model.n_training = 1e-6
+    trainer = Trainer(model, Adam(model.parameters, 0.05), images)
+    trainer.fit(600, progress=False)
+    assert model.weight_kl() < 0.01
+    np.testing.assert_allclose(model.weight_posterior.mean, 0, atol=0.02)
+
+
+def test_full_bayes_is_sure_of_its_weights_where_data_are_many(images):
+    stds = []
+    for n_training in (38, 38_000):
+        model = make_model()
+        model = FullBayesVAE(model.encoder, model.decoder, n_training)
+        Trainer(model, Adam(model.parameters, 0.02), images, batch_size=10).fit(150, progress=False)
+        stds.append(model.weight_posterior.std.mean())
+        mean = model.weight_posterior.mean
+        assert (model.decoder.parameters.value != mean).any()
+        model.use_mean_weights()
+        np.testing.assert_array_equal(model.decoder.parameters.value, mean)
+    assert stds[1] < 0.5 * stds[0] < 1
+
+
+def test_bad_arguments_are_refused(rng):
+    model = make_model(dtype=np.float64)
+    decoder, x = model.decoder, rng.random((4, 6))
+    adam = Adam([decoder.parameters])
+    for options, message in (
+        ({"optimizer": Adam(model.parameters)}, "optimizer must be made from .decoder.parameters."),
+        ({"x": x[:, :3]}, r"x must have shape \(N, 6\) with N ≥ 1, got \(4, 3\)"),
+        ({"x": x.astype(np.float32)}, "x must be float64 as the decoder is, got float32"),
+        ({"target_acceptance": 0}, "target_acceptance must lie between 0 and 1, got 0"),
+        ({"n_weight_updates": 0}, "n_weight_updates must be a whole number ≥ 1, got 0"),
+        ({"batch_size": 0}, "batch_size must be a whole number ≥ 1, got 0"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            MonteCarloEM(decoder, **{"optimizer": adam, "x": x, **options})
+    diverging = MonteCarloEM(decoder, Adam([decoder.parameters], 1e308), x)
+    with pytest.raises(ValueError, match="a weight is not finite in epoch 1: training diverged"):
+        diverging.fit(3, progress=False)
+    with pytest.raises(ValueError, match="n_training must be a whole number ≥ 1, got 0"):
+        FullBayesVAE(model.encoder, decoder, 0)
+    bayes = FullBayesVAE(model.encoder, decoder, 4)
+    with pytest.raises(ValueError, match="log_prior_scale must be 0"):
+        bayes.bound_and_gradient(x, bayes.draw_noise(rng, 1, 4), log_prior_scale=0.1)

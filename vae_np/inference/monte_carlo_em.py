@@ -1,0 +1,155 @@
+"""Monte Carlo EM (the paper's appendix E): no encoder, every z is drawn from the posterior by HMC.
+
+The E step draws z ~ p_θ(z|x) for a minibatch, the M step climbs log p_θ(x, z) with z held. Each
+image keeps its z from one visit to the next, so that its chain goes on where it was.
+"""
+
+import numpy as np
+from tqdm import tqdm
+
+from vae_np.backend import Stream, array_module, device_of, random_generator, to_device
+from vae_np.checks import whole_number
+from vae_np.inference.hmc import log_joint_and_gradient, transition
+
+ADAPTATION = 0.5  # of the step sizes' logarithms, per visit: θ moves, and the tuning never ends
+
+
+class MonteCarloEM:
+    """Fits a decoder alone.
+
+    Parameters
+    ----------
+    decoder : BernoulliDecoder or GaussianDecoder
+    optimizer : Optimizer
+        Of ``[decoder.parameters]``.
+    x : (N, D) array
+        The training set as pixels, in the decoder's dtype (`VAE.as_pixels`).
+    batch_size : int
+    n_leapfrog, target_acceptance
+        Of HMC, as for `hmc.sample_posterior`; one draw per visit. The paper: 10 and 0.9.
+    n_weight_updates : int
+        Steps of the optimizer per draw; the paper has 5.
+    weight_prior : bool
+        Climb log p(θ) = log N(θ; 0, I) too: the paper's MAP.
+    step_size : float
+        Where the tuning of HMC's step size starts.
+    seed : int
+
+    Attributes
+    ----------
+    z : (N, Z) array
+        Each image's latest draw.
+    acceptance : float
+        The mean acceptance probability over the latest epoch.
+    """
+
+    def __init__(
+        self,
+        decoder,
+        optimizer,
+        x,
+        batch_size=100,
+        n_leapfrog=10,
+        target_acceptance=0.9,
+        n_weight_updates=5,
+        weight_prior=False,
+        step_size=0.05,
+        seed=0,
+    ):
+        if [id(vector) for vector in optimizer.vectors] != [id(decoder.parameters)]:
+            raise ValueError("optimizer must be made from [decoder.parameters], got others")
+        if x.ndim != 2 or x.shape[1] != decoder.n_pixels or len(x) == 0:
+            raise ValueError(f"x must have shape (N, {decoder.n_pixels}) with N ≥ 1, got {x.shape}")
+        theta = decoder.parameters.value
+        if x.dtype != theta.dtype:
+            raise ValueError(f"x must be {theta.dtype} as the decoder is, got {x.dtype}")
+        if not 0 < target_acceptance < 1:
+            raise ValueError(
+                f"target_acceptance must lie between 0 and 1, got {target_acceptance!r}"
+            )
+        self.decoder, self.optimizer, self.seed = decoder, optimizer, int(seed)
+        self.x = to_device(x, device_of(theta))
+        self.batch_size = whole_number("batch_size", batch_size)
+        self.n_leapfrog = whole_number("n_leapfrog", n_leapfrog)
+        self.n_weight_updates = whole_number("n_weight_updates", n_weight_updates)
+        self.target_acceptance = target_acceptance
+        self.log_prior_scale = 1 / len(x) if weight_prior else 0.0
+        self.epoch, self.acceptance = 0, float("nan")
+        generator = random_generator([self.seed, Stream.POSTERIOR], device_of(theta))
+        self.z = generator.standard_normal((len(x), decoder.n_latent), dtype=x.dtype)
+        self.step_size = array_module(theta).full((len(x), 1), step_size, dtype=x.dtype)
+
+    def fit(self, epochs, after_epoch=None, progress=True):
+        """Train until ``epochs`` epochs are complete in all.
+
+        Parameters
+        ----------
+        epochs : int
+        after_epoch : callable, optional
+            Called without arguments after each.
+        progress : bool
+            Show a progress bar, on a terminal.
+
+        Raises
+        ------
+        ValueError
+            If a weight is no longer finite.
+        """
+        n = len(self.x)
+        bar = tqdm(
+            total=epochs * n,
+            initial=self.epoch * n,
+            unit="example",
+            disable=None if progress else True,
+            dynamic_ncols=True,
+        )
+        device = device_of(self.x)
+        with bar, np.errstate(over="ignore", invalid="ignore"):
+            while self.epoch < epochs:
+                shuffle = random_generator([self.seed, Stream.SHUFFLE, self.epoch])
+                order = to_device(shuffle.permutation(n), device)
+                generator = random_generator([self.seed, Stream.TRAINING_NOISE, self.epoch], device)
+                total = 0
+                for start in range(0, n, self.batch_size):
+                    rows = order[start : start + self.batch_size]
+                    total = total + self.e_step(rows, generator).sum()
+                    self.m_step(rows)
+                    bar.update(len(rows))
+                if not array_module(self.x).isfinite(self.decoder.parameters.value).all():
+                    raise ValueError(
+                        f"a weight is not finite in epoch {self.epoch + 1}: training diverged; a "
+                        f"learning rate below {self.optimizer.learning_rate:g} may help"
+                    )
+                self.epoch, self.acceptance = self.epoch + 1, float(total) / n
+                if after_epoch:
+                    after_epoch()
+
+    def e_step(self, rows, generator):
+        """Move these images' z by one HMC transition; return the acceptance probabilities."""
+        x, steps = self.x[rows], self.step_size[rows]
+
+        def gradient(z):
+            return log_joint_and_gradient(self.decoder, x, z)
+
+        z = self.z[rows]
+        (z, _, _), acceptance = transition(
+            gradient, (z, *gradient(z)), steps, self.n_leapfrog, generator
+        )
+        error = acceptance[:, None] - self.target_acceptance
+        self.z[rows] = z
+        self.step_size[rows] = steps * array_module(x).exp(ADAPTATION * error)
+        return acceptance
+
+    def m_step(self, rows):
+        """Climb the mean of log p(x, z) over these images, z held."""
+        for _ in range(self.n_weight_updates):
+            self.gradient(self.x[rows], self.z[rows])
+            self.optimizer.step()
+
+    def gradient(self, x, z):
+        """Fill θ's gradient with that of −mean log p(x, z), and of the prior's share."""
+        each = array_module(x).full(len(x), -1 / len(x), dtype=x.dtype)
+        self.decoder.backward(*self.decoder.forward(z).log_prob_backward(x, each))
+        if self.log_prior_scale:
+            theta = self.decoder.parameters
+            theta.grad += self.log_prior_scale * theta.value
