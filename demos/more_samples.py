@@ -14,11 +14,10 @@ and the seconds that training took. You will see what draws buy, and that steps 
 
 import sys
 
-from experiment import run, train
+from experiment import digit_model, run, train
 from matplotlib.figure import Figure
 
-from vae_np import VAE, BernoulliDecoder, GaussianEncoder, datasets
-from vae_np.backend import Stream
+from vae_np import datasets
 from vae_np.evaluation import evaluate_bound, importance_sampled_log_likelihood
 
 SIDE, LATENT, HIDDEN = 20, 10, 100
@@ -36,23 +35,14 @@ RUNS = {  # label: bound, draws per image, times the epochs
 }
 
 
-def cropped(images):
+def cropped(data):
     """The middle of each image, where the digit is: half the pixels, half the time."""
     edge = (28 - SIDE) // 2
-    middle = images.reshape(-1, 28, 28)[:, edge:-edge, edge:-edge]
-    return middle.reshape(len(images), SIDE * SIDE)
-
-
-def make_model(train_images, args, bound):
-    pixels = SIDE * SIDE
-    encoder = GaussianEncoder(
-        pixels, [HIDDEN], LATENT, seed=[args.seed, Stream.ENCODER], device=args.device
+    train, test = (
+        part.reshape(-1, 28, 28)[:, edge:-edge, edge:-edge].reshape(-1, SIDE * SIDE)
+        for part in (data.train, data.test)
     )
-    decoder = BernoulliDecoder(
-        LATENT, [HIDDEN], pixels, seed=[args.seed, Stream.DECODER], device=args.device
-    )
-    decoder.start_at(train_images.mean(axis=0) / 255)
-    return VAE(encoder, decoder, bound=bound)
+    return datasets.Dataset(train, test[:TEST_IMAGES], (SIDE, SIDE))
 
 
 def measure(model, images, args):
@@ -69,14 +59,13 @@ def measure(model, images, args):
 
 
 def experiment(args):
-    data = datasets.load("mnist5k")
-    train_images, test_images = cropped(data.train), cropped(data.test)[:TEST_IMAGES]
+    data = cropped(datasets.load("mnist5k"))
     results = {}
     for label, (bound, n_draws, times) in RUNS.items():
-        model = make_model(train_images, args, bound)
+        model = digit_model(data, args, LATENT, HIDDEN, bound=bound)
         trainer = train(
             model,
-            train_images,
+            data.train,
             args,
             epochs=times * args.epochs,
             learning_rate=LEARNING_RATE,
@@ -84,7 +73,7 @@ def experiment(args):
             batch_size=BATCH_SIZE,
         )
         results[label] = {
-            **measure(model, test_images, args),
+            **measure(model, data.test, args),
             "steps": trainer.epoch * trainer.steps_per_epoch,
             "seconds": trainer.seconds,
         }

@@ -15,51 +15,16 @@ import math
 import sys
 
 import numpy as np
-from experiment import digit_model, run, train
+from experiment import digit_model, repeat, run, total_variance, train, z_score
 from matplotlib.figure import Figure
-from tqdm import tqdm
 
 from vae_np import VAE, datasets
-from vae_np.backend import random_generator, to_numpy
+from vae_np.backend import Stream, to_numpy
 
 LATENT, HIDDEN, EXAMPLES = 10, 100, 25
 DRAWS, REPEATS = (1, 5, 25), 60
 EPOCHS_MEASURED = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50)
 RATIO_TICKS = (0.2, 0.5, 1, 2, 5, 10)
-NOISE = 20  # a stream of random numbers that training does not use
-
-
-def repeat(model, x, n_draws, n_repeats, seed):
-    """The bound and its gradient again and again; the same noise for the same seed.
-
-    Returns
-    -------
-    reconstructions, kls : (n_repeats, N) numpy.ndarray
-        Of each example; nats.
-    gradients : (n_repeats, P) numpy.ndarray
-        Of minus the examples' mean bound, with respect to φ.
-    """
-    generator = random_generator(seed, model.device)
-    shape = (n_draws, len(x), model.n_latent)
-    reconstructions, kls, gradients = [], [], []
-    for _ in tqdm(range(n_repeats), f"L = {n_draws}", leave=False, disable=None, unit="repeat"):
-        noise = generator.standard_normal(shape, dtype=model.dtype)
-        bound = model.bound_and_gradient(x, noise)
-        reconstructions.append(to_numpy(bound.reconstruction))
-        kls.append(to_numpy(bound.kl))
-        gradients.append(to_numpy(model.encoder.parameters.grad).copy())  # the next step writes it
-    return np.stack(reconstructions), np.stack(kls), np.stack(gradients)
-
-
-def total_variance(repeats):
-    """The variance over the repeats, the first axis, summed over all components."""
-    return float(repeats.var(axis=0, ddof=1).sum())
-
-
-def z_score(differences):
-    """The mean difference over its standard error: about N(0, 1) if the true mean is 0."""
-    standard_error = differences.std(ddof=1) / math.sqrt(len(differences))
-    return float(differences.mean() / standard_error)
 
 
 def correlation(a, b):
@@ -73,7 +38,7 @@ def compare(model, x, args, epoch, n_draws):
 
     The gradients' means are compared along one direction, the gradient for some other noise.
     """
-    seed = [args.seed, NOISE, epoch, n_draws]
+    seed = [args.seed, Stream.BOUND_NOISE, epoch, n_draws]
     *_, direction = repeat(model, x, n_draws, 1, [*seed, 1])
     result = {
         "epoch": epoch,

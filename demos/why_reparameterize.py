@@ -15,18 +15,17 @@ image's other draws is subtracted, which leaves the expectation and removes most
 import math
 import sys
 
-from experiment import digit_networks, run, train
+from experiment import digit_networks, repeat, run, total_variance, train, z_score
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from two_estimators import repeat, total_variance, z_score
 
 from vae_np import VAE, datasets
+from vae_np.backend import Stream
 from vae_np.evaluation import evaluate_bound
 from vae_np.inference.score_function import ScoreFunctionVAE
 
 LATENT, HIDDEN, EXAMPLES = 10, 100, 25
-DRAWS, REPEATS = 4, 200
-NOISE = 21  # a stream of random numbers that training does not use
+DRAWS, REPEATS = 4, 400
 REPARAMETERIZATION, BASELINE, NONE = (
     "reparameterization",
     "score function, baseline",
@@ -48,7 +47,7 @@ def estimators(encoder, decoder):
 
 def compare(networks, x, args, epoch):
     """The variance of φ's gradient, and its mean slope along one fixed direction, of each."""
-    seed = [args.seed, NOISE, epoch]
+    seed = [args.seed, Stream.BOUND_NOISE, epoch, DRAWS]
     *_, direction = repeat(VAE(*networks), x, DRAWS, 1, [*seed, 1])
     direction = direction[0] / math.sqrt((direction[0] ** 2).sum())
     result, slopes = {}, {}

@@ -90,7 +90,8 @@ def sgvb_b_backward(x, q, p, z, upstream, kl_weight=1.0):
 def sgvb_a(x, q, p, z):
     """SGVB-A (eq. 6): all three terms averaged over L draws; arguments as for `sgvb_b`.
 
-    It needs no closed form, and pays for that with more variance: ``kl`` is an estimate too.
+    It needs no closed form: ``kl`` is an estimate too. Its gradient has more variance for that,
+    above all while q is near the prior; its value need not (``demos/two_estimators.py``).
     """
     log_ratio = q.log_prob(z) - standard_normal_log_prob(z)
     return Bound(reconstruction=p.log_prob(x).mean(axis=0), kl=log_ratio.mean(axis=0))
