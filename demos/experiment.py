@@ -18,7 +18,7 @@ from vae_np.training import DivergenceError
 SUMMARY = "summary.json"
 
 
-def run(experiment, description, epochs=None):
+def run(experiment, description, epochs=None, samples=None):
     """Parse the options, run the experiment, print what it found and write summary.json.
 
     Parameters
@@ -30,6 +30,8 @@ def run(experiment, description, epochs=None):
         The demo's docstring.
     epochs : int, optional
         The default of ``--epochs``, for a demo that trains.
+    samples : float, optional
+        The default of ``--samples``, for one that counts the training samples that it has seen.
 
     Returns
     -------
@@ -39,7 +41,7 @@ def run(experiment, description, epochs=None):
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # a terminal that cannot write ½ shows a "?"
     name = Path(sys.argv[0]).name
-    args = make_parser(description, epochs).parse_args()
+    args = make_parser(description, epochs, samples).parse_args()
     args.out = args.out or free_folder(Path("runs") / Path(name).stem)
     try:
         device_module(args.device)
@@ -52,17 +54,17 @@ def run(experiment, description, epochs=None):
     except (DivergenceError, OSError, MemoryError) as error:  # anything else is a bug: show it
         print(f"{name}: error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("\nInterrupted: no results were written.", file=sys.stderr)
+    except KeyboardInterrupt as interruption:
+        print(f"\nInterrupted: {interruption or 'no results were written'}.", file=sys.stderr)
         return 130
     options = {key: value for key, value in vars(args).items() if key != "out"}
-    text = json.dumps({"options": options, **summary}, indent=1)
+    text = json.dumps({"options": options, "findings": findings, **summary}, indent=1)
     (args.out / SUMMARY).write_text(text + "\n", encoding="utf-8")
     print(f"\n{textwrap.fill(findings, 90)}\n\nThe picture and {SUMMARY} are in {args.out}")
     return 0
 
 
-def make_parser(description, epochs):
+def make_parser(description, epochs=None, samples=None):
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -74,6 +76,14 @@ def make_parser(description, epochs):
             metavar="N",
             help=f"passes over the training set (default: {epochs}); with far fewer, the findings "
             "are not to be seen yet",
+        )
+    if samples:
+        parser.add_argument(
+            "--samples",
+            type=positive,
+            default=int(samples),
+            metavar="N",
+            help=f"training samples seen, 1e5 or 100000 alike (default: {samples:g})",
         )
     parser.add_argument(
         "--seed", type=natural, default=0, metavar="N", help="for all randomness (default: 0)"
@@ -96,14 +106,14 @@ def make_parser(description, epochs):
 
 def natural(text, minimum=0):
     try:
-        value = int(text)
+        value = float(text)  # 1e6 is a whole number too
     except ValueError:
         value = -1
-    if value < minimum:
+    if not minimum <= value < math.inf or value != int(value):
         raise argparse.ArgumentTypeError(
             f"wants a whole number of at least {minimum}, got {text!r}"
         )
-    return value
+    return int(value)
 
 
 def positive(text):

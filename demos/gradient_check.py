@@ -14,6 +14,7 @@ from dataclasses import asdict
 from unittest.mock import patch
 
 import numpy as np
+from experiment import natural
 from gradient_rows import all_checks
 
 from vae_np import bounds
@@ -101,8 +102,12 @@ def main(argv=None):
         + "".join(f"\n  FAIL {name}" for name in failed)
     )
     if args.json:
-        with open(args.json, "w", encoding="utf-8") as file:
-            json.dump([asdict(row) for row in rows], file, indent=1)
+        try:
+            with open(args.json, "w", encoding="utf-8") as file:
+                json.dump([asdict(row) for row in rows], file, indent=1)
+        except OSError as error:
+            print(f"gradient_check.py: error: {error}", file=sys.stderr)
+            return 2
     return 1 if failed else 0
 
 
@@ -132,7 +137,7 @@ def make_parser():
     )
     parser.add_argument("--json", metavar="FILE", help="write the table there as well")
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="for the random inputs (default: 0)"
+        "--seed", type=natural, default=0, metavar="N", help="for the random inputs (default: 0)"
     )
     return parser
 

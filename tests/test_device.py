@@ -25,7 +25,10 @@ from vae_np.evaluation import (
     reciprocal_log_likelihood,
 )
 from vae_np.inference import mean_field
+from vae_np.inference.full_bayes import FullBayesVAE
+from vae_np.inference.monte_carlo_em import MonteCarloEM
 from vae_np.inference.score_function import BASELINES, ScoreFunctionVAE
+from vae_np.inference.wake_sleep import WakeSleepVAE
 
 DECODERS = ("bernoulli", "fixed", "learned", "per-output")
 
@@ -109,6 +112,24 @@ def test_other_inference_runs_on_the_device(gpu, rng):
         to_numpy(sgvb_b(x, q, model.decoder.forward(q.sample(noise))).value) for q in (q, fitted)
     ]
     assert (bounds[0].mean() < bounds[1].mean()) and (bounds[1] < grid.value + 0.01).all()
+
+
+@pytest.mark.parametrize("kind", [WakeSleepVAE, FullBayesVAE, MonteCarloEM])
+@pytest.mark.parametrize("decoder", ["bernoulli", "per-output"])
+def test_other_learning_runs_on_the_device(gpu, rng, kind, decoder):
+    images = (255 * rng.random((25, 6))).astype(np.uint8)
+    model = make_model(decoder, device=gpu)
+    before = to_numpy(model.decoder.parameters.value).copy()
+    if kind is MonteCarloEM:
+        optimizer = Adam([model.decoder.parameters])
+        em = MonteCarloEM(model.decoder, optimizer, model.as_pixels(images), batch_size=10)
+        em.fit(2, progress=False)
+    else:
+        more = [len(images)] if kind is FullBayesVAE else []
+        model = kind(model.encoder, model.decoder, *more)
+        Trainer(model, Adam(model.parameters), images, batch_size=10).fit(2, progress=False)
+    after = to_numpy(model.decoder.parameters.value)
+    assert np.isfinite(after).all() and (after != before).all()
 
 
 def test_both_devices_start_from_the_same_weights(gpu):

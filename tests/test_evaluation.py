@@ -95,7 +95,7 @@ def test_a_share_from_the_prior_finds_what_q_misses(linear, rng):
     [
         (importance_sampled_log_likelihood, 400),
         (prior_sampled_log_likelihood, 4000),
-        (reciprocal_log_likelihood, 200),
+        pytest.param(reciprocal_log_likelihood, 200, marks=pytest.mark.slow),
     ],
 )
 def test_standard_errors_are_the_spread_over_seeds(linear, rng, estimator, n_samples):
@@ -117,7 +117,7 @@ def test_the_grid_is_exact(linear, rng):
     x = rng.standard_normal((7, PIXELS))
     estimate = grid_log_likelihood(linear, x, batch_size=3)
     np.testing.assert_allclose(estimate.value, exact(linear, x)[0], rtol=0, atol=1e-8)
-    assert estimate.standard_error.max() < 1e-8
+    assert estimate.standard_error.max() < 1e-6
     assert estimate.n_samples == 241**2
     coarse = grid_log_likelihood(linear, x, spacing=1.5)
     assert coarse.standard_error.max() > 1e-3
@@ -139,11 +139,30 @@ def test_every_estimate_agrees_with_the_grid(rng, decoder, latent):
     x = rng.random((12, 6))
     grid = grid_log_likelihood(model, x)
     for estimate in (
-        importance_sampled_log_likelihood(model, x, 50_000, batch_size=5000),
-        prior_sampled_log_likelihood(model, x, 50_000, batch_size=5000),
+        importance_sampled_log_likelihood(model, x, 20_000, batch_size=5000),
+        prior_sampled_log_likelihood(model, x, 20_000, batch_size=5000),
         reciprocal_log_likelihood(model, x, 1000),
     ):
         np.testing.assert_allclose(estimate.value, grid.value, rtol=0, atol=0.05)
+
+
+def test_many_small_chunks_add_up(rng):
+    """In float32, a running sum of this many weights at this log p(x) would stop growing."""
+    model = make_model("fixed", pixels=2000, hidden=(), latent=1)
+    x = rng.random((2, 2000), dtype=np.float32)
+    one_by_one = importance_sampled_log_likelihood(model, x, 6000, batch_size=2)
+    at_once = importance_sampled_log_likelihood(model, x, 6000, batch_size=4000)
+    np.testing.assert_allclose(one_by_one.value, at_once.value, rtol=0, atol=1e-5)
+
+
+def test_the_grid_knows_what_lies_past_its_edge(linear, rng):
+    x = rng.standard_normal((4, PIXELS))
+    log_px, posterior_mean, _ = exact(linear, x)
+    for limit in (np.abs(posterior_mean).max() + 0.3, np.abs(posterior_mean).max() / 2):
+        estimate = grid_log_likelihood(linear, x, limit=float(limit))
+        error = np.abs(estimate.value - log_px)
+        assert error.max() > 0.05
+        assert (estimate.standard_error > 0.2 * error).all()
 
 
 def test_memory_does_not_grow_with_the_samples(rng):
@@ -169,6 +188,10 @@ def test_bad_requests_are_refused(linear, rng):
         reciprocal_log_likelihood(linear, x, 19)
     with pytest.raises(ValueError, match=r"prior_share must lie in \[0, 1\], got 1.5"):
         importance_sampled_log_likelihood(linear, x, 5, prior_share=1.5)
+    with pytest.raises(ValueError, match=r"prior_share 0\.1 of 4 samples leaves none"):
+        importance_sampled_log_likelihood(linear, x, 4, prior_share=0.1)
+    with pytest.raises(ValueError, match="binary images, which need a Bernoulli decoder"):
+        evaluate_bound(linear, x, binary=True)
     for estimator in (prior_sampled_log_likelihood, importance_sampled_log_likelihood):
         with pytest.raises(ValueError, match="n_samples must be a whole number ≥ 1, got 0"):
             estimator(linear, x, 0)

@@ -49,3 +49,8 @@ def test_check_catches_a_wrong_gradient(rng):
 def test_float32_is_refused():
     with pytest.raises(ValueError, match="array must be float64"):
         numerical_gradient(lambda: 0.0, np.ones(2, np.float32))
+
+
+def test_a_constant_has_the_derivative_zero_exactly(rng):
+    x = rng.standard_normal(5)
+    assert not numerical_gradient(lambda: 0.1 + 1 / 3, x).any()

@@ -2,6 +2,7 @@
 
 import json
 
+import gradient_check
 import pytest
 from conftest import run
 
@@ -62,7 +63,7 @@ def test_every_gradient_is_right(tmp_path):
     ],
 )
 def test_a_planted_error_is_caught(tmp_path, name, caught_by, error):
-    run(tmp_path, "gradient_check", "--break", name, "--json", "table.json", status=1)
+    assert gradient_check.main(["--break", name, "--json", str(tmp_path / "table.json")]) == 1
     rows = json.loads((tmp_path / "table.json").read_text(encoding="utf-8"))
     row = {row["name"]: row for row in rows}[caught_by]
     assert not row["passed"]
@@ -70,8 +71,18 @@ def test_a_planted_error_is_caught(tmp_path, name, caught_by, error):
 
 
 def test_shares_of_another_power_are_caught(tmp_path):
-    run(tmp_path, "gradient_check", "--break", "importance-weighted", "--json", "t.json", status=1)
-    rows = json.loads((tmp_path / "t.json").read_text(encoding="utf-8"))
+    path = tmp_path / "table.json"
+    assert gradient_check.main(["--break", "importance-weighted", "--json", str(path)]) == 1
+    rows = json.loads(path.read_text(encoding="utf-8"))
     failed = {row["name"] for row in rows if not row["passed"]}
     assert "Bound importance-weighted: z" in failed
     assert all("mportance-weighted" in name for name in failed)
+
+
+def test_what_cannot_be_had_is_said_in_one_line(tmp_path):
+    for options, message in (
+        (["--seed", -1], "argument --seed: wants a whole number of at least 0, got '-1'"),
+        (["--json", tmp_path], "error: "),
+    ):
+        result = run(tmp_path, "gradient_check", *options, status=2)
+        assert message in result.stderr.splitlines()[-1]

@@ -69,14 +69,31 @@ def test_maximum_likelihood_is_a_maximum(rng):
                 value[...] = kept + sign * change
                 assert linear_gaussian.log_likelihood(decoder, x).mean() < best
             value[...] = kept
-    with pytest.raises(ValueError, match="n_latent must be from 1 to D − 1 = 4, got 5"):
+    with pytest.raises(ValueError, match="n_latent must be at most 4 for 60 examples of 5 numbers"):
         linear_gaussian.maximum_likelihood(x, 5)
+    with pytest.raises(ValueError, match="n_latent must be at most 1 for 3 examples"):
+        linear_gaussian.maximum_likelihood(x[:3], 2)
 
 
 @pytest.mark.parametrize("decoder", ["bernoulli", "per-output"])
 def test_closed_forms_want_a_linear_gaussian_decoder(decoder):
     with pytest.raises(ValueError, match="decoder must be linear-Gaussian"):
         linear_gaussian.posterior(make_model(decoder).decoder, np.zeros((2, 6)))
+
+
+def test_closed_forms_refuse_data_that_do_not_fit(linear, rng):
+    for x, message in (
+        (np.ones((3, 1)), r"x must have shape \(N, 5\) with N ≥ 1, got \(3, 1\)"),
+        (np.ones((0, PIXELS)), r"x must have shape \(N, 5\) with N ≥ 1, got \(0, 5\)"),
+        (np.full((3, PIXELS), np.nan), "x must be finite"),
+    ):
+        for function in (
+            linear_gaussian.posterior,
+            linear_gaussian.log_likelihood,
+            linear_gaussian.mean_field,
+        ):
+            with pytest.raises(ValueError, match=message):
+                function(linear.decoder, x)
 
 
 # Hamiltonian Monte Carlo
@@ -144,11 +161,14 @@ def test_hmc_refuses_bad_arguments(linear, rng):
     for options, message in (
         ({"n_draws": 0}, "n_draws must be a whole number ≥ 1, got 0"),
         ({"n_leapfrog": 0}, "n_leapfrog must be a whole number"),
-        ({"n_warmup": -1}, "n_warmup must be a whole number"),
+        ({"n_warmup": -1}, "n_warmup must be a whole number ≥ 0, got -1"),
         ({"target_acceptance": 1}, "target_acceptance must lie between 0 and 1, got 1"),
         ({"step_size": 0}, "step_size must be a finite number > 0, got 0"),
         ({"initial": start[:2]}, r"initial must have shape .* N = 3 and Z = 2, got \(2, 2\)"),
-        ({"x": x * np.inf}, "not finite where a chain starts"),
+        ({"x": x * np.inf}, "x must be finite"),
+        ({"x": x[:, :1]}, r"x must have shape \(N, 5\) with N ≥ 1, got \(3, 1\)"),
+        ({"x": x[0]}, r"x must have shape \(N, 5\) with N ≥ 1, got \(5,\)"),
+        ({"x": x.astype(np.float32)}, "x must be float64 on cpu as the decoder is, got float32"),
     ):
         arguments = {"x": x, "n_draws": 5, "generator": rng, "initial": start, **options}
         with pytest.raises(ValueError, match=message):
@@ -177,8 +197,10 @@ def test_mean_field_refuses_bad_arguments(linear, rng):
         mean_field.fit(linear.decoder, x[:3], q, rng)
     with pytest.raises(ValueError, match="n_steps must be a whole number ≥ 1, got 0"):
         mean_field.fit(linear.decoder, x, q, rng, n_steps=0)
-    with pytest.raises(ValueError, match="the fit diverged"):
+    with pytest.raises(ValueError, match="x must be finite"):
         mean_field.fit(linear.decoder, np.full_like(x, np.nan), q, rng, n_steps=2)
+    with pytest.raises(ValueError, match="the fit diverged; a learning_rate below 1e"):
+        mean_field.fit(linear.decoder, x, q, rng, n_steps=5, learning_rate=1e300)
 
 
 # The score function

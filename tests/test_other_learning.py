@@ -38,6 +38,7 @@ def assert_recovered(decoder, best, x):
     assert variance == pytest.approx(best_variance, rel=0.1)
 
 
+@pytest.mark.slow
 def test_monte_carlo_em_recovers_a_linear_gaussian_model(toy):
     x, best = toy
     decoder = linear_decoder()
@@ -131,9 +132,11 @@ def test_bad_arguments_are_refused(rng):
     for options, message in (
         ({"optimizer": Adam(model.parameters)}, "optimizer must be made from .decoder.parameters."),
         ({"x": x[:, :3]}, r"x must have shape \(N, 6\) with N ≥ 1, got \(4, 3\)"),
-        ({"x": x.astype(np.float32)}, "x must be float64 as the decoder is, got float32"),
+        ({"x": x.astype(np.float32)}, "x must be float64 on cpu as the decoder is, got float32"),
         ({"target_acceptance": 0}, "target_acceptance must lie between 0 and 1, got 0"),
         ({"n_weight_updates": 0}, "n_weight_updates must be a whole number ≥ 1, got 0"),
+        ({"step_size": -1}, "step_size must be a finite number > 0, got -1"),
+        ({"x": x * np.nan}, "x must be finite"),
         ({"batch_size": 0}, "batch_size must be a whole number ≥ 1, got 0"),
     ):
         with pytest.raises(ValueError, match=message):
@@ -143,6 +146,11 @@ def test_bad_arguments_are_refused(rng):
         diverging.fit(3, progress=False)
     with pytest.raises(ValueError, match="n_training must be a whole number ≥ 1, got 0"):
         FullBayesVAE(model.encoder, decoder, 0)
+    for kind in (WakeSleepVAE(model.encoder, decoder), FullBayesVAE(model.encoder, decoder, 4)):
+        with pytest.raises(ValueError, match="arrays that draw_noise returns, got one"):
+            kind.bound_and_gradient(x, np.zeros((1, 4, 3)))
+        with pytest.raises(ValueError, match=r"noise must have shape \(L, 4, 3\), got tuple"):
+            kind.bound(x, kind.draw_noise(rng, 1, 4))
     bayes = FullBayesVAE(model.encoder, decoder, 4)
     with pytest.raises(ValueError, match="log_prior_scale must be 0"):
         bayes.bound_and_gradient(x, bayes.draw_noise(rng, 1, 4), log_prior_scale=0.1)

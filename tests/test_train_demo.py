@@ -83,6 +83,7 @@ def test_train_takes_every_option(stripes, options):
     run(stripes, "train", "--data", "stripes.npz", *TINY, *options)
 
 
+@pytest.mark.slow
 def test_a_second_run_never_destroys_the_first(stripes, error_of):
     options = ["--data", "stripes.npz", *TINY]
     run(stripes, "train", *options)
@@ -232,6 +233,7 @@ def test_a_bug_shows_its_traceback(stripes, monkeypatch):
         train.main(["--data", "stripes.npz", *TINY])
 
 
+@pytest.mark.slow
 def test_resume_takes_the_run_that_was_saved_last(stripes):
     options = ["--data", "stripes.npz", *TINY, "--epochs", 1]
     for out in ("runs/stripes-7", "runs/stripes", "runs/stripes-3"):

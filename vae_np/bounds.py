@@ -107,9 +107,9 @@ def sgvb_a_backward(x, q, p, z, upstream):
 def importance_weighted(x, q, p, z):
     """The importance-weighted bound log 1/K Σ w_k of K = L draws (1509.00519, eq. 8).
 
-    It rises with K from SGVB-A at K = 1 to log p(x). Its ``reconstruction`` is the average of
-    log p(x|z) in which each draw counts by its share of Σ w; its ``kl`` is the rest, an estimate of
-    the KL of the distribution of draws resampled in that way (1704.02916).
+    It rises with K, from SGVB-A at K = 1 to log p(x). Its ``reconstruction`` is the average of
+    log p(x|z) in which each draw counts by its share of Σ w; its ``kl`` is what is left, and not
+    the KL of q.
     """
     log_w = log_weight(x, q, p, z)
     reconstruction = (shares(log_w) * p.log_prob(x)).sum(axis=0)

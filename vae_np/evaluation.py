@@ -17,6 +17,7 @@ from vae_np.checks import whole_number
 from vae_np.distributions import LOG_2PI, binarize, standard_normal_log_prob
 from vae_np.inference.grid import grid_log_joint, latent_grid
 from vae_np.inference.hmc import log_joint, sample_posterior
+from vae_np.networks import BernoulliDecoder
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,17 +63,23 @@ def evaluate_bound(model, images, binary=False, n_draws=1, seed=0, batch_size=50
         L, the noise samples per example.
     seed : int
     batch_size : int
-        Examples at a time: it bounds the memory and does not change the result's expectation.
+        How many (image, draw) pairs are decoded at a time: it bounds the memory.
 
     Returns
     -------
     Bound
-        Of two floats, nats per example.
+        Of two floats, nats per example; not finite if the model's weights are not.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, or the model cannot take the images.
     """
     n_draws = whole_number("n_draws", n_draws)
     generator = random_generator([seed, Stream.BOUND_NOISE], model.device)
     sums = np.zeros(2)
-    for x in _batches(model, images, binary, seed, batch_size):
+    whole_number("batch_size", batch_size)
+    for x in _batches(model, images, binary, seed, max(1, batch_size // n_draws)):
         q = model.encoder.forward(x)
         noise = generator.standard_normal((n_draws, *q.mean.shape), dtype=model.dtype)
         bound = sgvb_b(x, q, model.decoder.forward(q.sample(noise)))
@@ -124,6 +131,10 @@ def importance_sampled_log_likelihood(
     if not 0 <= prior_share <= 1:
         raise ValueError(f"prior_share must lie in [0, 1], got {prior_share!r}")
     n_from_prior = round(prior_share * n_samples)
+    if 0 < prior_share < 1 and n_from_prior in (0, n_samples):
+        raise ValueError(
+            f"prior_share {prior_share:g} of {n_samples} samples leaves none for q or the prior"
+        )
     generator = random_generator([seed, Stream.IMPORTANCE_NOISE], model.device)
     values, errors = [], []
     bar = _bar(len(images) * n_samples, "sample", progress)
@@ -131,13 +142,15 @@ def importance_sampled_log_likelihood(
         for x in _batches(model, images, binary, seed, batch_size):
             xp, q = array_module(x), model.encoder.forward(x)
             # The running logs of Σ w and Σ w², some samples of all images at a time.
-            log_sum = log_sum_of_squares = xp.full(len(x), -xp.inf, dtype=x.dtype)
+            # In float64: in float32 a sum of many thousand weights stops growing.
+            log_sum = log_sum_of_squares = xp.full(len(x), -xp.inf, dtype=np.float64)
             for start, stop in _spans(n_from_prior, n_samples, max(1, batch_size // len(x))):
                 shape = (stop - start, *q.mean.shape)
                 noise = generator.standard_normal(shape, dtype=x.dtype)
                 z = noise if stop <= n_from_prior else q.sample(noise)
                 log_joint_z = model.decoder.forward(z).log_prob(x) + standard_normal_log_prob(z)
                 log_w = log_joint_z - _log_mixture(q, z, n_from_prior / n_samples)
+                log_w = log_w.astype(np.float64)
                 log_sum = xp.logaddexp(log_sum, log_mean_exp(log_w) + math.log(len(z)))
                 log_sum_of_squares = xp.logaddexp(
                     log_sum_of_squares, log_mean_exp(2 * log_w) + math.log(len(z))
@@ -200,8 +213,8 @@ def grid_log_likelihood(
     Returns
     -------
     LogLikelihood
-        Its ``standard_error`` is the difference to the same sum on every second point of each axis:
-        far above the error of the finer one once it is small.
+        Its ``standard_error`` is the difference to the same sum on every second point of each axis,
+        far above the error of the finer one once it is small, and about what lies past the edge.
 
     Raises
     ------
@@ -209,15 +222,18 @@ def grid_log_likelihood(
         If the model has more than two latents, or an argument is out of range.
     """
     points, every_second = latent_grid(model.n_latent, spacing, limit)
+    edge = (np.abs(points) == points.max()).any(axis=1)
     values, errors = [], []
     for x in _batches(model, images, binary, seed, batch_size):
         joint = to_numpy(grid_log_joint(model, x, points)).astype(np.float64)
         cell = model.n_latent * math.log(spacing)
         fine = log_mean_exp(joint) + math.log(len(joint)) + cell
+        # Past the edge p(x, z) falls about as fast as the prior does: within a length of 1 or less.
+        beyond = np.exp(joint[edge] + cell - math.log(spacing) - fine).sum(axis=0)
         joint = joint[every_second]
         coarse = log_mean_exp(joint) + math.log(len(joint)) + cell + model.n_latent * math.log(2)
         values.append(fine)
-        errors.append(np.abs(fine - coarse))
+        errors.append(np.abs(fine - coarse) + np.log1p(beyond))
     return LogLikelihood(_finite(np.concatenate(values)), np.concatenate(errors), len(points))
 
 
@@ -245,6 +261,11 @@ def reciprocal_log_likelihood(
     -------
     LogLikelihood
         Its ``standard_error`` is from the spread between the chains, which are independent.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, the chains never move, or a log p(x) is not finite.
     """
     n_samples, n_chains = whole_number("n_samples", n_samples), whole_number("n_chains", n_chains)
     if n_samples < 10 * model.n_latent:
@@ -284,7 +305,13 @@ def _fitted_gaussian_log_prob(draws, z):
     centred = draws - mean
     covariance = np.einsum("scnj,scnk->njk", centred, centred) / (centred[..., 0, 0].size - 1)
     difference = z - mean
-    precision = np.linalg.inv(covariance)
+    try:
+        precision = np.linalg.inv(covariance)
+    except np.linalg.LinAlgError:
+        raise ValueError(
+            "the posterior draws of an image lie in a plane, or all in one point: n_samples or "
+            "n_chains is too small for chains that hardly move"
+        ) from None
     mahalanobis = np.einsum("scnj,njk,scnk->scn", difference, precision, difference)
     log_det = np.linalg.slogdet(covariance)[1]
     return -0.5 * (mahalanobis + log_det + z.shape[-1] * LOG_2PI)
@@ -316,6 +343,8 @@ def _batches(model, images, binary, seed, batch_size):
     """Yield the images as the model's pixels, some at a time."""
     model.check(images)
     whole_number("batch_size", batch_size)
+    if binary and not isinstance(model.decoder, BernoulliDecoder):
+        raise ValueError("binary makes binary images, which need a Bernoulli decoder")
     generator = random_generator([seed, Stream.BINARIZE_TEST], model.device)
     for start in range(0, len(images), batch_size):
         x = model.as_pixels(images[start : start + batch_size])

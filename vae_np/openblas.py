@@ -1,8 +1,8 @@
 """AVX-512 matrix products on AMD's Zen 4 and Zen 5: one environment variable, set before NumPy.
 
 NumPy's matrix products are OpenBLAS's, which chooses its kernels by the processor's name when it is
-loaded. Releases that do not know these processors take them for a Haswell and use AVX2 kernels; on
-a Zen 5 the products of the paper's model then take 1.27 s an epoch instead of 0.77 s.
+loaded. Releases that do not know these processors take them for a Haswell and use AVX2 kernels,
+which are half as wide. ``demos/benchmark.py`` measures both.
 """
 
 import os

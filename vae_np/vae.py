@@ -116,10 +116,9 @@ class VAE:
             theta.grad += log_prior_scale * theta.value  # −∇ log N(θ; 0, I) = θ
 
     def _check_noise(self, x, noise):
-        if noise.ndim != 3 or noise.shape[1:] != (len(x), self.n_latent):
-            raise ValueError(
-                f"noise must have shape (L, {len(x)}, {self.n_latent}), got {noise.shape}"
-            )
+        shape = getattr(noise, "shape", type(noise).__name__)
+        if len(shape) != 3 or shape[1:] != (len(x), self.n_latent):
+            raise ValueError(f"noise must have shape (L, {len(x)}, {self.n_latent}), got {shape}")
 
     # Using the model
 

@@ -71,6 +71,8 @@ class FullBayesVAE(VAE):
         """
         if log_prior_scale:
             raise ValueError("the weight prior is part of full Bayes; log_prior_scale must be 0")
+        if not isinstance(noise, tuple):
+            raise ValueError("noise must be the two arrays that draw_noise returns, got one")
         noise, weight_noise = noise
         q = self.weight_posterior
         self.decoder.parameters.value[:] = q.sample(weight_noise)

@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from vae_np.backend import array_module
-from vae_np.checks import positive_number, whole_number
+from vae_np.checks import pixels, positive_number, whole_number
 from vae_np.distributions import standard_normal_log_prob, standard_normal_log_prob_backward
 
 
@@ -40,7 +40,7 @@ def log_joint(decoder, x, z):
 
 
 def log_joint_and_gradient(decoder, x, z):
-    """log p(x, z), and its derivative with respect to z, which is the posterior's ∇ log p(z|x).
+    """log p(x, z), (..., N), and its derivative with respect to z, (..., N, Z): ∇ log p(z|x).
 
     It goes through ``decoder.backward``, and so overwrites the gradient of θ.
     """
@@ -55,8 +55,9 @@ def log_joint_and_gradient(decoder, x, z):
 def leapfrog(gradient, z, momentum, dz, step_size, n_steps):
     """Follow the motion dz/dt = r, dr/dt = ∇ log p for ``n_steps`` steps of length ``step_size``.
 
-    ``gradient(z)`` returns the log density and its derivative, ``dz`` at the start. Returns the new
-    z and momentum, and the log density and derivative there.
+    ``gradient(z)`` returns the log density, (...,), and its derivative, ``dz`` at the start. z,
+    ``momentum`` and ``dz`` are (..., Z), ``step_size`` (..., 1). Returns the new z and momentum,
+    and the log density and derivative there.
     """
     log_density = None
     momentum = momentum + 0.5 * step_size * dz
@@ -151,10 +152,10 @@ def sample_posterior(
     ValueError
         If an argument is out of range, or log p(x, z) is not finite where a chain starts.
     """
+    pixels(x, decoder)
     for name, value in (("n_draws", n_draws), ("n_leapfrog", n_leapfrog)):
         whole_number(name, value)
-    if n_warmup != 0:
-        whole_number("n_warmup", n_warmup)
+    whole_number("n_warmup", n_warmup, minimum=0)
     if not 0 < target_acceptance < 1:
         raise ValueError(f"target_acceptance must lie between 0 and 1, got {target_acceptance!r}")
     if initial.ndim not in (2, 3) or initial.shape[-2:] != (len(x), decoder.n_latent):

@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from vae_np.backend import to_numpy
-from vae_np.checks import positive_number
+from vae_np.checks import positive_number, whole_number
 from vae_np.distributions import LOG_2PI, DiagonalGaussian
 from vae_np.networks import GaussianDecoder
 
@@ -38,6 +38,17 @@ def parameters_of(decoder):
     return weight, bias, math.exp(log_var)
 
 
+def _data(x, n_pixels=None):
+    """``x`` as float64 NumPy; ValueError if it is not finite, of shape (N, D) with N ≥ 1."""
+    x = to_numpy(x)
+    if x.ndim != 2 or len(x) == 0 or n_pixels not in (None, x.shape[1]):
+        wanted = "D" if n_pixels is None else n_pixels
+        raise ValueError(f"x must have shape (N, {wanted}) with N ≥ 1, got {x.shape}")
+    if not np.isfinite(x).all():
+        raise ValueError("x must be finite, got NaN or infinity")
+    return x.astype(np.float64)
+
+
 def posterior(decoder, x):
     """p(z|x) = N(mean, Λ⁻¹) with Λ = I + W Wᵀ/σ² and mean = (x − b) Wᵀ Λ⁻¹/σ².
 
@@ -55,7 +66,7 @@ def posterior(decoder, x):
     """
     weight, bias, variance = parameters_of(decoder)
     precision = np.eye(len(weight)) + weight @ weight.T / variance
-    mean = np.linalg.solve(precision, weight @ (to_numpy(x) - bias).T / variance).T
+    mean = np.linalg.solve(precision, weight @ (_data(x, len(bias)) - bias).T / variance).T
     return mean, precision
 
 
@@ -63,7 +74,7 @@ def log_likelihood(decoder, x):
     """log p(x) = log N(x; b, Wᵀ W + σ² I); (N,), nats. By Bayes' rule: log p(x, z) − log p(z|x)."""
     weight, bias, variance = parameters_of(decoder)
     mean, precision = posterior(decoder, x)
-    residual = to_numpy(x) - bias - mean @ weight
+    residual = _data(x) - bias - mean @ weight
     n_pixels = len(bias)
     log_joint = -0.5 * (
         (residual**2).sum(axis=1) / variance
@@ -94,7 +105,7 @@ def expected_bound(q, decoder, x):
     """
     weight, bias, variance = parameters_of(decoder)
     q = DiagonalGaussian(*(to_numpy(a).astype(np.float64) for a in (q.mean, q.log_var)))
-    residual = to_numpy(x) - bias - q.mean @ weight
+    residual = _data(x, len(bias)) - bias - q.mean @ weight
     spread = np.exp(q.log_var) @ (weight**2).sum(axis=1)
     reconstruction = -0.5 * (
         ((residual**2).sum(axis=1) + spread) / variance + len(bias) * (math.log(variance) + LOG_2PI)
@@ -118,11 +129,17 @@ def mean_field(decoder, x, tolerance=1e-10, max_sweeps=10_000):
     -------
     DiagonalGaussian
         Over (N, Z), float64.
+
+    Raises
+    ------
+    ValueError
+        If an argument does not fit, or ``max_sweeps`` are not enough.
     """
     positive_number("tolerance", tolerance)
+    whole_number("max_sweeps", max_sweeps)
     weight, bias, variance = parameters_of(decoder)
     precision = np.eye(len(weight)) + weight @ weight.T / variance
-    h = (to_numpy(x) - bias) @ weight.T / variance
+    h = (_data(x, len(bias)) - bias) @ weight.T / variance
     mean = np.zeros_like(h)
     for _ in range(max_sweeps):
         before = mean.copy()
@@ -148,7 +165,7 @@ def maximum_likelihood(x, n_latent):
     ----------
     x : (N, D) array
     n_latent : int
-        Fewer than D.
+        Z, below D and below N − 1. ValueError if it is not.
 
     Returns
     -------
@@ -156,8 +173,13 @@ def maximum_likelihood(x, n_latent):
     bias : (D,) array
     variance : float
     """
-    if not 1 <= n_latent < x.shape[1]:
-        raise ValueError(f"n_latent must be from 1 to D − 1 = {x.shape[1] - 1}, got {n_latent}")
+    x, n_latent = _data(x), whole_number("n_latent", n_latent)
+    largest = min(x.shape[1], len(x) - 1) - 1
+    if n_latent > largest:
+        raise ValueError(
+            f"n_latent must be at most {largest} for {len(x)} examples of {x.shape[1]} numbers: "
+            f"noise must be left over, got {n_latent}"
+        )
     values, vectors = np.linalg.eigh(np.cov(x, rowvar=False, bias=True))
     variance = values[:-n_latent].mean()
     weight = (vectors[:, -n_latent:] * np.sqrt(values[-n_latent:] - variance)).T

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from vae_np.backend import array_module, device_of, to_numpy
 from vae_np.bounds import sgvb_b, sgvb_b_backward
-from vae_np.checks import whole_number
+from vae_np.checks import pixels, whole_number
 from vae_np.distributions import DiagonalGaussian
 from vae_np.layers import ParameterVector
 from vae_np.optimizers import Adam
@@ -69,7 +69,13 @@ def fit(
     -------
     DiagonalGaussian
         Over (N, Z).
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range or does not fit the decoder, or the fit diverged.
     """
+    pixels(x, decoder)
     n_steps, n_draws = whole_number("n_steps", n_steps), whole_number("n_draws", n_draws)
     shape = (len(x), decoder.n_latent)
     if initial.mean.shape != shape or initial.log_var.shape != shape:
@@ -88,15 +94,13 @@ def fit(
         dynamic_ncols=True,
         leave=False,
     )
-    for step in steps:
-        noise = generator.standard_normal((n_draws, *shape), dtype=x.dtype)
-        bound_and_gradient(parameters, decoder, x, noise)
-        optimizer.learning_rate = learning_rate * min(1, 2 * (1 - step / n_steps))
-        optimizer.step()
+    with np.errstate(over="ignore", invalid="ignore"):  # divergence is said below
+        for step in steps:
+            noise = generator.standard_normal((n_draws, *shape), dtype=x.dtype)
+            bound_and_gradient(parameters, decoder, x, noise)
+            optimizer.learning_rate = learning_rate * min(1, 2 * (1 - step / n_steps))
+            optimizer.step()
     fitted = parameters.views(parameters.value)
     if not np.isfinite(to_numpy(parameters.value)).all():
-        raise ValueError(
-            f"the fit diverged; a learning_rate below {learning_rate:g} may help, and x must be "
-            "finite"
-        )
+        raise ValueError(f"the fit diverged; a learning_rate below {learning_rate:g} may help")
     return DiagonalGaussian(**fitted)

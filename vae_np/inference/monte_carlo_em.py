@@ -8,7 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from vae_np.backend import Stream, array_module, device_of, random_generator, to_device
-from vae_np.checks import whole_number
+from vae_np.checks import pixels, positive_number, whole_number
 from vae_np.inference.hmc import log_joint_and_gradient, transition
 
 ADAPTATION = 0.5  # of the step sizes' logarithms, per visit: θ moves, and the tuning never ends
@@ -23,7 +23,7 @@ class MonteCarloEM:
     optimizer : Optimizer
         Of ``[decoder.parameters]``.
     x : (N, D) array
-        The training set as pixels, in the decoder's dtype (`VAE.as_pixels`).
+        The training set as pixels, as `VAE.as_pixels` makes them.
     batch_size : int
     n_leapfrog, target_acceptance
         Of HMC, as for `hmc.sample_posterior`; one draw per visit. The paper: 10 and 0.9.
@@ -34,6 +34,11 @@ class MonteCarloEM:
     step_size : float
         Where the tuning of HMC's step size starts.
     seed : int
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range or does not fit the decoder.
 
     Attributes
     ----------
@@ -58,17 +63,13 @@ class MonteCarloEM:
     ):
         if [id(vector) for vector in optimizer.vectors] != [id(decoder.parameters)]:
             raise ValueError("optimizer must be made from [decoder.parameters], got others")
-        if x.ndim != 2 or x.shape[1] != decoder.n_pixels or len(x) == 0:
-            raise ValueError(f"x must have shape (N, {decoder.n_pixels}) with N ≥ 1, got {x.shape}")
         theta = decoder.parameters.value
-        if x.dtype != theta.dtype:
-            raise ValueError(f"x must be {theta.dtype} as the decoder is, got {x.dtype}")
         if not 0 < target_acceptance < 1:
             raise ValueError(
                 f"target_acceptance must lie between 0 and 1, got {target_acceptance!r}"
             )
         self.decoder, self.optimizer, self.seed = decoder, optimizer, int(seed)
-        self.x = to_device(x, device_of(theta))
+        self.x = pixels(x, decoder)
         self.batch_size = whole_number("batch_size", batch_size)
         self.n_leapfrog = whole_number("n_leapfrog", n_leapfrog)
         self.n_weight_updates = whole_number("n_weight_updates", n_weight_updates)
@@ -77,7 +78,9 @@ class MonteCarloEM:
         self.epoch, self.acceptance = 0, float("nan")
         generator = random_generator([self.seed, Stream.POSTERIOR], device_of(theta))
         self.z = generator.standard_normal((len(x), decoder.n_latent), dtype=x.dtype)
-        self.step_size = array_module(theta).full((len(x), 1), step_size, dtype=x.dtype)
+        self.step_size = array_module(theta).full(
+            (len(x), 1), positive_number("step_size", step_size), dtype=x.dtype
+        )
 
     def fit(self, epochs, after_epoch=None, progress=True):
         """Train until ``epochs`` epochs are complete in all.

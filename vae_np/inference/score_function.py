@@ -1,8 +1,10 @@
 """The score-function gradient (REINFORCE): learning φ without differentiating through z.
 
 ∇φ E_q[f(z)] = E_q[(f(z) − b) ∇φ log q(z|x)] for any f that z alone enters, and any b that does not
-depend on z, because E_q[∇φ log q] = 0. It asks nothing of the decoder's derivative, works for
-discrete z too, and has far more variance than the reparameterization gradient (section 2.2).
+depend on z, because E_q[∇φ log q] = 0. For that reason f may be log w too: φ also stands in its
+−log q(z|x), but what that adds has the mean 0. The score function asks nothing of the decoder's
+derivative, works for discrete z too, and has far more variance than the reparameterization gradient
+(section 2.2).
 """
 
 from vae_np.backend import array_module

@@ -35,6 +35,8 @@ class WakeSleepVAE(VAE):
 
     def bound_and_gradient(self, x, noise, log_prior_scale=0.0):
         """As `VAE.bound_and_gradient`, by wake-sleep; ``noise`` comes from `draw_noise`."""
+        if not isinstance(noise, tuple):
+            raise ValueError("noise must be the three arrays that draw_noise returns, got one")
         noise, dream_z, dream_noise = noise
         self._check_noise(x, noise)
         xp, n_draws, n_examples = array_module(x), *noise.shape[:2]
