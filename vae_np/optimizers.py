@@ -59,8 +59,13 @@ class Adagrad(Optimizer):
 
     def update(self, value, grad, sum_of_squares):
         xp = array_module(value)
-        sum_of_squares += grad * grad
-        value -= self.learning_rate * grad / (xp.sqrt(sum_of_squares) + self.epsilon)
+        change = grad * grad
+        sum_of_squares += change
+        xp.sqrt(sum_of_squares, out=change)
+        change += self.epsilon
+        xp.divide(grad, change, out=change)  # in place: temporary arrays cost more than arithmetic
+        change *= self.learning_rate
+        value -= change
 
 
 class Adam(Optimizer):
