@@ -141,6 +141,16 @@ def log_mean_exp(log_w):
     return largest + xp.log(xp.exp(log_w - largest).sum(axis=0)) - math.log(len(log_w))
 
 
+def log_mean_standard_error(ratio, n):
+    """The standard error of log 1/n Σ w, from ratio = Σ w² / (Σ w)², NumPy: std(w) / (√n mean w).
+
+    Infinite where one sample cannot tell.
+    """
+    if n == 1:
+        return np.full(ratio.shape, np.inf)
+    return np.sqrt(np.maximum(n * ratio - 1, 0) / (n - 1))
+
+
 def shares(log_w):
     """w_k / Σ w along the first axis, without overflow."""
     w = array_module(log_w).exp(log_w - log_w.max(axis=0))

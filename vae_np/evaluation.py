@@ -12,11 +12,11 @@ import numpy as np
 from tqdm import tqdm
 
 from vae_np.backend import Stream, array_module, random_generator, to_numpy
-from vae_np.bounds import Bound, log_mean_exp, sgvb_b
+from vae_np.bounds import Bound, log_mean_exp, log_mean_standard_error, sgvb_b
 from vae_np.checks import whole_number
-from vae_np.distributions import LOG_2PI, binarize, standard_normal_log_prob
+from vae_np.distributions import binarize, standard_normal_log_prob
+from vae_np.inference.appendix_d import appendix_d
 from vae_np.inference.grid import grid_log_joint, latent_grid
-from vae_np.inference.hmc import log_joint, sample_posterior
 from vae_np.networks import BernoulliDecoder
 
 
@@ -158,7 +158,7 @@ def importance_sampled_log_likelihood(
                 bar.update(len(z) * len(x))
             values.append(to_numpy(log_sum) - math.log(n_samples))
             ratio = to_numpy(xp.exp(log_sum_of_squares - 2 * log_sum))  # Σ w² / (Σ w)²
-            errors.append(_relative_error_of_mean(ratio, n_samples))
+            errors.append(log_mean_standard_error(ratio, n_samples))
     return LogLikelihood(_finite(np.concatenate(values)), np.concatenate(errors), n_samples)
 
 
@@ -187,13 +187,6 @@ def _log_mixture(q, z, share):
     log_prior, log_q = standard_normal_log_prob(z), q.log_prob(z)
     xp = array_module(z)
     return xp.logaddexp(log_prior + math.log(share), log_q + math.log(1 - share))
-
-
-def _relative_error_of_mean(ratio, n):
-    """The standard error of log mean w, from Σ w² / (Σ w)²: std(w) / (√n mean w)."""
-    if n == 1:
-        return np.full(ratio.shape, np.inf)
-    return np.sqrt(np.maximum(n * ratio - 1, 0) / (n - 1))
 
 
 def grid_log_likelihood(
@@ -242,16 +235,14 @@ def reciprocal_log_likelihood(
 ):
     """log p(x) of each image by the paper's appendix D, from draws of the posterior.
 
-    1/p(x) ≈ 1/L Σ r(z_l) / [p(x|z_l) p(z_l)] with z_l ~ p(z|x), for any density r. HMC makes the
-    draws. Half of them only fit r, a Gaussian of full covariance, and the other half are averaged.
-    For fewer than about 5 latents, says the paper.
+    See `vae_np.inference.appendix_d`. For fewer than about 5 latents, says the paper.
 
     Parameters
     ----------
     model, images, binary, seed, progress
         As for `importance_sampled_log_likelihood`.
     n_samples : int
-        L: as many draws are used for r as for the average. At least 10 a latent.
+        L: as many draws fit a density as are averaged. At least 10 a latent.
     n_chains : int
         HMC chains per image; they start at draws from q.
     batch_size : int
@@ -279,42 +270,13 @@ def reciprocal_log_likelihood(
         for x in _batches(model, images, binary, seed, batch_size):
             q = model.encoder.forward(x)
             noise = generator.standard_normal((n_chains, *q.mean.shape), dtype=x.dtype)
-            chains = sample_posterior(model.decoder, x, 2 * n_draws, generator, q.sample(noise))
-            fitted, averaged = chains.z[:n_draws], chains.z[n_draws:]
-            joint = [log_joint(model.decoder, x, z) for z in averaged]
-            log_ratio = _fitted_gaussian_log_prob(to_numpy(fitted), to_numpy(averaged))
-            log_ratio -= np.stack([to_numpy(row) for row in joint])
-            by_chain = log_mean_exp(log_ratio)
-            log_mean = log_mean_exp(by_chain)
-            ratio = np.exp(log_mean_exp(2 * by_chain) - 2 * log_mean) / n_chains
-            values.append(-log_mean)
-            errors.append(_relative_error_of_mean(ratio, n_chains))
+            value, error = appendix_d(model.decoder, x, q.sample(noise), n_draws, generator)
+            values.append(value)
+            errors.append(error)
             bar.update(len(x))
     return LogLikelihood(
         _finite(np.concatenate(values)), np.concatenate(errors), n_draws * n_chains
     )
-
-
-def _fitted_gaussian_log_prob(draws, z):
-    """The log density at z of each image's Gaussian, fitted to its draws.
-
-    Both (S, C, N, Z), of S draws in C chains; the result is (S, C, N).
-    """
-    z, draws = z.astype(np.float64), draws.astype(np.float64)
-    mean = draws.mean(axis=(0, 1))
-    centred = draws - mean
-    covariance = np.einsum("scnj,scnk->njk", centred, centred) / (centred[..., 0, 0].size - 1)
-    difference = z - mean
-    try:
-        precision = np.linalg.inv(covariance)
-    except np.linalg.LinAlgError:
-        raise ValueError(
-            "the posterior draws of an image lie in a plane, or all in one point: n_samples or "
-            "n_chains is too small for chains that hardly move"
-        ) from None
-    mahalanobis = np.einsum("scnj,njk,scnk->scn", difference, precision, difference)
-    log_det = np.linalg.slogdet(covariance)[1]
-    return -0.5 * (mahalanobis + log_det + z.shape[-1] * LOG_2PI)
 
 
 def _finite(values):

@@ -1,0 +1,72 @@
+"""log p(x) from draws of the posterior: the paper's appendix D.
+
+1/p(x) = E[r(z) / (p(x|z) p(z))] over the posterior, for any density r: p(x, z) is p(x) times the
+posterior, which cancels, and r integrates to 1. The nearer r is to the posterior, the less the
+average varies.
+"""
+
+import numpy as np
+
+from vae_np.backend import to_numpy
+from vae_np.bounds import log_mean_exp, log_mean_standard_error
+from vae_np.distributions import LOG_2PI
+from vae_np.inference.hmc import log_joint, sample_posterior
+
+
+def appendix_d(decoder, x, initial, n_draws, generator):
+    """Estimate log p(x): HMC's first draws fit r, a Gaussian, and as many more are averaged.
+
+    Parameters
+    ----------
+    decoder : BernoulliDecoder or GaussianDecoder
+        Its gradient vector is overwritten.
+    x : (N, D) array
+        Pixels, as `VAE.as_pixels` makes them.
+    initial : (C, N, Z) array
+        Where the C chains of each image start.
+    n_draws : int
+        Draws of each chain for the fit, and for the average.
+    generator : numpy.random.Generator or cupy.random.Generator
+        On the decoder's device.
+
+    Returns
+    -------
+    value, standard_error : (N,) numpy.ndarray
+        Nats; the error is from the spread between the chains.
+
+    Raises
+    ------
+    ValueError
+        If the chains hardly move.
+    """
+    n_chains = len(initial)
+    z = sample_posterior(decoder, x, 2 * n_draws, generator, initial).z
+    fitted, averaged = z[:n_draws], z[n_draws:]
+    log_ratio = fitted_gaussian_log_prob(to_numpy(fitted), to_numpy(averaged))
+    log_ratio -= np.stack([to_numpy(log_joint(decoder, x, draws)) for draws in averaged])
+    by_chain = log_mean_exp(log_ratio)
+    log_mean = log_mean_exp(by_chain)
+    ratio = np.exp(log_mean_exp(2 * by_chain) - 2 * log_mean) / n_chains
+    return -log_mean, log_mean_standard_error(ratio, n_chains)
+
+
+def fitted_gaussian_log_prob(draws, z):
+    """The log density at z of each image's Gaussian, fitted to its draws.
+
+    Both (S, C, N, Z), of S draws in C chains; the result is (S, C, N).
+    """
+    z, draws = z.astype(np.float64), draws.astype(np.float64)
+    mean = draws.mean(axis=(0, 1))
+    centred = draws - mean
+    covariance = np.einsum("scnj,scnk->njk", centred, centred) / (centred[..., 0, 0].size - 1)
+    difference = z - mean
+    try:
+        precision = np.linalg.inv(covariance)
+    except np.linalg.LinAlgError:
+        raise ValueError(
+            "the posterior draws of an image lie in a plane, or all in one point: n_samples or "
+            "n_chains is too small for chains that hardly move"
+        ) from None
+    mahalanobis = np.einsum("scnj,njk,scnk->scn", difference, precision, difference)
+    log_det = np.linalg.slogdet(covariance)[1]
+    return -0.5 * (mahalanobis + log_det + z.shape[-1] * LOG_2PI)
