@@ -212,7 +212,7 @@ class Trainer:
         path : str or Path
             An ``.npz`` file.
         settings : dict, optional
-            The caller's own, as JSON; `read_settings` gives it back.
+            The caller's own, as JSON; `read_checkpoint` gives it back.
         """
         about = {
             "identity": self._identity(),
