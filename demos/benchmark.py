@@ -10,14 +10,13 @@ A peer that is not installed is left out and said so.
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import time
-from datetime import date
 from pathlib import Path
 
+from experiment import machine
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 from tqdm import tqdm
@@ -150,16 +149,6 @@ def scale(args):
     return rows
 
 
-def processor():
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        name = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-        flags = next(line for line in lines if line.startswith("flags"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-    return f"{name}, {'AVX-512' if 'avx512f' in flags else 'no AVX-512'}"
-
-
 def print_report(result):
     print(f"{result['processor']}, {result['cores']} cores, {result['date']}\n")
     print(f"{'':<31}{'ms a step':>10}{'range':>16}{'to eager':>10}{'vae_np is':>11}{'peak MB':>9}")
@@ -219,12 +208,7 @@ def draw(result, path):
 def main(argv=None):
     args = make_parser().parse_args(argv)
     result = {
-        "date": date.today().isoformat(),
-        "processor": processor(),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
-        "python": platform.python_version(),
+        **machine(),
         "device": args.device,
         "rounds": args.rounds,
         "examples": args.examples,

@@ -3,8 +3,12 @@
 import argparse
 import json
 import math
+import os
+import platform
 import sys
 import textwrap
+import time
+from datetime import date
 from itertools import chain, count
 from pathlib import Path
 
@@ -13,12 +17,15 @@ from tqdm import tqdm
 
 from vae_np import VAE, Adam, BernoulliDecoder, GaussianEncoder, Trainer
 from vae_np.backend import DEVICES, Stream, device_module, random_generator, to_numpy
+from vae_np.checkpoints import CheckpointError
+from vae_np.datasets import DataError
 from vae_np.training import DivergenceError
 
 SUMMARY = "summary.json"
+EXPECTED = (CheckpointError, DataError, DivergenceError, OSError, MemoryError)
 
 
-def run(experiment, description, epochs=None, samples=None):
+def run(experiment, description, epochs=None, samples=None, resumes=False):
     """Parse the options, run the experiment, print what it found and write summary.json.
 
     Parameters
@@ -32,6 +39,8 @@ def run(experiment, description, epochs=None, samples=None):
         The default of ``--epochs``, for a demo that trains.
     samples : float, optional
         The default of ``--samples``, for one that counts the training samples that it has seen.
+    resumes : bool
+        Whether the same ``--out`` goes on from what an interrupted run has saved there.
 
     Returns
     -------
@@ -49,19 +58,49 @@ def run(experiment, description, epochs=None, samples=None):
     except (ValueError, OSError) as error:  # what was asked for cannot be had
         print(f"{name}: error: {error}", file=sys.stderr)
         return 2
+    started = time.monotonic()
     try:
         summary, findings = experiment(args)
-    except (DivergenceError, OSError, MemoryError) as error:  # anything else is a bug: show it
+    except EXPECTED as error:  # anything else is a bug: show it
         print(f"{name}: error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt as interruption:
-        print(f"\nInterrupted: {interruption or 'no results were written'}.", file=sys.stderr)
+    except KeyboardInterrupt:
+        kept = f"--out {args.out} goes on from what is saved there"
+        print(f"\nInterrupted: {kept if resumes else 'no results were written'}.", file=sys.stderr)
         return 130
-    options = {key: value for key, value in vars(args).items() if key != "out"}
-    text = json.dumps({"options": options, "findings": findings, **summary}, indent=1)
+    about = {
+        "options": {key: value for key, value in vars(args).items() if key != "out"},
+        "machine": machine(),
+        "seconds": time.monotonic() - started,
+        "findings": findings,
+    }
+    text = json.dumps(about | summary, indent=1)
     (args.out / SUMMARY).write_text(text + "\n", encoding="utf-8")
     print(f"\n{textwrap.fill(findings, 90)}\n\nThe picture and {SUMMARY} are in {args.out}")
     return 0
+
+
+def machine():
+    """What a result was measured on, and when."""
+    return {
+        "date": date.today().isoformat(),
+        "processor": processor(),
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+    }
+
+
+def processor():
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        name = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+        flags = next(line for line in lines if line.startswith("flags"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+    return f"{name}, {'AVX-512' if 'avx512f' in flags else 'no AVX-512'}"
 
 
 def make_parser(description, epochs=None, samples=None):

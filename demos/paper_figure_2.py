@@ -7,42 +7,37 @@ from N(0, 0.01²), a prior N(0, I) on the decoder's weights, minibatches of 100,
 step size, of 0.01, 0.02 and 0.1, that does best in the first iterations.
 
 The paper finds that AEVB learns faster and ends higher in every setting, and that superfluous
-latents do not make it overfit. To 6e5 samples of each it took 19 minutes on 2 slow cores; to 1e7 it
-takes hours. It saves as it goes, Ctrl-C stops it, and the same --out goes on where it was.
+latents do not make it overfit. To 1e7 samples it takes hours. It saves twice a minute, Ctrl-C stops
+it, and the same --out goes on where it was.
 """
 
 import math
 import sys
-import time
 from dataclasses import dataclass
 
 from experiment import run
+from long_runs import fit_and_save, side_by_side
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
-
-from vae_np import (
-    VAE,
-    Adagrad,
-    BernoulliDecoder,
-    GaussianDecoder,
-    GaussianEncoder,
-    Trainer,
-    datasets,
+from paper_settings import (
+    BATCH_SIZE,
+    COLOURS,
+    HIDDEN,
+    METHODS,
+    NAMES,
+    STEP_SIZES,
+    first_steps,
+    paper_networks,
+    paper_trainer,
 )
-from vae_np.backend import Stream
+from tqdm import tqdm
+
+from vae_np import datasets
 from vae_np.checkpoints import read_checkpoint
 from vae_np.evaluation import evaluate_bound
-from vae_np.inference.wake_sleep import WakeSleepVAE
 from vae_np.training import DivergenceError
 
-STEP_SIZES = (0.01, 0.02, 0.1)
-FIRST_STEPS = 200  # after which the step size is chosen
-BATCH_SIZE = 100
 POINTS_PER_DECADE = 8
-SECONDS_BETWEEN_CHECKPOINTS = 30
-METHODS = {"AEVB": VAE, "wake-sleep": WakeSleepVAE}
-COLOURS = {"AEVB": "C3", "wake-sleep": "C2"}
-NAMES = {"mnist": "MNIST", "frey": "Frey Face"}
 
 
 @dataclass(frozen=True)
@@ -68,34 +63,21 @@ SETTINGS = [
 
 
 def make_trainer(setting, images, step_size, args):
-    common = {"init": "paper", "device": args.device}
-    hidden, pixels = [500 if setting.data == "mnist" else 200], images.shape[1]
-    encoder = GaussianEncoder(
-        pixels, hidden, setting.n_latent, seed=[args.seed, Stream.ENCODER], **common
+    hidden = HIDDEN[setting.data]
+    networks = paper_networks(
+        setting.data, images.shape[1], hidden, setting.n_latent, args, init="paper"
     )
-    common["seed"] = [args.seed, Stream.DECODER]
-    if setting.data == "mnist":
-        decoder = BernoulliDecoder(setting.n_latent, hidden, pixels, **common)
-    else:
-        decoder = GaussianDecoder(setting.n_latent, hidden, pixels, squash=True, **common)
-    model = METHODS[setting.method](encoder, decoder)
-    return Trainer(
-        model,
-        Adagrad(model.parameters, step_size),
-        images,
-        batch_size=BATCH_SIZE,
-        weight_prior=True,
-        seed=args.seed,
-    )
+    return paper_trainer(setting.method, networks, images, step_size, args)
 
 
 def choose_step_size(setting, images, args):
     """The step size with the best bound over the last quarter of the first steps."""
-    bounds = {}
+    n_steps, bounds = first_steps(args), {}
+    images = images[: n_steps * BATCH_SIZE]
     for step_size in STEP_SIZES:
-        trainer = make_trainer(setting, images[: FIRST_STEPS * BATCH_SIZE], step_size, args)
+        trainer = make_trainer(setting, images, step_size, args)
         try:
-            trainer.fit(-(-FIRST_STEPS // trainer.steps_per_epoch), progress=False)
+            trainer.fit(math.ceil(n_steps / trainer.steps_per_epoch), progress=False)
             late = trainer.record[-max(1, trainer.steps_per_epoch // 4) :]
             bounds[step_size] = float((late[:, 0] - late[:, 1]).mean())
         except DivergenceError:
@@ -109,8 +91,9 @@ def due(epoch):
     return epoch == round(10 ** (k / POINTS_PER_DECADE))
 
 
-def learn(setting, data, args):
+def learn(setting, args, report):
     """Train up to ``args.samples`` training samples, from where the checkpoint is, and save."""
+    data = datasets.load(setting.data)
     path = args.out / f"{setting.stem}.npz"
     if path.exists():
         about, _ = read_checkpoint(path)
@@ -121,7 +104,6 @@ def learn(setting, data, args):
     if path.exists():
         trainer.load(path)
     epochs = max(trainer.epoch, math.ceil(args.samples / len(data.train)))
-    saved_at = time.monotonic()
 
     def evaluate():
         epoch = trainer.epoch + 1
@@ -130,23 +112,11 @@ def learn(setting, data, args):
         bound = evaluate_bound(trainer.model, data.test, seed=args.seed)
         return {"test_bound": bound.value}
 
-    def after_epoch(row):
-        nonlocal saved_at
-        if time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS:
-            trainer.save(path, {"step_size": step_size})
-            saved_at = time.monotonic()
-
-    print(f"{setting}, step size {step_size:g}", flush=True)
     diverged = None
     try:
-        finished = trainer.fit(epochs, evaluate, after_epoch)
+        fit_and_save(trainer, path, epochs, report, {"step_size": step_size}, evaluate)
     except DivergenceError as error:
-        print(error)
-        diverged, finished = str(error), True
-    if not diverged:
-        trainer.save(path, {"step_size": step_size})
-    if not finished:
-        raise KeyboardInterrupt(f"--out {args.out} goes on from what was saved there")
+        diverged = str(error)
     points = [
         {
             "samples": row["epoch"] * len(data.train),
@@ -168,10 +138,12 @@ def learn(setting, data, args):
 
 
 def experiment(args):
-    data = {name: datasets.load(name) for name in ("mnist", "frey")}
     results = []
-    for setting in SETTINGS:
-        results.append(learn(setting, data[setting.data], args))
+    trainings = side_by_side(learn, SETTINGS, args, len(SETTINGS) * args.samples, data=NAMES)
+    for setting, result in zip(SETTINGS, trainings, strict=True):
+        results.append(result)
+        last = f"test bound {result['points'][-1]['test']:.1f}" if result["points"] else ""
+        tqdm.write(f"{setting}, step size {result['step_size']:g}: {result['diverged'] or last}")
         draw(results, args.out / "paper_figure_2.png")
     return {"settings": results}, describe(results)
 
@@ -248,4 +220,4 @@ def draw(results, path):
 
 
 if __name__ == "__main__":
-    sys.exit(run(experiment, __doc__, samples=1e6))
+    sys.exit(run(experiment, __doc__, samples=1e6, resumes=True))

@@ -21,6 +21,16 @@ EXPERIMENTS = (
 )
 
 
+OF_THE_PAPER = (
+    "paper_figure_2",
+    "paper_figure_3",
+    "paper_figure_4",
+    "paper_figure_5",
+    "full_bayes",
+    "best_model",
+)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_experiment_runs_draws_and_reports(tmp_path, name):
@@ -36,6 +46,9 @@ def test_experiment_runs_draws_and_reports(tmp_path, name):
     assert (out / f"{name}.png").stat().st_size > 10_000
     summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
     assert summary.pop("options") == {"epochs": 1, "seed": 3, "device": "cpu"}
+    assert summary.pop("machine").keys() == {"date", "processor", "cores", "python", "numpy"}
+    assert summary.pop("seconds") > 0
+    assert summary.pop("findings")
     assert summary
 
 
@@ -67,9 +80,9 @@ def test_what_cannot_be_had_is_said_in_one_line(tmp_path):
         assert message in result.stderr.splitlines()[-1]
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", EXPERIMENTS + OF_THE_PAPER)
 def test_help_teaches(name, capsys):
     module = importlib.import_module(name)
     with pytest.raises(SystemExit):
-        experiment.make_parser(module.__doc__, epochs=1).parse_args(["--help"])
+        experiment.make_parser(module.__doc__, samples=1).parse_args(["--help"])
     assert len(capsys.readouterr().out.split("options:")[0]) > 400

@@ -1,0 +1,106 @@
+"""Long trainings: side by side, and saved as they go.
+
+A small minibatch keeps a second core busy for half of a step at best; a second training keeps it
+busy all the time. So each runs in a process of its own, as many at once as there are cores.
+"""
+
+import os
+import signal
+import time
+from multiprocessing import TimeoutError, get_context
+from threading import RLock
+
+from tqdm import tqdm
+
+from vae_np import datasets
+
+SECONDS_BETWEEN_LOOKS = 0.5
+SECONDS_BETWEEN_CHECKPOINTS = 30
+
+
+def side_by_side(function, tasks, args, total, data=("mnist",)):
+    """Yield function(task, args, report) for each task in turn, while later ones are under way.
+
+    Ctrl-C, or whatever else ends the loop over them, ends the processes at once: what they want to
+    keep they must save as they go.
+
+    Parameters
+    ----------
+    function : callable
+        Of a module, so that another process can import it. It calls ``report(n)`` once in a while
+        to say that n more training samples are done.
+    tasks : list
+    args : argparse.Namespace
+        On the device "gpu", one task runs at a time.
+    total : int
+        All tasks' samples, for the progress bar.
+    data : sequence of str
+        The data sets that the tasks load; here they are downloaded, once.
+    """
+    for name in data:
+        datasets.load(name)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when a process imports NumPy
+    context = get_context("spawn")
+    done = context.Value("q", 0)
+    n_processes = 1 if args.device == "gpu" else min(os.cpu_count() or 1, len(tasks))
+    bar = tqdm(total=total, unit="sample", unit_scale=True, disable=None, dynamic_ncols=True)
+    with bar, context.Pool(n_processes, _start, (done,)) as pool:
+        results = pool.imap(_work, [(function, task, args) for task in tasks])
+        for _ in tasks:
+            while True:
+                try:
+                    result = results.next(SECONDS_BETWEEN_LOOKS)
+                    break
+                except TimeoutError:
+                    bar.update(done.value - bar.n)
+            yield result
+
+
+def _start(done):
+    global _done
+    _done = done
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it, and ends its processes
+    tqdm.set_lock(RLock())  # its own would be one more thing to share, and be left behind
+
+
+def _work(call):
+    function, task, args = call
+    return function(task, args, _report)
+
+
+def _report(n):
+    with _done.get_lock():
+        _done.value += n
+
+
+def fit_and_save(trainer, path, epochs, report, settings=None, evaluate=None, after_epoch=None):
+    """``trainer.fit``, with a checkpoint at ``path`` every half minute and at the end.
+
+    Parameters
+    ----------
+    trainer : Trainer
+    path : Path
+    epochs : int
+        In all, those before a checkpoint included.
+    report : callable
+        As `side_by_side` gives it.
+    settings : dict, optional
+        For `Trainer.save`.
+    evaluate, after_epoch
+        For `Trainer.fit`.
+    """
+    n_images = len(trainer.images)
+    report(trainer.epoch * n_images)
+    saved_at = time.monotonic()
+
+    def keep(row):
+        nonlocal saved_at
+        if after_epoch:
+            after_epoch(row)
+        report(n_images)
+        if time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS:
+            trainer.save(path, settings)
+            saved_at = time.monotonic()
+
+    trainer.fit(epochs, evaluate, keep, progress=False)
+    trainer.save(path, settings)

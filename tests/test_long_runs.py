@@ -1,0 +1,50 @@
+"""Trainings side by side, in processes of their own."""
+
+import subprocess
+import sys
+import types
+
+import long_runs
+import pytest
+from conftest import DEMOS
+
+ARGS = types.SimpleNamespace(device="cpu")
+
+
+def square(task, args, report):
+    report(task)
+    if task == 13:
+        raise ValueError("an unlucky task")
+    return task**2
+
+
+def test_results_come_in_order():
+    assert list(long_runs.side_by_side(square, [3, 1, 2], ARGS, total=6, data=())) == [9, 1, 4]
+
+
+def test_an_error_of_a_task_is_raised():
+    with pytest.raises(ValueError, match="an unlucky task"):
+        list(long_runs.side_by_side(square, [13, 1], ARGS, total=14, data=()))
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_the_processes_at_once(tmp_path):
+    """The second one too, and nothing is printed but one line."""
+    script = tmp_path / "sleepers.py"
+    script.write_text(
+        "import os, signal, sys, threading, time, types\n"
+        f"sys.path.insert(0, {str(DEMOS)!r})\n"
+        "from long_runs import side_by_side\n"
+        "def sleep(task, args, report):\n"
+        "    time.sleep(60)\n"
+        "if __name__ == '__main__':\n"
+        "    threading.Timer(3, os.killpg, (0, signal.SIGINT)).start()\n"
+        "    try:\n"
+        "        list(side_by_side(sleep, [1, 2], types.SimpleNamespace(device='cpu'), 2, ()))\n"
+        "    except KeyboardInterrupt:\n"
+        "        print('stopped')\n"
+    )
+    result = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, timeout=20, start_new_session=True
+    )
+    assert (result.stdout, result.stderr, result.returncode) == ("stopped\n", "", 0)
