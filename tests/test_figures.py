@@ -9,7 +9,7 @@ from vae_np import figures
 
 def test_tiles_lie_in_reading_order():
     images = np.arange(6.0).reshape(3, 2) / 10
-    tiled = figures._tiled(images, (1, 2), columns=2)
+    tiled = figures.tiled(images, (1, 2), columns=2)
     np.testing.assert_allclose(tiled, [[0, 0.1, 1, 0.2, 0.3], [1] * 5, [0.4, 0.5, 1, 1, 1]])
 
 

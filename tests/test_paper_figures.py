@@ -1,36 +1,58 @@
 """The figures of the paper: that they train, save, resume and draw; small data stand for MNIST."""
 
+import itertools
+import json
 import types
 
+import best_model
+import full_bayes
+import long_runs
 import numpy as np
 import paper_figure_2
+import paper_figure_3
+import paper_figure_4
+import paper_figure_5
 import pytest
 
 from vae_np import datasets
+from vae_np.checkpoints import CheckpointError
+
+DEMOS = (best_model, full_bayes, paper_figure_2, paper_figure_3, paper_figure_4, paper_figure_5)
 
 
-@pytest.fixture
+def in_this_process(function, tasks, args, total, data=()):
+    return (function(task, args, lambda n: None) for task in tasks)
+
+
+@pytest.fixture(autouse=True)
 def small(monkeypatch, rng):
-    """Two settings of each data set, and 300 images of each."""
+    """300 training images and 100 test images of 4 × 4 pixels; no other processes."""
     stripes = np.tile([[240] * 8 + [10] * 8, [10] * 8 + [240] * 8], (200, 1))
     images = (stripes + rng.integers(-9, 10, stripes.shape)).astype(np.uint8)
     data = datasets.Dataset(images[:300], images[300:], (4, 4))
-    monkeypatch.setattr(paper_figure_2.datasets, "load", lambda name: data)
-    settings = [
-        setting
-        for setting in paper_figure_2.SETTINGS
-        if (setting.data, setting.n_latent) in (("mnist", 20), ("mnist", 200), ("frey", 2))
-    ]
-    monkeypatch.setattr(paper_figure_2, "SETTINGS", settings)
-    monkeypatch.setattr(paper_figure_2, "FIRST_STEPS", 6)
+    monkeypatch.setattr(datasets, "load", lambda name: data)
+    for demo in DEMOS:
+        monkeypatch.setattr(demo, "side_by_side", in_this_process)
 
 
 def options(tmp_path, samples):
     return types.SimpleNamespace(samples=samples, seed=0, device="cpu", out=tmp_path)
 
 
+def picture(tmp_path, name):
+    return (tmp_path / f"{name}.png").stat().st_size > 10_000
+
+
+def figure_2_settings(monkeypatch, *wanted):
+    settings = [
+        setting for setting in paper_figure_2.SETTINGS if (setting.data, setting.n_latent) in wanted
+    ]
+    monkeypatch.setattr(paper_figure_2, "SETTINGS", settings)
+
+
 @pytest.mark.slow
-def test_figure_2_draws_reports_and_goes_on(small, tmp_path):
+def test_figure_2_draws_reports_and_goes_on(monkeypatch, tmp_path):
+    figure_2_settings(monkeypatch, ("mnist", 20), ("mnist", 200), ("frey", 2))
     summary, findings = paper_figure_2.experiment(options(tmp_path, 900))
     assert len(summary["settings"]) == 6
     assert "After 900 training samples, AEVB's test bound is above wake-sleep's in" in findings
@@ -39,7 +61,7 @@ def test_figure_2_draws_reports_and_goes_on(small, tmp_path):
         assert [point["samples"] for point in result["points"]] == [300, 600, 900]
         assert result["step_size"] in paper_figure_2.STEP_SIZES
         assert np.isfinite([point["test"] for point in result["points"]]).all()
-    assert (tmp_path / "paper_figure_2.png").stat().st_size > 10_000
+    assert picture(tmp_path, "paper_figure_2")
 
     longer, _ = paper_figure_2.experiment(options(tmp_path, 1800))
     for before, after in zip(summary["settings"], longer["settings"], strict=True):
@@ -53,3 +75,114 @@ def test_points_are_even_on_a_logarithmic_axis():
     assert epochs[:8] == [1, 2, 3, 4, 6, 7, 10, 13]
     per_decade = [sum(10**k < epoch <= 10 ** (k + 1) for epoch in epochs) for k in (1, 2, 3)]
     assert per_decade == [paper_figure_2.POINTS_PER_DECADE] * 3
+
+
+@pytest.fixture
+def small_figure_3(monkeypatch):
+    monkeypatch.setattr(paper_figure_3, "TRAINING_SETS", (100, 300))
+    settings = [
+        paper_figure_3.Setting(n, method) for method in paper_figure_3.COLOURS for n in (100, 300)
+    ]
+    monkeypatch.setattr(paper_figure_3, "SETTINGS", settings)
+
+
+@pytest.mark.slow
+def test_figure_3_compares_the_three_methods_and_keeps_finished_curves(
+    small_figure_3, monkeypatch, tmp_path
+):
+    summary, findings = paper_figure_3.experiment(options(tmp_path, 10_000))
+    assert len(summary["curves"]) == 6
+    for curve in summary["curves"]:
+        n_training, points = curve["training_images"], curve["points"]
+        assert points[-1]["samples"] == -(-10_000 // n_training) * n_training
+        assert points[-1]["test"] > -16 * np.log(2)  # better than 16 fair coins
+        if curve["method"] == "AEVB":
+            sampled = curve["importance_sampling"]
+            error = np.hypot(points[-1]["test_error"], sampled["test_error"])
+            assert abs(points[-1]["test"] - sampled["test"]) < 0.05 + 4 * error
+    assert "importance sampling differs by" in findings
+    assert picture(tmp_path, "paper_figure_3")
+
+    monkeypatch.setattr(paper_figure_3, "choose_step_size", None)  # nothing is trained again
+    again, _ = paper_figure_3.experiment(options(tmp_path, 10_000))
+    assert again == json.loads(json.dumps(summary))
+
+
+def test_figure_3_cuts_monte_carlo_em(small_figure_3, monkeypatch, tmp_path):
+    monkeypatch.setattr(paper_figure_3, "MINUTES_OF_MONTE_CARLO_EM", 0)
+    setting = paper_figure_3.Setting(100, "Monte Carlo EM")
+    curve = paper_figure_3.learn(setting, options(tmp_path, 10_000), lambda n: None)
+    assert [point["samples"] for point in curve["points"]] == [100]
+
+
+def test_figure_3_is_estimated_at_round_numbers():
+    samples = [n for n in range(1000, 1_000_001, 1000) if paper_figure_3.due(n)]
+    assert samples == [10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000]
+
+
+@pytest.mark.parametrize("figure", [paper_figure_4, paper_figure_5])
+def test_figures_4_and_5_draw_and_go_on(figure, monkeypatch, tmp_path):
+    monkeypatch.setattr(paper_figure_5, "LATENTS", (2, 5))
+    short, _ = figure.experiment(options(tmp_path, 600))
+    longer, findings = figure.experiment(options(tmp_path, 3000))
+    for before, after in zip(short["models"], longer["models"], strict=True):
+        assert (before["samples"], after["samples"]) == (600, 3000)
+        assert after["test_bound"] > before["test_bound"]
+        assert f"{after['test_bound']:.1f}" in findings
+    assert picture(tmp_path, figure.__name__)
+
+
+@pytest.mark.slow
+def test_full_bayes_compares_by_size(monkeypatch, tmp_path):
+    monkeypatch.setattr(full_bayes, "TRAINING_SETS", (20, 300))
+    settings = [full_bayes.Setting(n, method) for n in (20, 300) for method in full_bayes.METHODS]
+    monkeypatch.setattr(full_bayes, "SETTINGS", settings)
+    summary, findings = full_bayes.experiment(options(tmp_path, 3000))
+    for run in summary["runs"]:
+        assert run["points"][-1]["samples"] == 3000
+        assert np.isfinite([point["test"] for point in run["points"]]).all()
+        bayes = run["method"] == "full Bayes"
+        assert all(("test_drawn" in point) == bayes for point in run["points"])
+        if bayes:  # q(θ) is on its way to the prior
+            kl = [point["weight_kl_per_image"] for point in run["points"]]
+            assert kl[-1] < kl[0]
+    assert "20 training digits: maximum likelihood" in findings
+    assert picture(tmp_path, "full_bayes")
+
+
+@pytest.fixture
+def small_best_model(monkeypatch):
+    monkeypatch.setattr(best_model, "IMPORTANCE_SAMPLES", 50)
+    monkeypatch.setattr(best_model, "SAMPLES_PER_TEST_IMAGE", 10)
+
+
+@pytest.mark.slow
+def test_best_model_reports_and_draws(small_best_model, tmp_path):
+    summary, findings = best_model.experiment(options(tmp_path, 1800))
+    first, second = summary["models"]
+    assert (first["epochs"], second["epochs"]) == (6, 2)
+    for model in (first, second):
+        assert model["test_images"] == 100
+        assert model["test_log_px"] > model["test_bound"]
+        assert f"{model['test_log_px']:.2f} " in findings
+    assert picture(tmp_path, "best_model")
+
+
+def test_best_model_goes_on_as_if_never_stopped(small_best_model, monkeypatch, tmp_path):
+    monkeypatch.setattr(long_runs, "SECONDS_BETWEEN_CHECKPOINTS", 0)
+    setting = best_model.SETTINGS[0]
+    calls = itertools.count()
+
+    def interrupted(n):
+        if next(calls) == 2:  # in the second epoch
+            raise KeyboardInterrupt
+
+    whole = best_model.learn(setting, options(tmp_path, 1500), lambda n: None)
+    (tmp_path / "stopped").mkdir()
+    stopped = options(tmp_path / "stopped", 1500)
+    with pytest.raises(KeyboardInterrupt):
+        best_model.learn(setting, stopped, interrupted)
+    resumed = best_model.learn(setting, stopped, lambda n: None)
+    assert resumed["test_log_px"] == whole["test_log_px"]
+    with pytest.raises(CheckpointError, match="of a run of 5 epochs, not 6"):
+        best_model.learn(setting, options(tmp_path / "stopped", 1800), lambda n: None)

@@ -66,7 +66,7 @@ def reconstructions(images, rows, image_shape, path):
         figsize=(max(6.5, 1 + 0.7 * len(images)), 1.05 * len(rows)), layout="constrained"
     )
     for axes, (name, row) in zip(figure.subplots(len(rows), 1), rows.items(), strict=True):
-        _show(axes, _tiled(row, image_shape, columns=len(images)), name)
+        _show(axes, tiled(row, image_shape, columns=len(images)), name)
     figure.savefig(path, dpi=120)
 
 
@@ -83,13 +83,25 @@ def strip(axes, images, image_shape, title="", **options):
     return picture
 
 
+def tiled(images, image_shape, columns):
+    """One large image from many, with a white line between them, the first at the top left."""
+    images = to_numpy(images).reshape(-1, *image_shape)
+    rows = -(-len(images) // columns)
+    height, width = image_shape
+    picture = np.ones((rows * (height + 1) - 1, columns * (width + 1) - 1))
+    for i, image in enumerate(images):
+        top, left = i // columns * (height + 1), i % columns * (width + 1)
+        picture[top : top + height, left : left + width] = image
+    return picture
+
+
 def image_grid(images, image_shape, path, title, columns=10):
     """Images in rows and columns, the first one at the top left; arguments as above."""
-    tiled = _tiled(images, image_shape, columns)
+    picture = tiled(images, image_shape, columns)
     figure = Figure(
-        figsize=(6, min(0.4 + 6 * tiled.shape[0] / tiled.shape[1], 12)), layout="constrained"
+        figsize=(6, min(0.4 + 6 * picture.shape[0] / picture.shape[1], 12)), layout="constrained"
     )
-    _show(figure.subplots(), tiled, title)
+    _show(figure.subplots(), picture, title)
     figure.savefig(path, dpi=120)
 
 
@@ -103,20 +115,27 @@ def manifold(decode_mean, image_shape, path, side=20):
     image_shape : (height, width)
     path : str or Path
     side : int
-        Images along each axis. They stand at the inverse Gaussian CDF of an even grid on the unit
-        square: each stands for the same share of the prior's probability.
+        Images along each axis, at `latent_plane`.
     """
-    quantiles = np.array([NormalDist().inv_cdf((i + 0.5) / side) for i in range(side)])
-    first, second = np.meshgrid(quantiles, quantiles[::-1])  # the second latent grows upwards
-    latents = np.stack([first.ravel(), second.ravel()], axis=1)
     image_grid(
-        decode_mean(latents),
+        decode_mean(latent_plane(side)),
         image_shape,
         path,
         columns=side,
         title="The mean of p(x|z) over the latent plane, equal prior mass each\n"
         "z₁ grows to the right, z₂ upwards",
     )
+
+
+def latent_plane(side):
+    """side² points of a 2-D latent space, each for the same share of the prior's probability.
+
+    They are the inverse Gaussian CDF of an even grid on the unit square, (side², 2), in rows from
+    the top: the first latent grows to the right, the second upwards.
+    """
+    quantiles = np.array([NormalDist().inv_cdf((i + 0.5) / side) for i in range(side)])
+    first, second = np.meshgrid(quantiles, quantiles[::-1])
+    return np.stack([first.ravel(), second.ravel()], axis=1)
 
 
 def latent_scatter(means, labels, path):
@@ -149,18 +168,6 @@ def latent_scatter(means, labels, path):
     axes.set_aspect("equal", adjustable="datalim")
     axes.grid(alpha=0.3)
     figure.savefig(path, dpi=120)
-
-
-def _tiled(images, image_shape, columns):
-    """One large image from many, with a white line between them."""
-    images = to_numpy(images).reshape(-1, *image_shape)
-    rows = -(-len(images) // columns)
-    height, width = image_shape
-    tiled = np.ones((rows * (height + 1) - 1, columns * (width + 1) - 1))
-    for i, image in enumerate(images):
-        top, left = i // columns * (height + 1), i % columns * (width + 1)
-        tiled[top : top + height, left : left + width] = image
-    return tiled
 
 
 def _show(axes, image, title):

@@ -1,0 +1,175 @@
+"""Where does it help to be uncertain about the weights too? The paper's appendix F on few digits.
+
+With few training images the decoder's weights θ are not well determined. A VAE of digits learns
+from 100, 1,000 and 4,000 images, in three ways: by maximum likelihood; with a prior N(0, I) on θ
+whose posterior's maximum is sought (the paper's MAP); and by full variational Bayes, with a
+Gaussian q(θ) of a mean and a variance for each weight, learned by the same estimator as q(z|x).
+
+All see equally many training samples. You will see the bound on test images as they go on: whether
+it falls while the training set's rises, which is overfitting, and what the uncertainty costs where
+there are images enough. For full Bayes there are two test bounds: with θ drawn from q(θ), and with
+θ at its mean. Its KL(q(θ) ‖ p(θ)) is shared by the training images and printed per image.
+"""
+
+import math
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+from experiment import digit_networks, run
+from long_runs import side_by_side
+from matplotlib.figure import Figure
+from tqdm import tqdm
+
+from vae_np import VAE, Adam, Trainer, datasets
+from vae_np.backend import Stream, random_generator
+from vae_np.evaluation import evaluate_bound
+from vae_np.inference.full_bayes import FullBayesVAE
+
+TRAINING_SETS = (100, 1_000, 4_000)
+LIKELIHOOD, MAP, BAYES = METHODS = ("maximum likelihood", "MAP", "full Bayes")
+COLOURS = dict(zip(METHODS, ("C1", "C2", "C3"), strict=True))
+LATENT, HIDDEN = 10, 100
+LEARNING_RATE = 1e-2  # the variances of θ have a long way; it falls to 0
+INITIAL_STD = 0.03
+POINTS, WEIGHT_DRAWS = 25, 5
+
+
+@dataclass(frozen=True)
+class Setting:
+    n_training: int
+    method: str
+
+
+SETTINGS = [Setting(n, method) for n in TRAINING_SETS for method in METHODS]
+
+
+def learn(setting, args, report):
+    data = datasets.load("mnist5k")
+    train = data.train[: setting.n_training]
+    subset = datasets.Dataset(train, data.test, data.image_shape)
+    networks = digit_networks(subset, args, LATENT, HIDDEN)
+    if setting.method == BAYES:
+        model = FullBayesVAE(*networks, setting.n_training, INITIAL_STD)
+    else:
+        model = VAE(*networks)
+    optimizer = Adam(model.parameters, LEARNING_RATE)
+    trainer = Trainer(model, optimizer, train, weight_prior=setting.method == MAP, seed=args.seed)
+    epochs, points = math.ceil(args.samples / len(train)), []
+    for end in np.unique(np.linspace(0, epochs, POINTS + 1).round().astype(int))[1:]:
+        start = trainer.epoch
+        optimizer.learning_rate = LEARNING_RATE * (1 - start / epochs)
+        trainer.fit(int(end), progress=False)
+        rows = trainer.history[start:]
+        point = {
+            "samples": trainer.epoch * len(train),
+            "train": float(np.mean([row["train_bound"] for row in rows])),
+        }
+        if setting.method == BAYES:
+            point |= {
+                "weight_kl_per_image": model.weight_kl() / len(train),
+                "test_drawn": bound_at_drawn_weights(model, data.test, args),
+            }
+            model.use_mean_weights()
+        points.append(point | {"test": evaluate_bound(model, data.test, seed=args.seed).value})
+        report(len(rows) * len(train))
+    result = {
+        "training_images": len(train),
+        "method": setting.method,
+        "points": points,
+        "seconds": trainer.seconds,
+    }
+    if setting.method == BAYES:
+        result["median_weight_std"] = float(np.median(model.weight_posterior.std))
+    return result
+
+
+def bound_at_drawn_weights(model, images, args):
+    """The test bound's mean over draws of θ from q(θ): a bound on log E[p(x|θ)], too."""
+    generator = random_generator([args.seed, Stream.DECODER], args.device)
+    bounds = []
+    for _ in range(WEIGHT_DRAWS):
+        model.decoder.parameters.value[:] = model.weight_posterior.draw(generator)
+        bounds.append(evaluate_bound(model, images, seed=args.seed).value)
+    return float(np.mean(bounds))
+
+
+def experiment(args):
+    results = []
+    for result in side_by_side(learn, SETTINGS, args, len(SETTINGS) * args.samples, ["mnist5k"]):
+        results.append(result)
+        tqdm.write(
+            f"{result['training_images']:,} digits, {result['method']}: training bound "
+            f"{result['points'][-1]['train']:.1f}, test bound {result['points'][-1]['test']:.1f}"
+        )
+    draw(results, args.out / "full_bayes.png")
+    return {"runs": results}, describe(results)
+
+
+def describe(results):
+    sentences = []
+    for n_training in TRAINING_SETS:
+        mine = {
+            result["method"]: result
+            for result in results
+            if result["training_images"] == n_training
+        }
+        last = {method: result["points"][-1] for method, result in mine.items()}
+        sentences.append(
+            f"{n_training:,} training digits: maximum likelihood {pair(last[LIKELIHOOD])}, MAP "
+            f"{pair(last[MAP])}, full Bayes {pair(last[BAYES])} with the mean weights and "
+            f"{last[BAYES]['test_drawn']:.1f} on the test set with drawn ones, the weights' KL "
+            f"{last[BAYES]['weight_kl_per_image']:.1f} per image and half of their standard "
+            f"deviations above {mine[BAYES]['median_weight_std']:.2f}."
+        )
+    return "Bound on the training and on the test set, nats per example. " + " ".join(sentences)
+
+
+def pair(point):
+    return f"{point['train']:.1f} and {point['test']:.1f}"
+
+
+def draw(results, path):
+    figure = Figure(figsize=(12, 4.4), layout="constrained")
+    panels = figure.subplots(1, len(TRAINING_SETS), sharey=True)
+    values = []
+    for axes, n_training in zip(panels, TRAINING_SETS, strict=True):
+        for result in results:
+            if result["training_images"] != n_training:
+                continue
+            thousands = [point["samples"] / 1000 for point in result["points"]]
+            lines = [("train", "-", "train"), ("test", "--", "test")]
+            if result["method"] == BAYES:
+                lines.append(("test_drawn", ":", "test, θ drawn"))
+            for key, line, name in lines:
+                bounds = [point[key] for point in result["points"]]
+                label = f"{result['method']}, {name}"
+                axes.plot(thousands, bounds, line, color=COLOURS[result["method"]], label=label)
+                values += bounds[len(bounds) // 3 :]
+        axes.set(title=f"{n_training:,} training digits", xlabel="training samples seen, thousands")
+        axes.grid(alpha=0.3)
+    margin = 0.05 * (max(values) - min(values))
+    panels[0].set(
+        ylabel="bound, nats per example", ylim=(min(values) - margin, max(values) + margin)
+    )
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right center")
+    gains = {n: gain(results, n) for n in TRAINING_SETS}
+    figure.suptitle(
+        "Test bound of full Bayes (mean weights), against maximum likelihood:\n"
+        + ", ".join(f"{value:+.1f} nats with {n:,} digits" for n, value in gains.items())
+    )
+    figure.savefig(path, dpi=120)
+
+
+def gain(results, n_training):
+    """What full Bayes ends above maximum likelihood on the test set."""
+    test = {
+        result["method"]: result["points"][-1]["test"]
+        for result in results
+        if result["training_images"] == n_training
+    }
+    return test[BAYES] - test[LIKELIHOOD]
+
+
+if __name__ == "__main__":
+    sys.exit(run(experiment, __doc__, samples=4e5))
