@@ -6,7 +6,9 @@ import types
 
 import long_runs
 import pytest
-from conftest import DEMOS
+from conftest import DEMOS, make_trainer
+
+from vae_np.checkpoints import read_checkpoint
 
 ARGS = types.SimpleNamespace(device="cpu")
 
@@ -25,6 +27,21 @@ def test_results_come_in_order():
 def test_an_error_of_a_task_is_raised():
     with pytest.raises(ValueError, match="an unlucky task"):
         list(long_runs.side_by_side(square, [13, 1], ARGS, total=14, data=()))
+
+
+def test_a_training_is_saved_as_it_goes_and_at_the_end(images, tmp_path, monkeypatch):
+    path, reports = tmp_path / "run.npz", []
+    long_runs.fit_and_save(make_trainer(images), path, 2, reports.append, {"a": 1})
+    about, _ = read_checkpoint(path)
+    assert (about["epoch"], about["settings"], reports) == (2, {"a": 1}, [0, 38, 38])
+
+    monkeypatch.setattr(long_runs, "SECONDS_BETWEEN_CHECKPOINTS", 0)
+    trainer, saved = make_trainer(images), []
+    trainer.load(path)
+    monkeypatch.setattr(trainer, "save", lambda *_: saved.append(trainer.epoch))
+    long_runs.fit_and_save(trainer, path, 4, reports.append)
+    assert reports[3:] == [76, 38, 38]
+    assert saved == [3, 4, 4]
 
 
 @pytest.mark.slow

@@ -130,6 +130,10 @@ def test_figures_4_and_5_draw_and_go_on(figure, monkeypatch, tmp_path):
         assert after["test_bound"] > before["test_bound"]
         assert f"{after['test_bound']:.1f}" in findings
     assert picture(tmp_path, figure.__name__)
+    reports = []
+    task = {paper_figure_4: "frey", paper_figure_5: 5}[figure]
+    figure.learn(task, options(tmp_path, 3300), reports.append)
+    assert reports == [3000, 300]  # what was trained before, and one epoch
 
 
 @pytest.mark.slow
