@@ -77,6 +77,28 @@ def test_points_are_even_on_a_logarithmic_axis():
     assert per_decade == [paper_figure_2.POINTS_PER_DECADE] * 3
 
 
+@pytest.mark.parametrize("method", ["AEVB", "Monte Carlo EM"])
+def test_the_step_size_is_one_that_learns(method, monkeypatch, tmp_path):
+    figure = paper_figure_2 if method == "AEVB" else paper_figure_3
+    monkeypatch.setattr(figure, "STEP_SIZES", (1e-9, 0.02, 1e-8))
+    setting = {
+        paper_figure_2: paper_figure_2.Setting("mnist", 5, method),
+        paper_figure_3: paper_figure_3.Setting(300, method),
+    }[figure]
+    images = datasets.load("mnist").train
+    assert figure.choose_step_size(setting, images, options(tmp_path, 10_000)) == 0.02
+
+
+def test_without_latents_a_decoder_can_have_the_pixels_means_and_variances():
+    data = datasets.load("frey")
+    x, test = data.train / 255, data.test / 255
+    mean, var = x.mean(axis=0), x.var(axis=0)
+    gaussian = -0.5 * ((test - mean) ** 2 / var + np.log(2 * np.pi * var)).sum(axis=1).mean()
+    entropy = -(test * np.log(mean) + (1 - test) * np.log(1 - mean)).sum(axis=1).mean()
+    assert paper_figure_2.without_latents("frey") == pytest.approx(gaussian, rel=1e-9)
+    assert paper_figure_2.without_latents("mnist") == pytest.approx(-entropy, rel=1e-9)
+
+
 @pytest.fixture
 def small_figure_3(monkeypatch):
     monkeypatch.setattr(paper_figure_3, "TRAINING_SETS", (100, 300))
