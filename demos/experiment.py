@@ -31,8 +31,9 @@ def run(experiment, description, epochs=None, samples=None, resumes=False):
     Parameters
     ----------
     experiment : callable
-        Takes the options ``seed``, ``out``, ``device`` and, if it has them, ``epochs``; draws its
-        picture into the folder ``out``; returns its numbers, a dict, and a paragraph about them.
+        Takes the options ``seed``, ``out``, ``device`` and, if it has them, ``epochs`` or
+        ``samples``; draws its picture into the folder ``out``; returns its numbers, a dict, and a
+        paragraph about them.
     description : str
         The demo's docstring.
     epochs : int, optional
@@ -50,7 +51,7 @@ def run(experiment, description, epochs=None, samples=None, resumes=False):
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # a terminal that cannot write ½ shows a "?"
     name = Path(sys.argv[0]).name
-    args = make_parser(description, epochs, samples).parse_args()
+    args = make_parser(description, epochs, samples, resumes).parse_args()
     args.out = args.out or free_folder(Path("runs") / Path(name).stem)
     try:
         device_module(args.device)
@@ -85,12 +86,15 @@ def machine():
     return {
         "date": date.today().isoformat(),
         "processor": processor(),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "cores": cores(),
         "python": platform.python_version(),
         "numpy": np.__version__,
     }
+
+
+def cores():
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def processor():
@@ -103,7 +107,7 @@ def processor():
     return f"{name}, {'AVX-512' if 'avx512f' in flags else 'no AVX-512'}"
 
 
-def make_parser(description, epochs=None, samples=None):
+def make_parser(description, epochs=None, samples=None, resumes=False):
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -122,16 +126,18 @@ def make_parser(description, epochs=None, samples=None):
             type=positive,
             default=int(samples),
             metavar="N",
-            help=f"training samples seen, 1e5 or 100000 alike (default: {samples:g})",
+            help="training samples that each model sees, rounded up to whole epochs; 1e5 or 100000 "
+            f"alike (default: {samples:g})",
         )
     parser.add_argument(
         "--seed", type=natural, default=0, metavar="N", help="for all randomness (default: 0)"
     )
+    earlier = "going on from what is saved there" if resumes else "replacing earlier ones there"
     parser.add_argument(
         "--out",
         type=Path,
         metavar="FOLDER",
-        help="where the results go, replacing earlier ones there (default: the first of "
+        help=f"where the results go, {earlier} (default: the first of "
         "runs/NAME, runs/NAME-2, ... that is free)",
     )
     parser.add_argument(

@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from vae_np import VAE, Adam, Trainer, datasets
-from vae_np.backend import Stream, random_generator
+from vae_np.backend import Stream, random_generator, to_numpy
 from vae_np.evaluation import evaluate_bound
 from vae_np.inference.full_bayes import FullBayesVAE
 
@@ -30,7 +30,7 @@ TRAINING_SETS = (100, 1_000, 4_000)
 LIKELIHOOD, MAP, BAYES = METHODS = ("maximum likelihood", "MAP", "full Bayes")
 COLOURS = dict(zip(METHODS, ("C1", "C2", "C3"), strict=True))
 LATENT, HIDDEN = 10, 100
-LEARNING_RATE = 1e-2  # the variances of θ have a long way; it falls to 0
+LEARNING_RATE = 1e-2  # the variances of θ have a long way; it falls towards 0
 INITIAL_STD = 0.03
 POINTS, WEIGHT_DRAWS = 25, 5
 
@@ -80,13 +80,13 @@ def learn(setting, args, report):
         "seconds": trainer.seconds,
     }
     if setting.method == BAYES:
-        result["median_weight_std"] = float(np.median(model.weight_posterior.std))
+        result["median_weight_std"] = float(np.median(to_numpy(model.weight_posterior.std)))
     return result
 
 
 def bound_at_drawn_weights(model, images, args):
-    """The test bound's mean over draws of θ from q(θ): a bound on log E[p(x|θ)], too."""
-    generator = random_generator([args.seed, Stream.DECODER], args.device)
+    """The test bound's mean over draws of θ from q(θ), which is below log E[p(x|θ)] (Jensen)."""
+    generator = random_generator([args.seed, Stream.POSTERIOR], args.device)
     bounds = []
     for _ in range(WEIGHT_DRAWS):
         model.decoder.parameters.value[:] = model.weight_posterior.draw(generator)
@@ -114,19 +114,23 @@ def describe(results):
             for result in results
             if result["training_images"] == n_training
         }
-        last = {method: result["points"][-1] for method, result in mine.items()}
+        bayes = mine[BAYES]["points"][-1]
         sentences.append(
-            f"{n_training:,} training digits: maximum likelihood {pair(last[LIKELIHOOD])}, MAP "
-            f"{pair(last[MAP])}, full Bayes {pair(last[BAYES])} with the mean weights and "
-            f"{last[BAYES]['test_drawn']:.1f} on the test set with drawn ones, the weights' KL "
-            f"{last[BAYES]['weight_kl_per_image']:.1f} per image and half of their standard "
-            f"deviations above {mine[BAYES]['median_weight_std']:.2f}."
+            f"{n_training:,} training digits: maximum likelihood {ends(mine[LIKELIHOOD])}, MAP "
+            f"{ends(mine[MAP])}, full Bayes {ends(mine[BAYES])} with the mean weights and "
+            f"{bayes['test_drawn']:.1f} on the test set with drawn ones, the weights' KL "
+            f"{bayes['weight_kl_per_image']:.1f} per image and half of their standard deviations "
+            f"above {mine[BAYES]['median_weight_std']:.2f}."
         )
-    return "Bound on the training and on the test set, nats per example. " + " ".join(sentences)
+    return (
+        "Bounds at the end on the training and on the test set, and in brackets the best that the "
+        "test set's was on the way; nats per example. " + " ".join(sentences)
+    )
 
 
-def pair(point):
-    return f"{point['train']:.1f} and {point['test']:.1f}"
+def ends(result):
+    last, best = result["points"][-1], max(point["test"] for point in result["points"])
+    return f"{last['train']:.1f} and {last['test']:.1f} ({best:.1f})"
 
 
 def draw(results, path):
@@ -145,7 +149,7 @@ def draw(results, path):
                 bounds = [point[key] for point in result["points"]]
                 label = f"{result['method']}, {name}"
                 axes.plot(thousands, bounds, line, color=COLOURS[result["method"]], label=label)
-                values += bounds[len(bounds) // 3 :]
+                values += bounds
         axes.set(title=f"{n_training:,} training digits", xlabel="training samples seen, thousands")
         axes.grid(alpha=0.3)
     margin = 0.05 * (max(values) - min(values))
@@ -153,22 +157,18 @@ def draw(results, path):
         ylabel="bound, nats per example", ylim=(min(values) - margin, max(values) + margin)
     )
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right center")
-    gains = {n: gain(results, n) for n in TRAINING_SETS}
+    smallest = {
+        result["method"]: result["points"][-1]
+        for result in results
+        if result["training_images"] == TRAINING_SETS[0]
+    }
     figure.suptitle(
-        "Test bound of full Bayes (mean weights), against maximum likelihood:\n"
-        + ", ".join(f"{value:+.1f} nats with {n:,} digits" for n, value in gains.items())
+        f"Test bounds at the end with {TRAINING_SETS[0]} digits: maximum likelihood "
+        f"{smallest[LIKELIHOOD]['test']:.1f}, MAP {smallest[MAP]['test']:.1f}, full Bayes "
+        f"{smallest[BAYES]['test']:.1f} with the mean weights,\n"
+        f"{smallest[BAYES]['test_drawn']:.1f} with drawn ones; nats per example"
     )
     figure.savefig(path, dpi=120)
-
-
-def gain(results, n_training):
-    """What full Bayes ends above maximum likelihood on the test set."""
-    test = {
-        result["method"]: result["points"][-1]["test"]
-        for result in results
-        if result["training_images"] == n_training
-    }
-    return test[BAYES] - test[LIKELIHOOD]
 
 
 if __name__ == "__main__":

@@ -7,15 +7,18 @@ busy all the time. So each runs in a process of its own, as many at once as ther
 import os
 import signal
 import time
-from multiprocessing import TimeoutError, get_context
+from multiprocessing import TimeoutError, active_children, get_context, parent_process
 from threading import RLock
 
+from experiment import cores
 from tqdm import tqdm
 
 from vae_np import datasets
+from vae_np.openblas import choose_kernels
 
 SECONDS_BETWEEN_LOOKS = 0.5
 SECONDS_BETWEEN_CHECKPOINTS = 30
+THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
 def side_by_side(function, tasks, args, total, data=("mnist",)):
@@ -36,15 +39,23 @@ def side_by_side(function, tasks, args, total, data=("mnist",)):
         All tasks' samples, for the progress bar.
     data : sequence of str
         The data sets that the tasks load; here they are downloaded, once.
+
+    Raises
+    ------
+    ChildProcessError
+        If a process was killed.
     """
     for name in data:
         datasets.load(name)
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when a process imports NumPy
+    for variable in THREADS:  # the processes read them, and the next line's, with their NumPy
+        os.environ.setdefault(variable, "1")
+    choose_kernels(modules=())
     context = get_context("spawn")
     done = context.Value("q", 0)
-    n_processes = 1 if args.device == "gpu" else min(os.cpu_count() or 1, len(tasks))
+    n_processes = 1 if args.device == "gpu" else min(cores(), len(tasks))
     bar = tqdm(total=total, unit="sample", unit_scale=True, disable=None, dynamic_ncols=True)
     with bar, context.Pool(n_processes, _start, (done,)) as pool:
+        workers = active_children()
         results = pool.imap(_work, [(function, task, args) for task in tasks])
         for _ in tasks:
             while True:
@@ -52,7 +63,12 @@ def side_by_side(function, tasks, args, total, data=("mnist",)):
                     result = results.next(SECONDS_BETWEEN_LOOKS)
                     break
                 except TimeoutError:
-                    bar.update(done.value - bar.n)
+                    bar.update(min(done.value, total) - bar.n)
+                    if not all(worker.is_alive() for worker in workers):
+                        raise ChildProcessError(
+                            "the process of a training was killed: is the memory full?"
+                        ) from None
+            bar.update(min(done.value, total) - bar.n)
             yield result
 
 
@@ -60,7 +76,7 @@ def _start(done):
     global _done
     _done = done
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it, and ends its processes
-    tqdm.set_lock(RLock())  # its own would be one more thing to share, and be left behind
+    tqdm.set_lock(RLock())  # its own is the system's, and a process that is ended leaves it behind
 
 
 def _work(call):
@@ -69,12 +85,14 @@ def _work(call):
 
 
 def _report(n):
+    if not parent_process().is_alive():
+        raise SystemExit  # nobody waits for it, and a second run may write to the same files
     with _done.get_lock():
         _done.value += n
 
 
 def fit_and_save(trainer, path, epochs, report, settings=None, evaluate=None, after_epoch=None):
-    """``trainer.fit``, with a checkpoint at ``path`` every half minute and at the end.
+    """``trainer.fit``, with a checkpoint at ``path`` about every half minute and at the end.
 
     Parameters
     ----------

@@ -21,13 +21,12 @@ from long_runs import fit_and_save, side_by_side
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 from paper_settings import (
-    BATCH_SIZE,
     COLOURS,
     HIDDEN,
     METHODS,
     NAMES,
-    STEP_SIZES,
-    first_steps,
+    choose_step_size,
+    late_bound,
     paper_networks,
     paper_trainer,
 )
@@ -73,21 +72,6 @@ def make_trainer(setting, images, step_size, args):
     return paper_trainer(setting.method, networks, images, step_size, args)
 
 
-def choose_step_size(setting, images, args):
-    """The step size with the best bound over the last quarter of the first steps."""
-    n_steps, bounds = first_steps(args), {}
-    images = images[: n_steps * BATCH_SIZE]
-    for step_size in STEP_SIZES:
-        trainer = make_trainer(setting, images, step_size, args)
-        try:
-            trainer.fit(math.ceil(n_steps / trainer.steps_per_epoch), progress=False)
-            late = trainer.record[-max(1, trainer.steps_per_epoch // 4) :]
-            bounds[step_size] = float((late[:, 0] - late[:, 1]).mean())
-        except DivergenceError:
-            bounds[step_size] = -math.inf
-    return max(bounds, key=bounds.get)
-
-
 def due(epoch):
     """Whether to evaluate after this epoch: evenly on a logarithmic axis."""
     k = round(POINTS_PER_DECADE * math.log10(epoch))
@@ -102,11 +86,16 @@ def learn(setting, args, report):
         about, _ = read_checkpoint(path)
         step_size = about["settings"]["step_size"]
     else:
-        step_size = choose_step_size(setting, data.train, args)
+        step_size = choose_step_size(
+            lambda images, step_size: make_trainer(setting, images, step_size, args),
+            late_bound,
+            data.train,
+            args,
+        )
     trainer = make_trainer(setting, data.train, step_size, args)
     if path.exists():
         trainer.load(path)
-    epochs = max(trainer.epoch, math.ceil(args.samples / len(data.train)))
+    epochs = math.ceil(args.samples / len(data.train))
 
     def evaluate():
         epoch = trainer.epoch + 1
@@ -128,7 +117,7 @@ def learn(setting, args, report):
             "kl": row["train_kl"],
         }
         for row in trainer.history
-        if "test_bound" in row
+        if "test_bound" in row and row["epoch"] <= epochs
     ]
     return {
         "data": setting.data,
@@ -149,7 +138,7 @@ def experiment(args):
         last = f"test bound {result['points'][-1]['test']:.1f}" if result["points"] else ""
         tqdm.write(f"{setting}, step size {result['step_size']:g}: {result['diverged'] or last}")
         draw(results, baselines, args.out / "paper_figure_2.png")
-    return {"settings": results, "without_latents": baselines}, describe(results, baselines)
+    return {"settings": results, "without_latents": baselines}, describe(results, baselines, args)
 
 
 def without_latents(name):
@@ -175,7 +164,7 @@ def ends(results):
     return {width: both for width, both in bounds.items() if len(both) == 2}
 
 
-def describe(results, baselines):
+def describe(results, baselines, args):
     bounds = ends(results)
     unused = [
         f"{NAMES[result['data']]} {result['latents']}"
@@ -195,7 +184,7 @@ def describe(results, baselines):
     )
     step_sizes = sorted({result["step_size"] for result in results})
     return (
-        f"After {results[0]['points'][-1]['samples']:,} training samples, AEVB's test bound is "
+        f"After {args.samples:,} training samples, AEVB's test bound is "
         f"above wake-sleep's in {len(bounds) - len(below)} of {len(bounds)} settings"
         f"{' (not: ' + ', '.join(below) + ')' if below else ''}. AEVB's and wake-sleep's, in nats "
         f"per example, by the number of latents: {leads}. On MNIST AEVB reaches "
@@ -213,7 +202,9 @@ def draw(results, baselines, path):
     rows = figure.subplots(2, 5)
     panels = dict(
         zip(
-            [(setting.data, setting.n_latent) for setting in SETTINGS[::2]], rows.flat, strict=False
+            [(setting.data, setting.n_latent) for setting in SETTINGS[:: len(METHODS)]],
+            rows.flat,
+            strict=False,
         )
     )
     rows[1, 4].set_axis_off()

@@ -25,8 +25,8 @@ from paper_settings import (
     BATCH_SIZE,
     COLOURS,
     METHODS,
-    STEP_SIZES,
-    first_steps,
+    choose_step_size,
+    late_bound,
     paper_networks,
     paper_trainer,
 )
@@ -34,7 +34,8 @@ from tqdm import tqdm
 
 from vae_np import VAE, Adagrad, datasets
 from vae_np.backend import Stream, array_module, random_generator, to_numpy
-from vae_np.bounds import log_mean_exp, log_mean_standard_error
+from vae_np.bounds import log_mean_exp
+from vae_np.checkpoints import CheckpointError
 from vae_np.distributions import standard_normal_log_prob
 from vae_np.evaluation import importance_sampled_log_likelihood
 from vae_np.inference.appendix_d import appendix_d
@@ -60,21 +61,24 @@ class Setting:
     def __str__(self):
         return f"{self.n_training:,} digits, {self.method}"
 
+    @property
+    def stem(self):
+        return f"{self.method}_{self.n_training}".replace(" ", "_")
 
-SETTINGS = [Setting(n, method) for method in COLOURS for n in TRAINING_SETS]
+
+SETTINGS = [Setting(n, method) for method in (*METHODS, "Monte Carlo EM") for n in TRAINING_SETS]
 
 
 def make_learner(setting, images, step_size, args):
-    """A `Trainer` or a `MonteCarloEM`, and the `VAE` that has its decoder."""
+    """A `Trainer` or a `MonteCarloEM`, and the `VAE` whose decoder learns."""
     networks = paper_networks("mnist", images.shape[1], HIDDEN, LATENT, args, init="paper")
     if setting.method in METHODS:
         trainer = paper_trainer(setting.method, networks, images, step_size, args)
         return trainer, trainer.model
     model = VAE(*networks)
-    optimizer = Adagrad([model.decoder.parameters], step_size)
     learner = MonteCarloEM(
         model.decoder,
-        optimizer,
+        Adagrad([model.decoder.parameters], step_size),
         model.as_pixels(images),
         batch_size=BATCH_SIZE,
         weight_prior=True,
@@ -83,21 +87,12 @@ def make_learner(setting, images, step_size, args):
     return learner, model
 
 
-def choose_step_size(setting, images, args):
-    """The step size that does best in the first steps: by the bound, or by log p(x, z)."""
-    n_steps, scores = first_steps(args), {}
-    images = images[: n_steps * BATCH_SIZE]
-    for step_size in STEP_SIZES:
-        learner, model = make_learner(setting, images, step_size, args)
-        try:
-            learner.fit(math.ceil(n_steps * BATCH_SIZE / len(images)), progress=False)
-        except ValueError:  # it diverged
-            continue
-        if setting.method in METHODS:
-            scores[step_size] = learner.history[-1]["train_bound"]
-        else:
-            scores[step_size] = float(log_joint(model.decoder, learner.x, learner.z).mean())
-    return max(scores, key=scores.get)
+def score(learner):
+    """How well the first steps went: the late bound, or log p(x, z) where there is no bound."""
+    if isinstance(learner, MonteCarloEM):
+        rows = slice(IMAGES)
+        return float(log_joint(learner.decoder, learner.x[rows], learner.z[rows]).mean())
+    return late_bound(learner)
 
 
 def log_likelihood(model, images, seed):
@@ -106,34 +101,38 @@ def log_likelihood(model, images, seed):
     The chains start at draws of the prior, chosen by their p(x|z), which needs no encoder.
     """
     x, xp = model.as_pixels(images), array_module(model.decoder.parameters.value)
-    generator = random_generator([seed, Stream.POSTERIOR], model.device)
+    generator = random_generator([seed, Stream.CHAIN_STARTS], model.device)
     points = generator.standard_normal((STARTS, LATENT), dtype=model.dtype)
     log_px_given_z = grid_log_joint(model, x, points) - standard_normal_log_prob(points)[:, None]
+    # The argmax of log weights plus Gumbel noise is a draw in proportion to the weights.
     gumbel = -xp.log(generator.standard_exponential((CHAINS, *log_px_given_z.shape)))
     initial = points[(log_px_given_z + gumbel).argmax(axis=1)]
     return appendix_d(model.decoder, x, initial, DRAWS, generator)
 
 
 def prior_sampled(model, images, n_samples, seed):
-    """log 1/K Σ p(x|z_k) of each image by K draws of the prior, the same for all; its error.
+    """log 1/K Σ p(x|z_k) of each image by K draws of the prior; (rounds, N), to be averaged.
 
     As log p(x|z) = a·x − Σ log(1 + exp(a)) for logits a, all pairs of a draw and an image are one
-    matrix product, so that K can be in the millions.
+    matrix product, so that K can be in the millions. All images share the draws: what the error of
+    their mean is only the spread between the rounds can say.
     """
-    x, xp = model.as_pixels(images), array_module(model.decoder.parameters.value)
+    x = model.as_pixels(images)
     generator = random_generator([seed, Stream.IMPORTANCE_NOISE], model.device)
-    log_sum = log_sum_of_squares = xp.full(len(x), -xp.inf)
-    for _ in range(-(-n_samples // STARTS)):
+    rounds = []
+    for _ in range(max(2, n_samples // STARTS)):
         z = generator.standard_normal((STARTS, LATENT), dtype=model.dtype)
         logits = model.decoder.forward(z).logits
         log_px = logits @ x.T - softplus(logits).sum(axis=1)[:, None]
-        log_px = log_px.astype(np.float64)
-        log_sum = xp.logaddexp(log_sum, log_mean_exp(log_px))
-        log_sum_of_squares = xp.logaddexp(log_sum_of_squares, log_mean_exp(2 * log_px))
-    n_rounds = -(-n_samples // STARTS)
-    ratio = to_numpy(xp.exp(log_sum_of_squares - 2 * log_sum)) / STARTS
-    error = log_mean_standard_error(ratio, n_rounds * STARTS)
-    return to_numpy(log_sum) - math.log(n_rounds), error
+        rounds.append(to_numpy(log_mean_exp(log_px.astype(np.float64))))
+    return np.stack(rounds)
+
+
+def mean_of_rounds(rounds):
+    """The images' mean log p(x) from the rounds of `prior_sampled`, and its standard error."""
+    value = log_mean_exp(rounds)
+    by_round = np.exp(rounds - value).mean(axis=1)  # p over its estimate, so that 1 is no error
+    return float(value.mean()), float(by_round.std(ddof=1) / math.sqrt(len(by_round)))
 
 
 def due(n_samples):
@@ -144,29 +143,39 @@ def due(n_samples):
 
 def learn(setting, args, report):
     """One curve, or the one that an earlier run has finished."""
-    path = args.out / f"{setting.method}_{setting.n_training}.json".replace(" ", "_")
-    identity = {"samples": args.samples, "seed": args.seed}
+    path = args.out / f"{setting.stem}.json"
+    identity = {"samples": args.samples, "seed": args.seed, "device": args.device}
     if path.exists():
         curve = json.loads(path.read_text(encoding="utf-8"))
-        if curve["identity"] == identity:
-            report(args.samples)
-            return curve
+        if curve["identity"] != identity:
+            raise CheckpointError(
+                f"{path} is of a run with {curve['identity']}, not {identity}: give the same "
+                "options, or another --out"
+            )
+        report(args.samples)
+        return curve
 
     data = datasets.load("mnist")
     train = data.train[: setting.n_training]
     n_images = min(IMAGES, math.ceil(args.samples / 10_000))
-    evaluated = np.concatenate([train[:n_images], data.test[:n_images]])
-    step_size = choose_step_size(setting, train, args)
+    parts = {"train": evenly(train, n_images), "test": evenly(data.test, n_images)}
+    step_size = choose_step_size(
+        lambda images, step_size: make_learner(setting, images, step_size, args)[0],
+        score,
+        train,
+        args,
+    )
     learner, model = make_learner(setting, train, step_size, args)
+    clock = time.perf_counter if args.device == "gpu" else time.process_time  # of a core
     epochs, seconds, points = math.ceil(args.samples / len(train)), 0, []
     for epoch in range(1, epochs + 1):
-        started = time.perf_counter()
+        started = clock()
         learner.fit(epoch, progress=False)
-        seconds += time.perf_counter() - started
+        seconds += clock() - started
         report(len(train))
         cut = setting.method not in METHODS and seconds > 60 * MINUTES_OF_MONTE_CARLO_EM
         if due(epoch * len(train)) or epoch == epochs or cut:
-            value, error = log_likelihood(model, evaluated, args.seed)
+            value, error = log_likelihood(model, np.concatenate(list(parts.values())), args.seed)
             point = {"samples": epoch * len(train), "seconds": seconds}
             points.append(point | summarize(value, error, n_images))
         if cut:
@@ -179,23 +188,42 @@ def learn(setting, args, report):
         "points": points,
     }
     if setting.method == "AEVB":
-        half_from_q = importance_sampled_log_likelihood(
-            model, evaluated, IMPORTANCE_SAMPLES, prior_share=0.5, seed=args.seed
-        )
-        from_prior = prior_sampled(model, evaluated, PRIOR_DRAWS * args.samples, args.seed)
-        curve["half_from_q"] = summarize(half_from_q.value, half_from_q.standard_error, n_images)
-        curve["from_prior"] = summarize(*from_prior, n_images)
-    path.write_text(json.dumps(curve), encoding="utf-8")
+        curve |= importance_sampled(model, parts, args)
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(curve), encoding="utf-8")
+    part.replace(path)  # whole or not at all
     return curve
 
 
+def evenly(images, count):
+    return images[:: len(images) // count][:count]
+
+
 def summarize(value, error, n_train):
-    """Means over the training and the test images, and their standard errors as estimates."""
+    """The means over the training and the test images, with two standard errors of each.
+
+    "error" is that of the estimates for these very images, "between_images" that of their choice.
+    """
     summary = {}
     for part, rows in (("train", slice(n_train)), ("test", slice(n_train, None))):
         summary[part] = float(value[rows].mean())
         summary[f"{part}_error"] = float(np.sqrt((error[rows] ** 2).sum()) / len(value[rows]))
+        summary[f"{part}_between_images"] = float(value[rows].std() / math.sqrt(len(value[rows])))
     return summary
+
+
+def importance_sampled(model, parts, args):
+    """log p(x) of the same images by draws of the prior, and by q(z|x) and the prior together."""
+    results = {"from_prior": {}, "half_from_q": {}}
+    for part, images in parts.items():
+        rounds = prior_sampled(model, images, PRIOR_DRAWS * args.samples, args.seed)
+        results["from_prior"][part], results["from_prior"][f"{part}_error"] = mean_of_rounds(rounds)
+        half_from_q = importance_sampled_log_likelihood(
+            model, images, IMPORTANCE_SAMPLES, prior_share=0.5, seed=args.seed
+        )
+        results["half_from_q"][part] = half_from_q.mean
+        results["half_from_q"][f"{part}_error"] = half_from_q.mean_standard_error
+    return results
 
 
 def experiment(args):
@@ -229,7 +257,9 @@ def describe(curves):
         + " On AEVB's final models, training and test images of each set, it is "
         + f"{differences(curves, 'from_prior')} nats above importance sampling from the prior, "
         + f"and {differences(curves, 'half_from_q')} above that with {IMPORTANCE_SAMPLES:,} "
-        + "samples, half of them from q(z|x)."
+        + "samples, half of them from q(z|x). Other images would move a mean by about "
+        + f"{max(curve['points'][-1]['test_between_images'] for curve in curves):.1f}; all curves "
+        + "are of the same ones."
     )
 
 

@@ -3,9 +3,8 @@
 Each model of MNIST is trained by AEVB. Then z is drawn from the prior, and what is shown is the
 mean of p(x|z), as in the paper.
 
-You will see the strokes get sharper as latents are added, and more draws that are no digit: with
-more latents the codes of the digits fill a smaller share of the prior. It saves twice a minute; the
-same --out goes on where it was.
+You will see the strokes get sharper as latents are added, and more draws that are no digit. It
+saves twice a minute; the same --out goes on where it was.
 """
 
 import sys

@@ -53,6 +53,13 @@ def test_experiment_runs_draws_and_reports(tmp_path, name):
 
 
 @pytest.mark.slow
+def test_demos_that_train_side_by_side_run_as_typed(tmp_path):
+    result = run(tmp_path, "full_bayes", "--samples", 1, "--out", "out")
+    assert result.stdout.strip().endswith("The picture and summary.json are in out")
+    assert (tmp_path / "out" / "full_bayes.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
 def test_the_gap_closes_at_the_maximum_likelihood_solution(tmp_path):
     run(tmp_path, "the_gap", "--out", "out")
     summary = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))

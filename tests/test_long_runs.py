@@ -1,5 +1,7 @@
 """Trainings side by side, in processes of their own."""
 
+import os
+import signal
 import subprocess
 import sys
 import types
@@ -29,6 +31,15 @@ def test_an_error_of_a_task_is_raised():
         list(long_runs.side_by_side(square, [13, 1], ARGS, total=14, data=()))
 
 
+def die(task, args, report):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_process_is_noticed():
+    with pytest.raises(ChildProcessError, match="process of a training was killed"):
+        list(long_runs.side_by_side(die, [1], ARGS, total=1, data=()))
+
+
 def test_a_training_is_saved_as_it_goes_and_at_the_end(images, tmp_path, monkeypatch):
     path, reports = tmp_path / "run.npz", []
     long_runs.fit_and_save(make_trainer(images), path, 2, reports.append, {"a": 1})
@@ -46,7 +57,7 @@ def test_a_training_is_saved_as_it_goes_and_at_the_end(images, tmp_path, monkeyp
 
 @pytest.mark.slow
 def test_ctrl_c_ends_the_processes_at_once(tmp_path):
-    """The second one too, and nothing is printed but one line."""
+    """Both processes end, and nothing but the script's one line is printed."""
     script = tmp_path / "sleepers.py"
     script.write_text(
         "import os, signal, sys, threading, time, types\n"

@@ -12,6 +12,7 @@ import paper_figure_2
 import paper_figure_3
 import paper_figure_4
 import paper_figure_5
+import paper_settings
 import pytest
 
 from vae_np import datasets
@@ -59,7 +60,7 @@ def test_figure_2_draws_reports_and_goes_on(monkeypatch, tmp_path):
     assert "of 3 settings" in findings
     for result in summary["settings"]:
         assert [point["samples"] for point in result["points"]] == [300, 600, 900]
-        assert result["step_size"] in paper_figure_2.STEP_SIZES
+        assert result["step_size"] in paper_settings.STEP_SIZES
         assert np.isfinite([point["test"] for point in result["points"]]).all()
     assert picture(tmp_path, "paper_figure_2")
 
@@ -79,14 +80,10 @@ def test_points_are_even_on_a_logarithmic_axis():
 
 @pytest.mark.parametrize("method", ["AEVB", "Monte Carlo EM"])
 def test_the_step_size_is_one_that_learns(method, monkeypatch, tmp_path):
-    figure = paper_figure_2 if method == "AEVB" else paper_figure_3
-    monkeypatch.setattr(figure, "STEP_SIZES", (1e-9, 0.02, 1e-8))
-    setting = {
-        paper_figure_2: paper_figure_2.Setting("mnist", 5, method),
-        paper_figure_3: paper_figure_3.Setting(300, method),
-    }[figure]
-    images = datasets.load("mnist").train
-    assert figure.choose_step_size(setting, images, options(tmp_path, 10_000)) == 0.02
+    monkeypatch.setattr(paper_settings, "STEP_SIZES", (1e-9, 0.02, 1e-8))
+    setting = paper_figure_3.Setting(300, method)
+    curve = paper_figure_3.learn(setting, options(tmp_path, 10_000), lambda n: None)
+    assert curve["step_size"] == 0.02
 
 
 def test_without_latents_a_decoder_can_have_the_pixels_means_and_variances():
@@ -128,6 +125,8 @@ def test_figure_3_compares_the_three_methods_and_keeps_finished_curves(
     monkeypatch.setattr(paper_figure_3, "choose_step_size", None)  # nothing is trained again
     again, _ = paper_figure_3.experiment(options(tmp_path, 10_000))
     assert again == json.loads(json.dumps(summary))
+    with pytest.raises(CheckpointError, match="give the same options, or another --out"):
+        paper_figure_3.experiment(options(tmp_path, 20_000))
 
 
 def test_figure_3_cuts_monte_carlo_em(small_figure_3, monkeypatch, tmp_path):

@@ -106,6 +106,7 @@ class Stream(IntEnum):
     PICTURES = 8
     POSTERIOR = 9
     DATA = 10
+    CHAIN_STARTS = 11
 
 
 def random_generator(seed, device="cpu"):

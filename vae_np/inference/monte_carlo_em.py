@@ -10,6 +10,7 @@ from tqdm import tqdm
 from vae_np.backend import Stream, array_module, device_of, random_generator, to_device
 from vae_np.checks import pixels, positive_number, whole_number
 from vae_np.inference.hmc import log_joint_and_gradient, transition
+from vae_np.training import DivergenceError
 
 ADAPTATION = 0.5  # of the step sizes' logarithms, per visit: θ moves, and the tuning never ends
 
@@ -95,7 +96,7 @@ class MonteCarloEM:
 
         Raises
         ------
-        ValueError
+        DivergenceError
             If a weight is no longer finite.
         """
         n = len(self.x)
@@ -119,7 +120,7 @@ class MonteCarloEM:
                     self.m_step(rows)
                     bar.update(len(rows))
                 if not array_module(self.x).isfinite(self.decoder.parameters.value).all():
-                    raise ValueError(
+                    raise DivergenceError(
                         f"a weight is not finite in epoch {self.epoch + 1}: training diverged; a "
                         f"learning rate below {self.optimizer.learning_rate:g} may help"
                     )
