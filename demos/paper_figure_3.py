@@ -105,7 +105,8 @@ def log_likelihood(model, images, seed):
     points = generator.standard_normal((STARTS, LATENT), dtype=model.dtype)
     log_px_given_z = grid_log_joint(model, x, points) - standard_normal_log_prob(points)[:, None]
     # The argmax of log weights plus Gumbel noise is a draw in proportion to the weights.
-    gumbel = -xp.log(generator.standard_exponential((CHAINS, *log_px_given_z.shape)))
+    uniform = generator.random((CHAINS, *log_px_given_z.shape))
+    gumbel = -xp.log(-xp.log(1 - uniform))
     initial = points[(log_px_given_z + gumbel).argmax(axis=1)]
     return appendix_d(model.decoder, x, initial, DRAWS, generator)
 

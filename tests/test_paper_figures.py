@@ -211,3 +211,22 @@ def test_best_model_goes_on_as_if_never_stopped(small_best_model, monkeypatch, t
     assert resumed["test_log_px"] == whole["test_log_px"]
     with pytest.raises(CheckpointError, match="of a run of 5 epochs, not 6"):
         best_model.learn(setting, options(tmp_path / "stopped", 1800), lambda n: None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("demo", "task"),
+    [
+        (best_model, best_model.SETTINGS[0]),
+        (full_bayes, full_bayes.Setting(100, "full Bayes")),
+        (paper_figure_2, paper_figure_2.SETTINGS[1]),
+        (paper_figure_3, paper_figure_3.Setting(300, "AEVB")),
+        (paper_figure_3, paper_figure_3.Setting(300, "Monte Carlo EM")),
+        (paper_figure_4, "frey"),
+        (paper_figure_5, 2),
+    ],
+)
+def test_they_learn_on_a_gpu(demo, task, gpu, small_best_model, tmp_path):
+    args = options(tmp_path, 600)
+    args.device = gpu
+    assert demo.learn(task, args, lambda n: None)
