@@ -58,9 +58,6 @@ class Setting:
     n_training: int
     method: str
 
-    def __str__(self):
-        return f"{self.n_training:,} digits, {self.method}"
-
     @property
     def stem(self):
         return f"{self.method}_{self.n_training}".replace(" ", "_")
