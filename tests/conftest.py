@@ -1,4 +1,5 @@
 import importlib.util
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,9 @@ import stand_in_cupy
 
 from vae_np import VAE, Adam, BernoulliDecoder, GaussianDecoder, GaussianEncoder, Trainer
 from vae_np.backend import device_module
+
+# A shell's background job ignores Ctrl-C, and so would the processes that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 DEMOS = Path(__file__).parent.parent / "demos"
 PIXELS, LATENT, STD = 5, 2, 0.6  # of the linear-Gaussian model

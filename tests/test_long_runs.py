@@ -66,8 +66,6 @@ def test_ctrl_c_ends_the_processes_at_once(tmp_path):
         "def sleep(task, args, report):\n"
         "    time.sleep(60)\n"
         "if __name__ == '__main__':\n"
-        # A shell's background job would ignore it.
-        "    signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "    threading.Timer(3, os.killpg, (0, signal.SIGINT)).start()\n"
         "    try:\n"
         "        list(side_by_side(sleep, [1, 2], types.SimpleNamespace(device='cpu'), 2, ()))\n"
