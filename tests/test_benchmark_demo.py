@@ -4,6 +4,7 @@ import importlib.util
 
 import benchmark
 import pytest
+from experiment import machine
 
 
 def test_benchmark_measures_and_reports(tmp_path, capsys):
@@ -26,9 +27,7 @@ def test_benchmark_measures_and_reports(tmp_path, capsys):
     }
     scale = {"us_per_example": 75.0, "us_in_products": 25.0, "share_in_products": 1 / 3}
     result = {
-        "processor": benchmark.processor(),
-        "cores": 2,
-        "date": "2026-01-01",
+        **machine(),
         "compare": {"rows": [{"peer": n, **row} for n in names], "share_in_products": 0.5},
         "scale": [{"batch": b, "width": 500, **scale} for b in (20, 100)],
     }
