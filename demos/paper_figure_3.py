@@ -109,11 +109,11 @@ def log_likelihood(model, images, seed):
 
 
 def prior_sampled(model, images, n_samples, seed):
-    """log 1/K Σ p(x|z_k) of each image by K draws of the prior; (rounds, N), to be averaged.
+    """The images' mean of log 1/K Σ p(x|z_k) by K draws of the prior, and its standard error.
 
     As log p(x|z) = a·x − Σ log(1 + exp(a)) for logits a, all pairs of a draw and an image are one
-    matrix product, so that K can be in the millions. All images share the draws: what the error of
-    their mean is only the spread between the rounds can say.
+    matrix product, so that K can be in the millions. All images share the draws: only the spread
+    between rounds of draws says what the error of the mean is.
     """
     x = model.as_pixels(images)
     generator = random_generator([seed, Stream.IMPORTANCE_NOISE], model.device)
@@ -123,14 +123,9 @@ def prior_sampled(model, images, n_samples, seed):
         logits = model.decoder.forward(z).logits
         log_px = logits @ x.T - softplus(logits).sum(axis=1)[:, None]
         rounds.append(to_numpy(log_mean_exp(log_px.astype(np.float64))))
-    return np.stack(rounds)
-
-
-def mean_of_rounds(rounds):
-    """The images' mean log p(x) from the rounds of `prior_sampled`, and its standard error."""
-    value = log_mean_exp(rounds)
+    value = log_mean_exp(np.stack(rounds))
     by_round = np.exp(rounds - value).mean(axis=1)  # p over its estimate, so that 1 is no error
-    return float(value.mean()), float(by_round.std(ddof=1) / math.sqrt(len(by_round)))
+    return float(value.mean()), float(by_round.std(ddof=1) / math.sqrt(len(rounds)))
 
 
 def due(n_samples):
@@ -214,13 +209,13 @@ def importance_sampled(model, parts, args):
     """log p(x) of the same images by draws of the prior, and by q(z|x) and the prior together."""
     results = {"from_prior": {}, "half_from_q": {}}
     for part, images in parts.items():
-        rounds = prior_sampled(model, images, PRIOR_DRAWS * args.samples, args.seed)
-        results["from_prior"][part], results["from_prior"][f"{part}_error"] = mean_of_rounds(rounds)
+        value, error = prior_sampled(model, images, PRIOR_DRAWS * args.samples, args.seed)
+        results["from_prior"] |= {part: value, f"{part}_error": error}
         half_from_q = importance_sampled_log_likelihood(
             model, images, IMPORTANCE_SAMPLES, prior_share=0.5, seed=args.seed
         )
-        results["half_from_q"][part] = half_from_q.mean
-        results["half_from_q"][f"{part}_error"] = half_from_q.mean_standard_error
+        error = half_from_q.mean_standard_error
+        results["half_from_q"] |= {part: half_from_q.mean, f"{part}_error": error}
     return results
 
 
