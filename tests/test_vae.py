@@ -154,6 +154,22 @@ def test_fixed_noise_is_no_parameter(rng):
     assert learned.parameters.value[-1] == pytest.approx(2 * np.log(0.2))
 
 
+@pytest.mark.parametrize("activation", ["tanh", "relu", "softplus"])
+@pytest.mark.parametrize("decoder", ["bernoulli", "fixed", "learned", "per-output"])
+def test_backward_to_input_returns_the_same_dz_and_leaves_the_gradient(rng, decoder, activation):
+    more = {"activation": activation, "dtype": np.float64}
+    if decoder == "bernoulli":
+        decoder = BernoulliDecoder(2, [4, 3], 5, **more)
+    else:
+        decoder = GaussianDecoder(2, [4, 3], 5, noise=decoder, squash=True, **more)
+    p = decoder.forward(rng.standard_normal((2, 6, 2)))
+    dp = p.log_prob_backward(rng.random((6, 5)), rng.random((2, 6)))
+    dz = decoder.backward(*dp)
+    decoder.parameters.grad[:] = 7
+    np.testing.assert_array_equal(decoder.backward_to_input(*dp), dz)
+    assert (decoder.parameters.grad == 7).all()
+
+
 @pytest.mark.parametrize("squash", [False, True])
 def test_a_decoder_can_start_at_the_mean_image(rng, squash):
     image = np.linspace(0.1, 0.9, 6)

@@ -94,7 +94,11 @@ class Linear:
         x_rows, dy_rows = self.x.reshape(-1, self.n_in), dy.reshape(-1, self.n_out)
         xp.matmul(x_rows.T, dy_rows, out=self.dweight)
         xp.sum(dy_rows, axis=0, out=self.dbias)
-        return dy @ self.weight.T if self.input_gradient else None
+        return self.backward_to_input(dy) if self.input_gradient else None
+
+    def backward_to_input(self, dy):
+        """dx alone, where the weights are held: it spares the product that dW takes."""
+        return dy @ self.weight.T
 
 
 class Tanh:
@@ -188,6 +192,12 @@ class Sequential:
         """The chain rule, from the last layer to the first."""
         for layer in reversed(self.layers):
             dy = layer.backward(dy)
+        return dy
+
+    def backward_to_input(self, dy):
+        """The same without the gradients of the weights, which stay as they are."""
+        for layer in reversed(self.layers):
+            dy = layer.backward_to_input(dy) if isinstance(layer, Linear) else layer.backward(dy)
         return dy
 
 

@@ -150,6 +150,10 @@ class BernoulliDecoder:
         """Fill θ's gradient and return dz."""
         return self.network.backward(dlogits)
 
+    def backward_to_input(self, dlogits):
+        """Return dz alone; θ's gradient stays as it is."""
+        return self.network.backward_to_input(dlogits)
+
 
 class GaussianDecoder:
     """p_θ(x|z) = N(x; mean(z), diag(σ²)) (appendix C.2).
@@ -225,13 +229,18 @@ class GaussianDecoder:
 
     def backward(self, dmean, dlog_var):
         """Fill θ's gradient and return dz."""
-        if self.squash:
-            dmean = self.squash.backward(dmean)
-        if self.noise == "per-output":
-            return self.network.backward(_joined(dmean, dlog_var))
         if self.noise == "learned":
             self.dlog_var[...] = dlog_var
-        return self.network.backward(dmean)
+        return self.network.backward(self._doutputs(dmean, dlog_var))
+
+    def backward_to_input(self, dmean, dlog_var):
+        """Return dz alone; θ's gradient stays as it is."""
+        return self.network.backward_to_input(self._doutputs(dmean, dlog_var))
+
+    def _doutputs(self, dmean, dlog_var):
+        if self.squash:
+            dmean = self.squash.backward(dmean)
+        return _joined(dmean, dlog_var) if self.noise == "per-output" else dmean
 
 
 def _halves(outputs):

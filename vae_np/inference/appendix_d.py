@@ -19,7 +19,6 @@ def appendix_d(decoder, x, initial, n_draws, generator):
     Parameters
     ----------
     decoder : BernoulliDecoder or GaussianDecoder
-        Its gradient vector is overwritten.
     x : (N, D) array
         Pixels, as `VAE.as_pixels` makes them.
     initial : (C, N, Z) array

@@ -40,14 +40,11 @@ def log_joint(decoder, x, z):
 
 
 def log_joint_and_gradient(decoder, x, z):
-    """log p(x, z), (..., N), and its derivative with respect to z, (..., N, Z): ∇ log p(z|x).
-
-    It goes through ``decoder.backward``, and so overwrites the gradient of θ.
-    """
+    """log p(x, z), (..., N), and its derivative with respect to z, (..., N, Z): ∇ log p(z|x)."""
     p = decoder.forward(z)
     log_px = p.log_prob(x)
     each = array_module(z).ones(log_px.shape, dtype=z.dtype)
-    dz = decoder.backward(*p.log_prob_backward(x, each))
+    dz = decoder.backward_to_input(*p.log_prob_backward(x, each))
     dz = dz + standard_normal_log_prob_backward(z, each)
     return log_px + standard_normal_log_prob(z), dz
 
@@ -123,7 +120,6 @@ def sample_posterior(
     Parameters
     ----------
     decoder : BernoulliDecoder or GaussianDecoder
-        Its gradient vector is overwritten.
     x : (N, D) array
         Pixels, as `VAE.as_pixels` makes them.
     n_draws : int

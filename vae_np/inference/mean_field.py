@@ -23,7 +23,7 @@ def bound_and_gradient(parameters, decoder, x, noise):
     parameters : ParameterVector
         Of "mean" and "log_var", (N, Z) each: the variational parameters.
     decoder : BernoulliDecoder or GaussianDecoder
-        Held fixed; its gradient vector is overwritten.
+        Held fixed.
     x : (N, D) array
     noise : (L, N, Z) array
 
@@ -37,7 +37,7 @@ def bound_and_gradient(parameters, decoder, x, noise):
     p = decoder.forward(z)
     upstream = array_module(x).full(len(x), -1, dtype=x.dtype)
     dp, (dmean_kl, dlog_var_kl), _ = sgvb_b_backward(x, q, p, z, upstream)
-    dmean, dlog_var = q.sample_backward(noise, decoder.backward(*dp))
+    dmean, dlog_var = q.sample_backward(noise, decoder.backward_to_input(*dp))
     gradient["mean"][...] = dmean + dmean_kl
     gradient["log_var"][...] = dlog_var + dlog_var_kl
     return sgvb_b(x, q, p)
@@ -51,7 +51,7 @@ def fit(
     Parameters
     ----------
     decoder : BernoulliDecoder or GaussianDecoder
-        Held fixed; its gradient vector is overwritten.
+        Held fixed.
     x : (N, D) array
         Pixels, as `VAE.as_pixels` makes them.
     initial : DiagonalGaussian
