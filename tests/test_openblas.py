@@ -20,7 +20,7 @@ ZEN_5 = f"vendor_id\t: AuthenticAMD\ncpu family\t: 26\nflags\t\t: fpu avx2 {AVX5
         (ZEN_5 + "\n" + ZEN_5.replace("avx512_bf16", ""), "COOPERLAKE"),  # the first core speaks
         (ZEN_5.replace(" avx512_bf16", ""), "SKYLAKEX"),
         (ZEN_5.replace(" avx512vl", ""), None),
-        (ZEN_5.replace(AVX512, ""), None),  # Zen 3
+        (ZEN_5.replace(": 26", ": 25"), None),  # Zen 4, which OpenBLAS knows
         (ZEN_5.replace("AuthenticAMD", "GenuineIntel"), None),  # OpenBLAS knows Intel's
         ("", None),
         ("Processor: ARMv8\nFeatures: asimd\n", None),

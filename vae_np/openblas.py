@@ -1,8 +1,8 @@
-"""AVX-512 matrix products on AMD's Zen 4 and Zen 5: one environment variable, set before NumPy.
+"""AVX-512 matrix products on AMD's Zen 5: one environment variable, set before NumPy.
 
-NumPy's matrix products are OpenBLAS's, which chooses its kernels by the processor's name when it is
-loaded. Releases that do not know these processors take them for a Haswell and use AVX2 kernels,
-which are half as wide. ``demos/benchmark.py`` measures both.
+NumPy's matrix products are OpenBLAS's, which chooses its kernels by the processor's family when it
+is loaded. Releases that do not know Zen 5 take it for a Haswell and use AVX2 kernels, half as wide;
+Zen 4 they know. ``demos/benchmark.py`` measures both choices.
 """
 
 import os
@@ -12,6 +12,7 @@ from pathlib import Path
 
 CORE_TYPE = "OPENBLAS_CORETYPE"  # OpenBLAS reads this one
 SWITCH = "VAE_NP_OPENBLAS"  # "default" leaves the choice to OpenBLAS
+ZEN_5 = 26  # its "cpu family"
 SKYLAKEX_NEEDS = {"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"}
 
 
@@ -39,7 +40,7 @@ def missed_core_type():
 
 
 def avx512_core_type(cpuinfo):
-    """The OpenBLAS core type for an AMD processor with AVX-512; None for any other.
+    """The OpenBLAS core type for an AMD processor from Zen 5 on with AVX-512; None for any other.
 
     Parameters
     ----------
@@ -51,6 +52,7 @@ def avx512_core_type(cpuinfo):
         name, _, value = line.partition(":")
         first.setdefault(name.strip(), value.strip())
     flags = set(first.get("flags", "").split())
-    if first.get("vendor_id") != "AuthenticAMD" or not flags >= SKYLAKEX_NEEDS:
+    overlooked = first.get("vendor_id") == "AuthenticAMD" and int(first["cpu family"]) >= ZEN_5
+    if not overlooked or not flags >= SKYLAKEX_NEEDS:
         return None
     return "COOPERLAKE" if "avx512_bf16" in flags else "SKYLAKEX"
