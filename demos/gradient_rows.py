@@ -235,7 +235,7 @@ def learning_checks(rng):
 
     em = MonteCarloEM(decoder, Adam([decoder.parameters]), x, weight_prior=True)
     z, theta = rng.standard_normal((4, 3)), decoder.parameters.value
-    em.gradient(x, z)
+    em.fill_gradient(x, z)
     yield from parameter_checks(
         "Monte Carlo EM",
         decoder.parameters,

@@ -13,6 +13,7 @@ from vae_np.evaluation import (
     prior_sampled_log_likelihood,
     reciprocal_log_likelihood,
 )
+from vae_np.inference import appendix_d
 
 
 def test_evaluated_bound_approaches_the_exact_one(linear, rng):
@@ -131,6 +132,20 @@ def test_appendix_d_approaches_log_px(linear, rng):
     assert estimate.standard_error.max() < 0.02
 
 
+def test_appendix_d_wants_chains_that_move(linear, rng, monkeypatch):
+    """Frozen, they would fit a Gaussian to where they started, which says nothing of p(z|x)."""
+    sample = appendix_d.sample_posterior
+
+    def second_image_frozen(*arguments):
+        draws = sample(*arguments)
+        draws.z[:, :, 1] = draws.z[0, :, 1]
+        return draws
+
+    monkeypatch.setattr(appendix_d, "sample_posterior", second_image_frozen)
+    with pytest.raises(ValueError, match="the HMC chains of image 1 never moved"):
+        reciprocal_log_likelihood(linear, rng.standard_normal((3, PIXELS)), 100)
+
+
 @pytest.mark.parametrize("decoder", ["bernoulli", "per-output"])
 @pytest.mark.parametrize("latent", [1, 2])
 def test_every_estimate_agrees_with_the_grid(rng, decoder, latent):
@@ -186,8 +201,9 @@ def test_bad_requests_are_refused(linear, rng):
         grid_log_likelihood(linear, x, spacing=3, limit=2)
     with pytest.raises(ValueError, match="n_samples must be at least 10 a latent, 20, got 19"):
         reciprocal_log_likelihood(linear, x, 19)
-    with pytest.raises(ValueError, match=r"prior_share must lie in \[0, 1\], got 1.5"):
-        importance_sampled_log_likelihood(linear, x, 5, prior_share=1.5)
+    for share in (1.5, "1"):
+        with pytest.raises(ValueError, match=r"prior_share must lie in \[0, 1\], got '?1"):
+            importance_sampled_log_likelihood(linear, x, 5, prior_share=share)
     with pytest.raises(ValueError, match=r"prior_share 0\.1 of 4 samples leaves none"):
         importance_sampled_log_likelihood(linear, x, 4, prior_share=0.1)
     with pytest.raises(ValueError, match="binary images, which need a Bernoulli decoder"):

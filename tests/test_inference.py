@@ -31,6 +31,15 @@ def test_linear_gaussian_closed_forms(linear, rng):
     )
 
 
+def test_one_log_var_for_all_latents_is_as_many_equal_ones(linear, rng):
+    x, mean = rng.standard_normal((4, PIXELS)), rng.standard_normal((4, LATENT))
+    one, many = (DiagonalGaussian(mean, np.full(s, -0.7)) for s in ((), mean.shape))
+    for function in (linear_gaussian.kl_to_posterior, linear_gaussian.expected_bound):
+        np.testing.assert_allclose(
+            function(one, linear.decoder, x), function(many, linear.decoder, x)
+        )
+
+
 def test_mean_field_closed_form_is_the_best_factorized_q(linear, rng):
     x = rng.standard_normal((7, PIXELS))
     q = linear_gaussian.mean_field(linear.decoder, x)
@@ -73,6 +82,10 @@ def test_maximum_likelihood_is_a_maximum(rng):
         linear_gaussian.maximum_likelihood(x, 5)
     with pytest.raises(ValueError, match="n_latent must be at most 1 for 3 examples"):
         linear_gaussian.maximum_likelihood(x[:3], 2)
+    flat = rng.standard_normal((60, 2)) @ rng.standard_normal((2, PIXELS))
+    for n_latent in (2, 3):
+        with pytest.raises(ValueError, match=f"{n_latent} dimensions hold all the data"):
+            linear_gaussian.maximum_likelihood(flat, n_latent)
 
 
 @pytest.mark.parametrize("decoder", ["bernoulli", "per-output"])
@@ -97,6 +110,17 @@ def test_closed_forms_refuse_data_that_do_not_fit(linear, rng):
 
 
 # Hamiltonian Monte Carlo
+
+
+def test_hmc_refuses_pixels_that_the_decoder_does_not_model(rng):
+    with pytest.raises(ValueError, match=r"x must lie in \[0, 1\] for this decoder, got .* to 255"):
+        sample_posterior(
+            make_model().decoder,
+            np.linspace(0, 255, 12, dtype=np.float32).reshape(2, 6),
+            n_draws=2,
+            generator=rng,
+            initial=np.zeros((2, 3)),
+        )
 
 
 def test_hmc_recovers_the_posteriors_mean_and_covariance(linear, rng):

@@ -23,6 +23,7 @@ ZEN_5 = f"vendor_id\t: AuthenticAMD\ncpu family\t: 26\nflags\t\t: fpu avx2 {AVX5
         (ZEN_5.replace(": 26", ": 25"), None),  # Zen 4, which OpenBLAS knows
         (ZEN_5.replace("AuthenticAMD", "GenuineIntel"), None),  # OpenBLAS knows Intel's
         ("", None),
+        ("vendor_id\t: AuthenticAMD\n", None),
         ("Processor: ARMv8\nFeatures: asimd\n", None),
     ],
 )

@@ -149,7 +149,7 @@ def test_bad_arguments_are_refused(rng):
     for kind in (WakeSleepVAE(model.encoder, decoder), FullBayesVAE(model.encoder, decoder, 4)):
         with pytest.raises(ValueError, match="arrays that draw_noise returns, got one"):
             kind.bound_and_gradient(x, np.zeros((1, 4, 3)))
-        with pytest.raises(ValueError, match=r"noise must have shape \(L, 4, 3\), got tuple"):
+        with pytest.raises(ValueError, match=r"noise must have shape .*, got tuple"):
             kind.bound(x, kind.draw_noise(rng, 1, 4))
     bayes = FullBayesVAE(model.encoder, decoder, 4)
     with pytest.raises(ValueError, match="log_prior_scale must be 0"):

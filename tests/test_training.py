@@ -145,9 +145,18 @@ def test_divergence_names_the_step_and_leaves_the_checkpoint(images, tmp_path):
 
 def test_divergence_after_the_last_step_shows_in_the_evaluation(images):
     trainer = make_trainer(images[:10], SGD, 1e30)
-    with pytest.raises(DivergenceError, match=r"step 1 \(epoch 1\)"):
+    with pytest.raises(DivergenceError, match=r"test_bound is not finite at step 1 \(epoch 1\)"):
         trainer.fit(1, lambda: {"test_bound": float("nan")}, progress=False)
     assert trainer.history == []
+
+
+def test_what_evaluate_returns_can_be_saved(images, tmp_path):
+    trainer = make_trainer(images)
+    trainer.fit(1, lambda: {"test_bound": np.float32(0.5)}, progress=False)
+    trainer.save(tmp_path / "c.npz")
+    again = make_trainer(images)
+    again.load(tmp_path / "c.npz")
+    assert again.history[0]["test_bound"] == 0.5
 
 
 def test_weight_prior_pulls_the_decoder_alone(images):
@@ -206,12 +215,20 @@ def test_ignored_interrupts_stay_ignored(images, monkeypatch):
     [
         ({"batch_size": 0}, "batch_size must be a whole number ≥ 1, got 0"),
         ({"n_draws": 1.5}, "n_draws must be a whole number ≥ 1, got 1.5"),
+        ({"seed": -1}, "seed must be a whole number ≥ 0, got -1"),
+        ({"seed": 1.9}, "seed must be a whole number ≥ 0, got 1.9"),
     ],
 )
 def test_bad_settings(images, settings, message):
     model = make_model()
     with pytest.raises(ValueError, match=message):
         Trainer(model, Adam(model.parameters), images, **settings)
+
+
+@pytest.mark.parametrize("epochs", [-1, 1.5, float("nan")])
+def test_epochs_must_be_whole(images, epochs):
+    with pytest.raises(ValueError, match=f"epochs must be a whole number ≥ 0, got {epochs}"):
+        make_trainer(images).fit(epochs, progress=False)
 
 
 def test_binarize_needs_a_bernoulli_decoder(images):

@@ -71,11 +71,13 @@ def test_no_kl_in_the_loss_leaves_an_autoencoder(rng):
         (np.zeros((4, 5)), r"images must have shape \(N, 6\) with N ≥ 1, got \(4, 5\)"),
         (np.zeros((0, 6)), r"got \(0, 6\)"),
         (np.zeros(6), r"got \(6,\)"),
-        (np.full((4, 6), 1.5), r"must lie in \[0, 1\] for a Bernoulli decoder, got 1.5 to 1.5"),
+        (np.full((4, 6), 1.5), r"must lie in \[0, 1\] for this decoder, got 1.5 to 1.5"),
+        (np.full((4, 6), 1.0000001, np.float32), r"got 1.0000001\d* to"),
         (np.full((4, 6), -0.1), r"got -0.1 to -0.1"),
         (np.full((4, 6), np.nan), "must be finite"),
         (np.full((4, 6), np.inf), "must be finite"),
         (np.zeros((4, 6), int), "must be uint8 or float, got int64"),
+        ([[0.5] * 6], r"images must have shape .*, got list"),
     ],
 )
 def test_bad_images(images, message):
@@ -89,12 +91,25 @@ def test_a_gaussian_decoder_takes_pixels_outside_the_unit_interval():
         make_model("per-output").encode(np.full((4, 6), np.inf))
 
 
-@pytest.mark.parametrize("shape", [(4, 3), (2, 5, 3), (1, 4, 2)])
+@pytest.mark.parametrize("shape", [(4, 3), (2, 5, 3), (1, 4, 2), (0, 4, 3)])
 def test_bad_noise(rng, shape):
     model, x = make_model(), rng.random((4, 6), dtype=np.float32)
     for method in (model.bound, model.bound_and_gradient):
-        with pytest.raises(ValueError, match=r"noise must have shape \(L, 4, 3\), got"):
+        with pytest.raises(ValueError, match=r"noise must have shape \(L, 4, 3\) with L ≥ 1, got"):
             method(x, rng.standard_normal(shape, dtype=np.float32))
+
+
+def test_a_step_wants_the_models_dtype(rng):
+    model, x = make_model(), rng.random((4, 6), dtype=np.float32)
+    noise = model.draw_noise(rng, 1, 4)
+    model.bound_and_gradient(x, noise)
+    for method in (model.bound, model.bound_and_gradient):
+        with pytest.raises(ValueError, match="x must be float32 as the model is, got uint8"):
+            method((255 * x).astype(np.uint8), noise)
+        with pytest.raises(ValueError, match="noise must be float32 as the model is, got float64"):
+            method(x, noise.astype(np.float64))
+        with pytest.raises(ValueError, match=r"x must have shape \(N, 6\)"):
+            method(x[:, :5], noise)
 
 
 def test_bad_latents(rng):
@@ -123,7 +138,11 @@ def test_bad_latents(rng):
         (lambda: GaussianDecoder(3, [5], 6, noise="loud"), "noise must be one of"),
         (lambda: GaussianDecoder(3, [5], 6, noise="fixed", std=0.0), "std must be"),
         (lambda: GaussianDecoder(3, [5], 6, noise="per-output", std=0.2), "std is for noise"),
-        (lambda: make_model().decoder.start_at(np.full(6, 128)), r"values in \[0, 1\]"),
+        (lambda: GaussianEncoder(6, 5, 3), r"hidden must be a list of widths .*, got 5"),
+        (
+            lambda: make_model().decoder.start_at(np.full(6, 128)),
+            r"mean_image must lie in \[0, 1\] for this decoder, got 128.0 to 128.0",
+        ),
         (lambda: make_model().decoder.start_at(np.zeros(5)), r"must have shape \(6,\).*\(5,\)"),
     ],
 )
@@ -168,6 +187,14 @@ def test_backward_to_input_returns_the_same_dz_and_leaves_the_gradient(rng, deco
     decoder.parameters.grad[:] = 7
     np.testing.assert_array_equal(decoder.backward_to_input(*dp), dz)
     assert (decoder.parameters.grad == 7).all()
+
+
+def test_a_gaussian_mean_that_is_not_squashed_may_start_anywhere():
+    decoder = GaussianDecoder(2, [4], 6)
+    decoder.start_at(np.full(6, -3.0))
+    np.testing.assert_array_equal(decoder.network.layers[-1].bias[:6], -3)
+    with pytest.raises(ValueError, match=r"mean_image must lie in \[0, 1\]"):
+        GaussianDecoder(2, [4], 6, squash=True).start_at(np.full(6, -3.0))
 
 
 @pytest.mark.parametrize("squash", [False, True])

@@ -1,4 +1,4 @@
-"""Lower bounds on log p(x), per example and in nats, and their gradients.
+"""Estimates of lower bounds on log p(x), per example and in nats, and their gradients.
 
 All take the data x, q(z|x), draws z = q.sample(noise) and p(x|z) there, and estimate with L draws:
 
@@ -6,6 +6,7 @@ All take the data x, q(z|x), draws z = q.sample(noise) and p(x|z) there, and est
 - SGVB-A:              mean log w         with w = p(x|z) p(z) / q(z|x)
 - importance-weighted: log mean w
 
+The bound is the expectation over the draws; one estimate may lie above log p(x).
 The noise came from the caller, so the same noise gives the same bound on every device, and finite
 differences of a bound are exact.
 """
@@ -21,7 +22,7 @@ from vae_np.distributions import standard_normal_log_prob, standard_normal_log_p
 
 @dataclass(frozen=True, eq=False)
 class Bound:
-    """A lower bound on log p(x), split as reconstruction − KL.
+    """An estimate of a lower bound on log p(x), split as reconstruction − KL.
 
     Attributes
     ----------
@@ -36,7 +37,7 @@ class Bound:
 
     @property
     def value(self):
-        """The bound itself, nats: (N,), or one number where the terms are means."""
+        """reconstruction − KL, nats: (N,), or one number where the terms are means."""
         return self.reconstruction - self.kl
 
 
@@ -93,8 +94,7 @@ def sgvb_a(x, q, p, z):
     It needs no closed form: ``kl`` is an estimate too. Its gradient has more variance for that,
     above all while q is near the prior; its value need not (``demos/two_estimators.py``).
     """
-    log_ratio = q.log_prob(z) - standard_normal_log_prob(z)
-    return Bound(reconstruction=p.log_prob(x).mean(axis=0), kl=log_ratio.mean(axis=0))
+    return Bound(reconstruction=p.log_prob(x).mean(axis=0), kl=log_ratio(q, z).mean(axis=0))
 
 
 def sgvb_a_backward(x, q, p, z, upstream):
@@ -107,12 +107,13 @@ def sgvb_a_backward(x, q, p, z, upstream):
 def importance_weighted(x, q, p, z):
     """The importance-weighted bound log 1/K Σ w_k of K = L draws (1509.00519, eq. 8).
 
-    It rises with K, from SGVB-A at K = 1 to log p(x). Its ``reconstruction`` is the average of
-    log p(x|z) in which each draw counts by its share of Σ w; its ``kl`` is what is left, and not
-    the KL of q.
+    Its expectation rises with K, from SGVB-A's at K = 1 to log p(x). Its ``reconstruction`` is the
+    average of log p(x|z) in which each draw counts by its share of Σ w; its ``kl`` is what is left,
+    and not the KL of q.
     """
-    log_w = log_weight(x, q, p, z)
-    reconstruction = (shares(log_w) * p.log_prob(x)).sum(axis=0)
+    log_px = p.log_prob(x)
+    log_w = log_px - log_ratio(q, z)
+    reconstruction = (shares(log_w) * log_px).sum(axis=0)
     return Bound(reconstruction, reconstruction - log_mean_exp(log_w))
 
 
@@ -121,9 +122,14 @@ def importance_weighted_backward(x, q, p, z, upstream):
     return log_weight_backward(x, q, p, z, shares(log_weight(x, q, p, z)) * upstream)
 
 
+def log_ratio(q, z):
+    """log q(z|x) − log p(z), whose mean over draws from q is the KL; (L, N), nats."""
+    return q.log_prob(z) - standard_normal_log_prob(z)
+
+
 def log_weight(x, q, p, z):
     """log w = log p(x|z) + log p(z) − log q(z|x); (L, N), nats."""
-    return p.log_prob(x) + standard_normal_log_prob(z) - q.log_prob(z)
+    return p.log_prob(x) - log_ratio(q, z)
 
 
 def log_weight_backward(x, q, p, z, upstream):
@@ -135,16 +141,22 @@ def log_weight_backward(x, q, p, z, upstream):
     return dp, dq, dz
 
 
+def log_sum_exp(log_w):
+    """log Σ exp(log_w) along the first axis, without overflow."""
+    xp, largest = array_module(log_w), log_w.max(axis=0)
+    return largest + xp.log(xp.exp(log_w - largest).sum(axis=0))
+
+
 def log_mean_exp(log_w):
     """log 1/K Σ exp(log_w) along the first axis, without overflow."""
-    xp, largest = array_module(log_w), log_w.max(axis=0)
-    return largest + xp.log(xp.exp(log_w - largest).sum(axis=0)) - math.log(len(log_w))
+    return log_sum_exp(log_w) - math.log(len(log_w))
 
 
 def log_mean_standard_error(ratio, n):
-    """The standard error of log 1/n Σ w, from ratio = Σ w² / (Σ w)², NumPy: std(w) / (√n mean w).
+    """The standard error of log 1/n Σ w: std(w) / (√n mean w), the delta method's.
 
-    Infinite where one sample cannot tell.
+    ``ratio``, a NumPy array, is Σ w² / (Σ w)². The result is at most 1, so that near 1 it says only
+    that one sample outweighs all others; it is infinite for n = 1, where nothing can be told.
     """
     if n == 1:
         return np.full(ratio.shape, np.inf)

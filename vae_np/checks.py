@@ -20,19 +20,43 @@ def positive_number(name, value):
     return float(value)
 
 
+def between_0_and_1(name, value):
+    """Return ``value``, or raise ValueError if it is not a number between 0 and 1, without them."""
+    if not (isinstance(value, numbers.Real) and 0 < value < 1):
+        raise ValueError(f"{name} must lie between 0 and 1, got {value!r}")
+    return value
+
+
+def rows_of(name, x, width):
+    """Raise ValueError if ``x`` is not an array (N, width) with N ≥ 1."""
+    shape = getattr(x, "shape", type(x).__name__)
+    if len(shape) != 2 or shape[0] == 0 or shape[1] != width:
+        raise ValueError(f"{name} must have shape (N, {width}) with N ≥ 1, got {shape}")
+
+
+def values_in(name, x, support):
+    """Raise ValueError if a value of the array ``x`` is not finite or outside ``support``."""
+    if not array_module(x).isfinite(x).all():
+        raise ValueError(f"{name} must be finite, got NaN or infinity")
+    low, high = float(x.min()), float(x.max())
+    if low < support[0] or high > support[1]:
+        raise ValueError(
+            f"{name} must lie in [{support[0]:g}, {support[1]:g}] for this decoder, got {low} to "
+            f"{high}"
+        )
+
+
 def pixels(x, decoder):
-    """Return ``x`` if it is what ``decoder`` models: a finite float array (N, D) with N ≥ 1.
+    """Return ``x`` if it is what ``decoder`` models: a float array (N, D) of its support, N ≥ 1.
 
     ValueError otherwise, or if its dtype or device is not that of the decoder's weights.
     """
     theta = decoder.parameters.value
-    if x.ndim != 2 or x.shape[1] != decoder.n_pixels or len(x) == 0:
-        raise ValueError(f"x must have shape (N, {decoder.n_pixels}) with N ≥ 1, got {x.shape}")
+    rows_of("x", x, decoder.n_pixels)
     if x.dtype != theta.dtype or device_of(x) != device_of(theta):
         raise ValueError(
             f"x must be {theta.dtype} on {device_of(theta)} as the decoder is, got {x.dtype} on "
             f"{device_of(x)}; VAE.as_pixels makes it so"
         )
-    if not array_module(x).isfinite(x).all():
-        raise ValueError("x must be finite, got NaN or infinity")
+    values_in("x", x, decoder.support)
     return x

@@ -2,7 +2,8 @@
 
 A distribution is an immutable value: parameters in, quantities out, and each quantity's derivative
 (``_backward``) right below it. ``upstream`` is always the derivative of the loss with respect to
-the quantity; what comes back are the derivatives of the loss with respect to the parameters.
+the quantity; what comes back are the derivatives of the loss with respect to the parameters. A σ
+that is itself a learned weight is a view of θ: use such a distribution before θ is updated.
 
 Log-probabilities and divergences are in nats, summed over the last axis: one number per example.
 """

@@ -6,18 +6,19 @@ paper's appendix D, from draws of the posterior.
 """
 
 import math
+import numbers
 from dataclasses import dataclass
 
 import numpy as np
-from tqdm import tqdm
 
 from vae_np.backend import Stream, array_module, random_generator, to_numpy
-from vae_np.bounds import Bound, log_mean_exp, log_mean_standard_error, sgvb_b
+from vae_np.bounds import Bound, log_mean_standard_error, log_sum_exp, sgvb_b
 from vae_np.checks import whole_number
 from vae_np.distributions import binarize, standard_normal_log_prob
 from vae_np.inference.appendix_d import appendix_d
 from vae_np.inference.grid import grid_log_joint, latent_grid
 from vae_np.networks import BernoulliDecoder
+from vae_np.progress import progress_bar
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +30,9 @@ class LogLikelihood:
     value : (N,) numpy.ndarray
         Nats.
     standard_error : (N,) numpy.ndarray
-        Of each value, by the delta method; infinite where one sample cannot tell. It says nothing
-        of a region that no sample has met.
+        Of each value; each function says how it is made. From samples it is at most 1, and near 1
+        the value is a guess from below (see `bounds.log_mean_standard_error`). It says nothing of a
+        region that no sample has met.
     n_samples : int
         How many samples, or grid points, each value is made from.
     """
@@ -121,6 +123,7 @@ def importance_sampled_log_likelihood(
     Returns
     -------
     LogLikelihood
+        Its ``standard_error`` is from the weights' spread, by the delta method.
 
     Raises
     ------
@@ -128,7 +131,7 @@ def importance_sampled_log_likelihood(
         If an argument is out of range, or a log p(x) is not finite.
     """
     n_samples = whole_number("n_samples", n_samples)
-    if not 0 <= prior_share <= 1:
+    if not (isinstance(prior_share, numbers.Real) and 0 <= prior_share <= 1):
         raise ValueError(f"prior_share must lie in [0, 1], got {prior_share!r}")
     n_from_prior = round(prior_share * n_samples)
     if 0 < prior_share < 1 and n_from_prior in (0, n_samples):
@@ -137,7 +140,7 @@ def importance_sampled_log_likelihood(
         )
     generator = random_generator([seed, Stream.IMPORTANCE_NOISE], model.device)
     values, errors = [], []
-    bar = _bar(len(images) * n_samples, "sample", progress)
+    bar = _bar(progress, total=len(images) * n_samples, unit="sample")
     with bar, np.errstate(invalid="ignore"):  # a NaN stays one: _finite says so at the end
         for x in _batches(model, images, binary, seed, batch_size):
             xp, q = array_module(x), model.encoder.forward(x)
@@ -151,10 +154,8 @@ def importance_sampled_log_likelihood(
                 log_joint_z = model.decoder.forward(z).log_prob(x) + standard_normal_log_prob(z)
                 log_w = log_joint_z - _log_mixture(q, z, n_from_prior / n_samples)
                 log_w = log_w.astype(np.float64)
-                log_sum = xp.logaddexp(log_sum, log_mean_exp(log_w) + math.log(len(z)))
-                log_sum_of_squares = xp.logaddexp(
-                    log_sum_of_squares, log_mean_exp(2 * log_w) + math.log(len(z))
-                )
+                log_sum = xp.logaddexp(log_sum, log_sum_exp(log_w))
+                log_sum_of_squares = xp.logaddexp(log_sum_of_squares, log_sum_exp(2 * log_w))
                 bar.update(len(z) * len(x))
             values.append(to_numpy(log_sum) - math.log(n_samples))
             ratio = to_numpy(xp.exp(log_sum_of_squares - 2 * log_sum))  # Σ w² / (Σ w)²
@@ -220,11 +221,10 @@ def grid_log_likelihood(
     for x in _batches(model, images, binary, seed, batch_size):
         joint = to_numpy(grid_log_joint(model, x, points)).astype(np.float64)
         cell = model.n_latent * math.log(spacing)
-        fine = log_mean_exp(joint) + math.log(len(joint)) + cell
+        fine = log_sum_exp(joint) + cell
         # Past the edge p(x, z) falls about as fast as the prior does: within a length of 1 or less.
         beyond = np.exp(joint[edge] + cell - math.log(spacing) - fine).sum(axis=0)
-        joint = joint[every_second]
-        coarse = log_mean_exp(joint) + math.log(len(joint)) + cell + model.n_latent * math.log(2)
+        coarse = log_sum_exp(joint[every_second]) + cell + model.n_latent * math.log(2)
         values.append(fine)
         errors.append(np.abs(fine - coarse) + np.log1p(beyond))
     return LogLikelihood(_finite(np.concatenate(values)), np.concatenate(errors), len(points))
@@ -256,7 +256,7 @@ def reciprocal_log_likelihood(
     Raises
     ------
     ValueError
-        If an argument is out of range, the chains never move, or a log p(x) is not finite.
+        If an argument is out of range, an image's chains never move, or a log p(x) is not finite.
     """
     n_samples, n_chains = whole_number("n_samples", n_samples), whole_number("n_chains", n_chains)
     if n_samples < 10 * model.n_latent:
@@ -266,7 +266,7 @@ def reciprocal_log_likelihood(
     generator = random_generator([seed, Stream.POSTERIOR], model.device)
     n_draws = -(-n_samples // n_chains)
     values, errors = [], []
-    with _bar(len(images), "image", progress) as bar:
+    with _bar(progress, total=len(images), unit="image") as bar:
         for x in _batches(model, images, binary, seed, batch_size):
             q = model.encoder.forward(x)
             noise = generator.standard_normal((n_chains, *q.mean.shape), dtype=x.dtype)
@@ -289,16 +289,8 @@ def _finite(values):
     return values
 
 
-def _bar(total, unit, progress):
-    return tqdm(
-        total=total,
-        unit=unit,
-        desc="log p(x)",
-        disable=None if progress else True,
-        dynamic_ncols=True,
-        leave=False,
-        unit_scale=True,
-    )
+def _bar(progress, **options):
+    return progress_bar(progress, desc="log p(x)", leave=False, unit_scale=True, **options)
 
 
 def _batches(model, images, binary, seed, batch_size):

@@ -38,6 +38,11 @@ class ParameterVector:
         self.grad = to_device(np.zeros_like(flat, dtype=dtype), device)
         self.shapes = {name: np.shape(array) for name, array in initial.items()}
 
+    def add_weight_prior(self, scale):
+        """Add to ``grad`` that of −scale · log N(value; 0, I), which is scale · value."""
+        if scale:
+            self.grad += scale * self.value
+
     def views(self, flat):
         """Cut ``flat`` (``value``, ``grad``, or any (P,) array) into its named, shaped parts."""
         parts, start = {}, 0
@@ -56,9 +61,9 @@ def initial_weight(generator, n_in, n_out, init):
     generator : numpy.random.Generator
         Always NumPy's, so that the CPU and the GPU start from the same weights.
     init : {"fan-in", "paper"}
-        "paper": everything from N(0, 0.01²), which is how we read the N(0, 0.01) of the paper's
-        section 5. "fan-in": weights
-        uniform within ±1/√n_in, so that a signal keeps its order of magnitude; biases 0.
+        "fan-in": weights uniform within ±1/√n_in, so that a signal keeps its order of magnitude;
+        biases 0. "paper": everything from N(0, 0.01²), which is how we read the N(0, 0.01) of the
+        paper's section 5.
     """
     if init == "paper":
         return generator.normal(0, 0.01, (n_in, n_out)), generator.normal(0, 0.01, n_out)
@@ -72,7 +77,7 @@ class Linear:
     """y = x W + b, with W of shape (n_in, n_out).
 
     ``input_gradient=False`` is for the first layer of a network on data: nobody asks for the
-    derivative with respect to the data, and its matrix product is a fifth of a training step.
+    derivative with respect to the data, and it would take one more large matrix product.
     """
 
     def __init__(self, n_in, n_out, input_gradient=True):

@@ -10,8 +10,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from vae_np.backend import array_module, device_of, to_device
-from vae_np.checks import positive_number, whole_number
+from vae_np.backend import array_module, device_of, to_device, to_numpy
+from vae_np.checks import positive_number, values_in, whole_number
 from vae_np.distributions import Bernoulli, DiagonalGaussian
 from vae_np.layers import Linear, ParameterVector, ReLU, Sequential, Sigmoid, Softplus, Tanh
 
@@ -26,12 +26,15 @@ def mlp(widths, activation, input_gradient=True):
         raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}")
     layers = []
     for n_in, n_out in pairwise(widths):
-        layers += [Linear(n_in, n_out, input_gradient or bool(layers)), ACTIVATIONS[activation]()]
-    return Sequential(layers[:-1])
+        is_first = not layers
+        layers += [Linear(n_in, n_out, input_gradient or not is_first), ACTIVATIONS[activation]()]
+    return Sequential(layers[:-1])  # no activation at the end: a logit may be any number
 
 
 def checked_widths(n_pixels, hidden, n_latent):
     """Return the three, as ints, or raise ValueError for one that is not a whole number ≥ 1."""
+    if np.ndim(hidden) != 1:
+        raise ValueError(f"hidden must be a list of widths such as [500], got {hidden!r}")
     hidden = [whole_number("each hidden width", width) for width in hidden]
     return whole_number("n_pixels", n_pixels), hidden, whole_number("n_latent", n_latent)
 
@@ -113,6 +116,8 @@ class BernoulliDecoder:
         θ: all weights and biases.
     """
 
+    support = (0, 1)  # grey pixels too, see `Bernoulli.log_prob`
+
     def __init__(
         self,
         n_latent,
@@ -137,14 +142,15 @@ class BernoulliDecoder:
         return Bernoulli(self.network.forward(z))
 
     def start_at(self, mean_image):
-        """Set the output bias so that untrained, p_θ(x|z) is about this image, (D,) in [0, 1].
+        """Set the output bias so that untrained, p_θ(x|z) has about this mean, (D,).
 
         Given the training set's mean, the latents need not learn what all images share. Without
         it they do, the codes drift off the prior, and many draws from the prior make no digit.
         ValueError if it has another shape or range.
         """
         bias = self.network.layers[-1].bias
-        bias[:] = to_device(_logit(_checked_mean(mean_image, self.n_pixels)), device_of(bias))
+        mean = _checked_mean(mean_image, self.n_pixels, self.support)
+        bias[:] = to_device(_logit(mean), device_of(bias))
 
     def backward(self, dlogits):
         """Fill θ's gradient and return dz."""
@@ -171,6 +177,8 @@ class GaussianDecoder:
     squash : bool
         Squash the mean into (0, 1) by a sigmoid, as the paper does for Frey Face.
     """
+
+    support = (-math.inf, math.inf)
 
     def __init__(
         self,
@@ -223,7 +231,7 @@ class GaussianDecoder:
 
     def start_at(self, mean_image):
         """As `BernoulliDecoder.start_at`."""
-        mean = _checked_mean(mean_image, self.n_pixels)
+        mean = _checked_mean(mean_image, self.n_pixels, (0, 1) if self.squash else self.support)
         bias = self.network.layers[-1].bias[: self.n_pixels]
         bias[:] = to_device(_logit(mean) if self.squash else mean, device_of(bias))
 
@@ -254,13 +262,11 @@ def _joined(left, right):
     return array_module(left).concatenate([left, right], axis=-1)
 
 
-def _checked_mean(mean_image, n_pixels):
-    mean_image = np.asarray(mean_image)
-    if mean_image.shape != (n_pixels,) or not ((mean_image >= 0) & (mean_image <= 1)).all():
-        raise ValueError(
-            f"mean_image must have shape ({n_pixels},) and values in [0, 1], got shape "
-            f"{mean_image.shape}"
-        )
+def _checked_mean(mean_image, n_pixels, support):
+    mean_image = to_numpy(mean_image)
+    if mean_image.shape != (n_pixels,):
+        raise ValueError(f"mean_image must have shape ({n_pixels},), got {mean_image.shape}")
+    values_in("mean_image", mean_image, support)
     return mean_image
 
 

@@ -52,7 +52,9 @@ def avx512_core_type(cpuinfo):
         name, _, value = line.partition(":")
         first.setdefault(name.strip(), value.strip())
     flags = set(first.get("flags", "").split())
-    overlooked = first.get("vendor_id") == "AuthenticAMD" and int(first["cpu family"]) >= ZEN_5
+    overlooked = (
+        first.get("vendor_id") == "AuthenticAMD" and int(first.get("cpu family", 0)) >= ZEN_5
+    )
     if not overlooked or not flags >= SKYLAKEX_NEEDS:
         return None
     return "COOPERLAKE" if "avx512_bf16" in flags else "SKYLAKEX"

@@ -1,5 +1,6 @@
 """AEVB, the paper's Algorithm 1: shuffle, minibatch, noise, gradient, step."""
 
+import math
 import signal
 import threading
 import time
@@ -7,13 +8,13 @@ import zlib
 from contextlib import contextmanager
 
 import numpy as np
-from tqdm import tqdm
 
 from vae_np.backend import Stream, array_module, random_generator, to_device, to_numpy
 from vae_np.checkpoints import CheckpointError, read_checkpoint, write_checkpoint
 from vae_np.checks import whole_number
 from vae_np.distributions import binarize
 from vae_np.networks import BernoulliDecoder
+from vae_np.progress import progress_bar
 
 
 class DivergenceError(ValueError):
@@ -26,7 +27,8 @@ class Trainer:
     Each epoch's shuffle and noise come from ``seed`` and the epoch's number alone. A trainer that
     goes on within an epoch draws that epoch's randomness once more from its start, and so ends
     with the same weights, bit for bit, as one that was never stopped (on the same kind of device).
-    Only after a `DivergenceError` or a second Ctrl-C can it be between two steps: then `load`.
+    Only a second Ctrl-C leaves it within a step, and only a `DivergenceError` with weights that are
+    lost: then `load`.
 
     Parameters
     ----------
@@ -81,7 +83,7 @@ class Trainer:
         self.images = to_device(model.check(images), model.device)
         self.batch_size, self.n_draws, self.binarize = batch_size, n_draws, binarize
         self.log_prior_scale = 1 / len(images) if weight_prior else 0.0
-        self.seed = int(seed)
+        self.seed = whole_number("seed", seed, minimum=0)
         self.images_crc = zlib.crc32(np.ascontiguousarray(to_numpy(images)))
         self.epoch, self.step, self.history, self.seconds = 0, 0, [], 0.0
         self.steps_per_epoch = -(-len(images) // batch_size)
@@ -98,7 +100,8 @@ class Trainer:
         ----------
         epochs : int
         evaluate : callable, optional
-            Called without arguments after each epoch; returns a dict that joins the history row.
+            Called without arguments after each epoch; returns a dict of finite numbers, which join
+            the history row.
         after_epoch : callable, optional
             Called with the new history row: the place to print it and to save a checkpoint.
         progress : bool
@@ -112,15 +115,15 @@ class Trainer:
         Raises
         ------
         DivergenceError
-            If the bound is no longer finite: at once on the CPU, at the epoch's end on a GPU,
-            where looking at every step would make the GPU wait.
+            If the bound, a weight or a number from ``evaluate`` is not finite: the bound at once on
+            the CPU, at the epoch's end on a GPU, where looking at every step would make it wait.
         """
-        bar = tqdm(
+        epochs = whole_number("epochs", epochs, minimum=0)
+        bar = progress_bar(
+            progress,
             total=epochs * self.steps_per_epoch,
             unit="step",
-            disable=None if progress else True,
             initial=self.epoch * self.steps_per_epoch + self.step,
-            dynamic_ncols=True,
         )
         quiet = np.errstate(over="ignore", invalid="ignore")  # divergence shows in the bound
         with bar, quiet, _deferred_interrupt() as interrupted:
@@ -187,9 +190,10 @@ class Trainer:
             "train_kl": kl,
         }
         if evaluate:
-            row |= evaluate()
-            if not np.isfinite(list(row.values())).all():
-                raise self._divergence(self.steps_per_epoch)
+            row |= {name: float(value) for name, value in evaluate().items()}
+        for name, value in row.items():
+            if not math.isfinite(value):
+                raise self._divergence(self.steps_per_epoch, name)
         row["seconds"] = self.seconds
         self.epoch, self.step = self.epoch + 1, 0
         self.history.append(row)

@@ -7,7 +7,7 @@ import numpy as np
 
 from vae_np.backend import array_module, device_of, to_device
 from vae_np.bounds import BOUNDS
-from vae_np.networks import BernoulliDecoder
+from vae_np.checks import rows_of, values_in
 
 
 class VAE:
@@ -81,7 +81,7 @@ class VAE:
         Bound
             Reconstruction, KL and value of each example; nats.
         """
-        self._check_noise(x, noise)
+        self._check_step(x, noise)
         q = self.encoder.forward(x)
         z = q.sample(noise)
         p = self.decoder.forward(z)
@@ -95,7 +95,7 @@ class VAE:
         likelihood, 1/(size of the training set) for the paper's MAP. Its gradient goes to
         ``encoder.parameters.grad`` and ``decoder.parameters.grad``. Parameters as for `bound`.
         """
-        self._check_noise(x, noise)
+        self._check_step(x, noise)
         q = self.encoder.forward(x)
         z = q.sample(noise)
         p = self.decoder.forward(z)
@@ -103,22 +103,28 @@ class VAE:
 
         n_examples = x.shape[0]
         upstream = array_module(x).full(n_examples, -1 / n_examples, dtype=x.dtype)
-        dp, (dmean_q, dlog_var_q), dz_q = self._bound_backward(x, q, p, z, upstream)
-        dz = self.decoder.backward(*dp)  # fills θ's gradient
-        dmean, dlog_var = q.sample_backward(noise, dz + dz_q)  # the reparameterization gradient
-        self.encoder.backward(dmean + dmean_q, dlog_var + dlog_var_q)  # fills φ's gradient
-        self._add_weight_prior(log_prior_scale)
+        # The bound depends on p's parameters, and directly on q's; all but SGVB-B directly on z.
+        dp, (dmean_direct, dlog_var_direct), dz_direct = self._bound_backward(x, q, p, z, upstream)
+        dz = self.decoder.backward(*dp) + dz_direct  # fills θ's gradient
+        dmean, dlog_var = q.sample_backward(noise, dz)  # the reparameterization gradient
+        self.encoder.backward(dmean + dmean_direct, dlog_var + dlog_var_direct)  # fills φ's
+        self.decoder.parameters.add_weight_prior(log_prior_scale)
         return bound
 
-    def _add_weight_prior(self, log_prior_scale):
-        if log_prior_scale:
-            theta = self.decoder.parameters
-            theta.grad += log_prior_scale * theta.value  # −∇ log N(θ; 0, I) = θ
-
-    def _check_noise(self, x, noise):
+    def _check_step(self, x, noise):
+        """Both in the model's dtype: with x in uint8, −1/N would be rounded to 0."""
+        rows_of("x", x, self.n_pixels)
         shape = getattr(noise, "shape", type(noise).__name__)
-        if len(shape) != 3 or shape[1:] != (len(x), self.n_latent):
-            raise ValueError(f"noise must have shape (L, {len(x)}, {self.n_latent}), got {shape}")
+        if len(shape) != 3 or shape[0] == 0 or shape[1:] != (len(x), self.n_latent):
+            raise ValueError(
+                f"noise must have shape (L, {len(x)}, {self.n_latent}) with L ≥ 1, got {shape}"
+            )
+        for name, array in (("x", x), ("noise", noise)):
+            if array.dtype != self.dtype:
+                raise ValueError(
+                    f"{name} must be {self.dtype} as the model is, got {array.dtype}; "
+                    "VAE.as_pixels and VAE.draw_noise make them so"
+                )
 
     # Using the model
 
@@ -169,20 +175,10 @@ class VAE:
             If the shape is not (N, D) with N ≥ 1 and the model's D, the dtype is not uint8 or
             float, or a value is not finite or, for a Bernoulli decoder, outside [0, 1].
         """
-        if images.ndim != 2 or images.shape[1] != self.n_pixels or images.shape[0] == 0:
-            raise ValueError(
-                f"images must have shape (N, {self.n_pixels}) with N ≥ 1, got {images.shape}"
-            )
+        rows_of("images", images, self.n_pixels)
         if images.dtype == np.uint8:
             return images
         if images.dtype.kind != "f":
             raise ValueError(f"images must be uint8 or float, got {images.dtype}")
-        xp = array_module(images)
-        if not xp.isfinite(images).all():
-            raise ValueError("images must be finite, got NaN or infinity")
-        low, high = float(images.min()), float(images.max())
-        if isinstance(self.decoder, BernoulliDecoder) and (low < 0 or high > 1):
-            raise ValueError(
-                f"images must lie in [0, 1] for a Bernoulli decoder, got {low:g} to {high:g}"
-            )
+        values_in("images", images, self.decoder.support)
         return images

@@ -36,10 +36,15 @@ def appendix_d(decoder, x, initial, n_draws, generator):
     Raises
     ------
     ValueError
-        If the chains hardly move.
+        If an image's chains never move, or hardly.
     """
     n_chains = len(initial)
     z = sample_posterior(decoder, x, 2 * n_draws, generator, initial).z
+    stuck = np.flatnonzero(to_numpy((z == z[0]).all(axis=(0, 1, 3))))
+    if stuck.size:
+        raise ValueError(
+            f"the HMC chains of image {stuck[0]} never moved: log p(x, z) is too steep there"
+        )
     fitted, averaged = z[:n_draws], z[n_draws:]
     log_ratio = fitted_gaussian_log_prob(to_numpy(fitted), to_numpy(averaged))
     log_ratio -= np.stack([to_numpy(log_joint(decoder, x, draws)) for draws in averaged])
@@ -63,8 +68,8 @@ def fitted_gaussian_log_prob(draws, z):
         precision = np.linalg.inv(covariance)
     except np.linalg.LinAlgError:
         raise ValueError(
-            "the posterior draws of an image lie in a plane, or all in one point: n_samples or "
-            "n_chains is too small for chains that hardly move"
+            "the posterior draws of an image lie in a plane: n_samples or n_chains is too small "
+            "for chains that hardly move"
         ) from None
     mahalanobis = np.einsum("scnj,njk,scnk->scn", difference, precision, difference)
     log_det = np.linalg.slogdet(covariance)[1]

@@ -54,7 +54,10 @@ class FullBayesVAE(VAE):
         return float(self.weight_posterior.kl_to_standard_normal())
 
     def use_mean_weights(self):
-        """Let the decoder use the means of q(θ): after training, instead of the last draw."""
+        """Let the decoder use the means of q(θ) instead of the last draw of it.
+
+        To be called after training, and after `Trainer.load`, which restores q(θ) alone.
+        """
         self.decoder.parameters.value[:] = self.weight_posterior.mean
 
     def draw_noise(self, generator, n_draws, n_examples):

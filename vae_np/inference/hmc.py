@@ -8,11 +8,11 @@ the new z is accepted. The posterior's normalizer p(x) is never needed.
 from dataclasses import dataclass
 
 import numpy as np
-from tqdm import tqdm
 
 from vae_np.backend import array_module
-from vae_np.checks import pixels, positive_number, whole_number
+from vae_np.checks import between_0_and_1, pixels, positive_number, whole_number
 from vae_np.distributions import standard_normal_log_prob, standard_normal_log_prob_backward
+from vae_np.progress import progress_bar
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,10 +49,10 @@ def log_joint_and_gradient(decoder, x, z):
     return log_px + standard_normal_log_prob(z), dz
 
 
-def leapfrog(gradient, z, momentum, dz, step_size, n_steps):
+def leapfrog(target, z, momentum, dz, step_size, n_steps):
     """Follow the motion dz/dt = r, dr/dt = ∇ log p for ``n_steps`` steps of length ``step_size``.
 
-    ``gradient(z)`` returns the log density, (...,), and its derivative, ``dz`` at the start. z,
+    ``target(z)`` returns the log density, (...,), and its derivative, ``dz`` at the start. z,
     ``momentum`` and ``dz`` are (..., Z), ``step_size`` (..., 1). Returns the new z and momentum,
     and the log density and derivative there.
     """
@@ -60,20 +60,20 @@ def leapfrog(gradient, z, momentum, dz, step_size, n_steps):
     momentum = momentum + 0.5 * step_size * dz
     for step in range(n_steps):
         z = z + step_size * momentum
-        log_density, dz = gradient(z)
+        log_density, dz = target(z)
         momentum = momentum + (0.5 if step == n_steps - 1 else 1) * step_size * dz
     return z, momentum, log_density, dz
 
 
-def transition(gradient, state, step_size, n_leapfrog, generator):
+def transition(target, state, step_size, n_leapfrog, generator):
     """One draw: a random push, ``n_leapfrog`` steps, and Metropolis' decision.
 
     Parameters
     ----------
-    gradient : callable
-        From z to its log density and the derivative of that.
+    target : callable
+        From z to the log density that is drawn from, up to a constant, and its derivative.
     state : tuple
-        z, (..., Z), and ``gradient(z)``: the log density, (...,), and its derivative.
+        z, (..., Z), and ``target(z)``: the log density, (...,), and its derivative.
     step_size : (..., 1) array
     n_leapfrog : int
     generator : numpy.random.Generator or cupy.random.Generator
@@ -88,10 +88,10 @@ def transition(gradient, state, step_size, n_leapfrog, generator):
     z, log_density, dz = state
     xp, dtype = array_module(z), z.dtype
     momentum = generator.standard_normal(z.shape, dtype=dtype)
-    # A path as long as the ball's period would end where it began: no two are equal.
+    # A path as long as the ball's period would end where it began: so each has its own length.
     jittered = step_size * (0.7 + 0.6 * generator.random(step_size.shape, dtype=dtype))
     new_z, new_momentum, new_log_density, new_dz = leapfrog(
-        gradient, z, momentum, dz, jittered, n_leapfrog
+        target, z, momentum, dz, jittered, n_leapfrog
     )
     kinetic_lost = 0.5 * ((momentum**2).sum(axis=-1) - (new_momentum**2).sum(axis=-1))
     log_ratio = new_log_density - log_density + kinetic_lost
@@ -152,8 +152,7 @@ def sample_posterior(
     for name, value in (("n_draws", n_draws), ("n_leapfrog", n_leapfrog)):
         whole_number(name, value)
     whole_number("n_warmup", n_warmup, minimum=0)
-    if not 0 < target_acceptance < 1:
-        raise ValueError(f"target_acceptance must lie between 0 and 1, got {target_acceptance!r}")
+    between_0_and_1("target_acceptance", target_acceptance)
     if initial.ndim not in (2, 3) or initial.shape[-2:] != (len(x), decoder.n_latent):
         raise ValueError(
             f"initial must have shape (N, Z) or (C, N, Z) with N = {len(x)} and "
@@ -163,26 +162,19 @@ def sample_posterior(
     z = initial.astype(x.dtype)
     steps = xp.full((*z.shape[:-1], 1), positive_number("step_size", step_size), dtype=x.dtype)
 
-    def gradient(z):
+    def target(z):
         return log_joint_and_gradient(decoder, x, z)
 
     with np.errstate(invalid="ignore"):
-        state = (z, *gradient(z))
+        state = (z, *target(z))
     if not xp.isfinite(state[1]).all():
         raise ValueError("log p(x, z) is not finite where a chain starts: check x and the weights")
     draws = xp.empty((n_draws, *z.shape), dtype=x.dtype)
     total_acceptance = xp.zeros(z.shape[:-1], dtype=x.dtype)
-    bar = tqdm(
-        total=n_warmup + n_draws,
-        desc="HMC",
-        unit="draw",
-        disable=None if progress else True,
-        dynamic_ncols=True,
-        leave=False,
-    )
+    bar = progress_bar(progress, total=n_warmup + n_draws, desc="HMC", unit="draw", leave=False)
     with bar, np.errstate(over="ignore", invalid="ignore"):  # a far too long step is rejected
         for i in range(-n_warmup, n_draws):
-            state, acceptance = transition(gradient, state, steps, n_leapfrog, generator)
+            state, acceptance = transition(target, state, steps, n_leapfrog, generator)
             if i < 0:  # stochastic approximation: ever smaller corrections
                 gain = 3 * (i + n_warmup + 1) ** -0.6
                 steps = steps * xp.exp(gain * (acceptance[..., None] - target_acceptance))

@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from vae_np.backend import to_numpy
-from vae_np.checks import positive_number, whole_number
+from vae_np.checks import positive_number, values_in, whole_number
 from vae_np.distributions import LOG_2PI, DiagonalGaussian
 from vae_np.networks import GaussianDecoder
 
@@ -44,8 +44,7 @@ def _data(x, n_pixels=None):
     if x.ndim != 2 or len(x) == 0 or n_pixels not in (None, x.shape[1]):
         wanted = "D" if n_pixels is None else n_pixels
         raise ValueError(f"x must have shape (N, {wanted}) with N ≥ 1, got {x.shape}")
-    if not np.isfinite(x).all():
-        raise ValueError("x must be finite, got NaN or infinity")
+    values_in("x", x, GaussianDecoder.support)
     return x.astype(np.float64)
 
 
@@ -84,17 +83,22 @@ def log_likelihood(decoder, x):
     return log_joint - 0.5 * np.linalg.slogdet(precision)[1]
 
 
+def _float64(q):
+    mean, log_var = (to_numpy(a).astype(np.float64) for a in (q.mean, q.log_var))
+    return DiagonalGaussian(mean, np.broadcast_to(log_var, mean.shape))
+
+
 def kl_to_posterior(q, decoder, x):
     """KL(q(z|x) ‖ p(z|x)) of each example for a `DiagonalGaussian` q; (N,), nats."""
     mean, precision = posterior(decoder, x)
-    q_mean, q_log_var = (to_numpy(a).astype(np.float64) for a in (q.mean, q.log_var))
-    difference = mean - q_mean
+    q = _float64(q)
+    difference = mean - q.mean
     return 0.5 * (
-        np.exp(q_log_var) @ np.diag(precision)
+        np.exp(q.log_var) @ np.diag(precision)
         + np.einsum("nj,jk,nk->n", difference, precision, difference)
         - mean.shape[1]
         - np.linalg.slogdet(precision)[1]
-        - q_log_var.sum(axis=1)
+        - q.log_var.sum(axis=1)
     )
 
 
@@ -104,7 +108,7 @@ def expected_bound(q, decoder, x):
     The expectation of a squared error is that of the mean, plus the variance that W lets through.
     """
     weight, bias, variance = parameters_of(decoder)
-    q = DiagonalGaussian(*(to_numpy(a).astype(np.float64) for a in (q.mean, q.log_var)))
+    q = _float64(q)
     residual = _data(x, len(bias)) - bias - q.mean @ weight
     spread = np.exp(q.log_var) @ (weight**2).sum(axis=1)
     reconstruction = -0.5 * (
@@ -165,7 +169,8 @@ def maximum_likelihood(x, n_latent):
     ----------
     x : (N, D) array
     n_latent : int
-        Z, below D and below N − 1. ValueError if it is not.
+        Z, below D and below N − 1. ValueError if it is not, or if Z dimensions hold all the data:
+        there is no largest likelihood then.
 
     Returns
     -------
@@ -182,5 +187,9 @@ def maximum_likelihood(x, n_latent):
         )
     values, vectors = np.linalg.eigh(np.cov(x, rowvar=False, bias=True))
     variance = values[:-n_latent].mean()
+    if variance <= 1e-12 * values[-1]:
+        raise ValueError(
+            f"n_latent must leave noise over: {n_latent} dimensions hold all the data, or fewer do"
+        )
     weight = (vectors[:, -n_latent:] * np.sqrt(values[-n_latent:] - variance)).T
     return weight, x.mean(axis=0), float(variance)

@@ -5,7 +5,6 @@ climb the same bound as in training; where it has, see `linear_gaussian.mean_fie
 """
 
 import numpy as np
-from tqdm import tqdm
 
 from vae_np.backend import array_module, device_of, to_numpy
 from vae_np.bounds import sgvb_b, sgvb_b_backward
@@ -13,6 +12,7 @@ from vae_np.checks import pixels, whole_number
 from vae_np.distributions import DiagonalGaussian
 from vae_np.layers import ParameterVector
 from vae_np.optimizers import Adam
+from vae_np.progress import progress_bar
 
 
 def bound_and_gradient(parameters, decoder, x, noise):
@@ -86,13 +86,8 @@ def fit(
     start = {"mean": to_numpy(initial.mean), "log_var": to_numpy(initial.log_var)}
     parameters = ParameterVector(start, x.dtype, device_of(x))
     optimizer = Adam([parameters], learning_rate)
-    steps = tqdm(
-        range(n_steps),
-        desc="fitting q",
-        unit="step",
-        disable=None if progress else True,
-        dynamic_ncols=True,
-        leave=False,
+    steps = progress_bar(
+        progress, iterable=range(n_steps), desc="fitting q", unit="step", leave=False
     )
     with np.errstate(over="ignore", invalid="ignore"):  # divergence is said below
         for step in steps:

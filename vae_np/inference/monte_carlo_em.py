@@ -5,11 +5,11 @@ image keeps its z from one visit to the next, so that its chain goes on where it
 """
 
 import numpy as np
-from tqdm import tqdm
 
 from vae_np.backend import Stream, array_module, device_of, random_generator, to_device
-from vae_np.checks import pixels, positive_number, whole_number
+from vae_np.checks import between_0_and_1, pixels, positive_number, whole_number
 from vae_np.inference.hmc import log_joint_and_gradient, transition
+from vae_np.progress import progress_bar
 from vae_np.training import DivergenceError
 
 ADAPTATION = 0.5  # of the step sizes' logarithms, per visit: θ moves, and the tuning never ends
@@ -65,16 +65,13 @@ class MonteCarloEM:
         if [id(vector) for vector in optimizer.vectors] != [id(decoder.parameters)]:
             raise ValueError("optimizer must be made from [decoder.parameters], got others")
         theta = decoder.parameters.value
-        if not 0 < target_acceptance < 1:
-            raise ValueError(
-                f"target_acceptance must lie between 0 and 1, got {target_acceptance!r}"
-            )
-        self.decoder, self.optimizer, self.seed = decoder, optimizer, int(seed)
+        self.decoder, self.optimizer = decoder, optimizer
+        self.seed = whole_number("seed", seed, minimum=0)
         self.x = pixels(x, decoder)
         self.batch_size = whole_number("batch_size", batch_size)
         self.n_leapfrog = whole_number("n_leapfrog", n_leapfrog)
         self.n_weight_updates = whole_number("n_weight_updates", n_weight_updates)
-        self.target_acceptance = target_acceptance
+        self.target_acceptance = between_0_and_1("target_acceptance", target_acceptance)
         self.log_prior_scale = 1 / len(x) if weight_prior else 0.0
         self.epoch, self.acceptance = 0, float("nan")
         generator = random_generator([self.seed, Stream.POSTERIOR], device_of(theta))
@@ -99,14 +96,8 @@ class MonteCarloEM:
         DivergenceError
             If a weight is no longer finite.
         """
-        n = len(self.x)
-        bar = tqdm(
-            total=epochs * n,
-            initial=self.epoch * n,
-            unit="example",
-            disable=None if progress else True,
-            dynamic_ncols=True,
-        )
+        n, epochs = len(self.x), whole_number("epochs", epochs, minimum=0)
+        bar = progress_bar(progress, total=epochs * n, initial=self.epoch * n, unit="example")
         device = device_of(self.x)
         with bar, np.errstate(over="ignore", invalid="ignore"):
             while self.epoch < epochs:
@@ -132,12 +123,12 @@ class MonteCarloEM:
         """Move these images' z by one HMC transition; return the acceptance probabilities."""
         x, steps = self.x[rows], self.step_size[rows]
 
-        def gradient(z):
+        def target(z):
             return log_joint_and_gradient(self.decoder, x, z)
 
         z = self.z[rows]
         (z, _, _), acceptance = transition(
-            gradient, (z, *gradient(z)), steps, self.n_leapfrog, generator
+            target, (z, *target(z)), steps, self.n_leapfrog, generator
         )
         error = acceptance[:, None] - self.target_acceptance
         self.z[rows] = z
@@ -147,13 +138,11 @@ class MonteCarloEM:
     def m_step(self, rows):
         """Climb the mean of log p(x, z) over these images, z held."""
         for _ in range(self.n_weight_updates):
-            self.gradient(self.x[rows], self.z[rows])
+            self.fill_gradient(self.x[rows], self.z[rows])
             self.optimizer.step()
 
-    def gradient(self, x, z):
+    def fill_gradient(self, x, z):
         """Fill θ's gradient with that of −mean log p(x, z), and of the prior's share."""
         each = array_module(x).full(len(x), -1 / len(x), dtype=x.dtype)
         self.decoder.backward(*self.decoder.forward(z).log_prob_backward(x, each))
-        if self.log_prior_scale:
-            theta = self.decoder.parameters
-            theta.grad += self.log_prior_scale * theta.value
+        self.decoder.parameters.add_weight_prior(self.log_prior_scale)

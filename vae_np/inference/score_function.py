@@ -35,7 +35,7 @@ class ScoreFunctionVAE(VAE):
 
     def bound_and_gradient(self, x, noise, log_prior_scale=0.0):
         """As `VAE.bound_and_gradient`; θ's gradient is the same, φ's is the score function's."""
-        self._check_noise(x, noise)
+        self._check_step(x, noise)
         if self.baseline == "leave-one-out" and len(noise) < 2:
             raise ValueError('baseline "leave-one-out" needs noise of L ≥ 2 draws, got 1')
         q = self.encoder.forward(x)
@@ -46,7 +46,7 @@ class ScoreFunctionVAE(VAE):
         each = array_module(x).full(log_w.shape, -1 / log_w.size, x.dtype)
         self.decoder.backward(*p.log_prob_backward(x, each))  # θ: no draw depends on it
         self.encoder.backward(*q.log_prob_backward(z, each * score_signal(log_w, self.baseline)))
-        self._add_weight_prior(log_prior_scale)
+        self.decoder.parameters.add_weight_prior(log_prior_scale)
         return sgvb_a(x, q, p, z)
 
 

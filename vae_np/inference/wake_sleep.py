@@ -38,7 +38,7 @@ class WakeSleepVAE(VAE):
         if not isinstance(noise, tuple):
             raise ValueError("noise must be the three arrays that draw_noise returns, got one")
         noise, dream_z, dream_noise = noise
-        self._check_noise(x, noise)
+        self._check_step(x, noise)
         xp, n_draws, n_examples = array_module(x), *noise.shape[:2]
 
         q = self.encoder.forward(x)
@@ -47,7 +47,7 @@ class WakeSleepVAE(VAE):
         bound = sgvb_b(x, q, p)
         each = xp.full((n_draws, n_examples), -1 / (n_draws * n_examples), dtype=x.dtype)
         self.decoder.backward(*p.log_prob_backward(x, each))  # wake: θ
-        self._add_weight_prior(log_prior_scale)
+        self.decoder.parameters.add_weight_prior(log_prior_scale)
 
         dream_x = self.decoder.forward(dream_z).sample(dream_noise)
         q = self.encoder.forward(dream_x)
