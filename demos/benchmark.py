@@ -16,7 +16,8 @@ import sys
 import time
 from pathlib import Path
 
-from experiment import machine
+from command_line import complain, make_folder, write_json
+from experiment import machine, positive
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 from tqdm import tqdm
@@ -207,6 +208,10 @@ def draw(result, path):
 
 def main(argv=None):
     args = make_parser().parse_args(argv)
+    try:
+        make_folder(args.out)
+    except OSError as error:
+        return complain("benchmark.py", error)
     result = {
         **machine(),
         "device": args.device,
@@ -216,9 +221,8 @@ def main(argv=None):
         "scale": scale(args),
     }
     print_report(result)
-    args.out.mkdir(parents=True, exist_ok=True)
     stem = args.out / f"benchmark_{args.device}"
-    stem.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    write_json(stem.with_suffix(".json"), result)
     draw(result, stem.with_suffix(".png"))
     print(f"\nWritten: {stem}.json and {stem}.png")
     return 0
@@ -229,11 +233,15 @@ def make_parser():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--rounds", type=int, default=9, metavar="N", help="turns that each peer takes (default: 9)"
+        "--rounds",
+        type=positive,
+        default=9,
+        metavar="N",
+        help="turns that each peer takes (default: 9)",
     )
     parser.add_argument(
         "--examples",
-        type=int,
+        type=positive,
         default=12_000,
         metavar="N",
         help="length of an epoch (default: 12000, or 120 steps)",

@@ -13,6 +13,7 @@ from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
+from command_line import complain, make_folder, prepare_streams, write_json
 from tqdm import tqdm
 
 from vae_np import VAE, Adam, BernoulliDecoder, GaussianEncoder, Trainer
@@ -48,37 +49,49 @@ def run(experiment, description, epochs=None, samples=None, resumes=False):
     int
         The exit status.
     """
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # a terminal that cannot write ½ shows a "?"
-    name = Path(sys.argv[0]).name
+    prepare_streams()
+    program = Path(sys.argv[0])
     args = make_parser(description, epochs, samples, resumes).parse_args()
-    args.out = args.out or free_folder(Path("runs") / Path(name).stem)
+    args.out = args.out or free_folder(Path("runs") / program.stem)
     try:
         device_module(args.device)
-        args.out.mkdir(parents=True, exist_ok=True)
+        make_folder(args.out)
+        check_owner(args.out, program.stem)
     except (ValueError, OSError) as error:  # what was asked for cannot be had
-        print(f"{name}: error: {error}", file=sys.stderr)
-        return 2
+        return complain(program.name, error)
     started = time.monotonic()
     try:
         summary, findings = experiment(args)
+        print(f"\n{textwrap.fill(findings, 90)}")
+        about = {
+            "experiment": program.stem,
+            "options": {key: value for key, value in vars(args).items() if key != "out"},
+            "machine": machine(),
+            "seconds": time.monotonic() - started,
+            "findings": findings,
+        }
+        write_json(args.out / SUMMARY, about | summary)
     except EXPECTED as error:  # anything else is a bug: show it
-        print(f"{name}: error: {error}", file=sys.stderr)
-        return 2
+        return complain(program.name, error)
     except KeyboardInterrupt:
         kept = f"--out {args.out} goes on from what is saved there"
         print(f"\nInterrupted: {kept if resumes else 'no results were written'}.", file=sys.stderr)
         return 130
-    about = {
-        "options": {key: value for key, value in vars(args).items() if key != "out"},
-        "machine": machine(),
-        "seconds": time.monotonic() - started,
-        "findings": findings,
-    }
-    text = json.dumps(about | summary, indent=1)
-    (args.out / SUMMARY).write_text(text + "\n", encoding="utf-8")
-    print(f"\n{textwrap.fill(findings, 90)}\n\nThe picture and {SUMMARY} are in {args.out}")
+    print(f"\nThe picture and {SUMMARY} are in {args.out}")
     return 0
+
+
+def check_owner(folder, name):
+    """ValueError if the folder's summary.json is of anything but the experiment ``name``."""
+    try:
+        summary = json.loads((folder / SUMMARY).read_bytes())
+        owner = summary.get("experiment", "another program")
+    except FileNotFoundError:
+        return
+    except (ValueError, AttributeError):
+        owner = "another program"
+    if owner != name:
+        raise ValueError(f"--out {folder} holds a {SUMMARY} of {owner}: choose another folder")
 
 
 def machine():
@@ -151,7 +164,7 @@ def make_parser(description, epochs=None, samples=None, resumes=False):
 
 def natural(text, minimum=0):
     try:
-        value = float(text)  # 1e6 is a whole number too
+        value = int(text) if text.isdecimal() else float(text)  # 1e6 is a whole number too
     except ValueError:
         value = -1
     if not minimum <= value < math.inf or value != int(value):

@@ -14,6 +14,7 @@ from dataclasses import asdict
 from unittest.mock import patch
 
 import numpy as np
+from command_line import complain, prepare_streams
 from experiment import natural
 from gradient_rows import all_checks
 
@@ -106,8 +107,7 @@ def main(argv=None):
             with open(args.json, "w", encoding="utf-8") as file:
                 json.dump([asdict(row) for row in rows], file, indent=1)
         except OSError as error:
-            print(f"gradient_check.py: error: {error}", file=sys.stderr)
-            return 2
+            return complain("gradient_check.py", error)
     return 1 if failed else 0
 
 
@@ -145,6 +145,5 @@ def make_parser():
 if __name__ == "__main__":
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` is no error
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # a terminal that cannot write ½ shows a "?"
+    prepare_streams()
     sys.exit(main())

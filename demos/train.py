@@ -7,15 +7,16 @@ keeps everything so far.
 """
 
 import csv
-import json
 import math
 import os
+import shlex
 import sys
 import time
 from pathlib import Path
 
+from command_line import complain, make_folder, prepare_streams, write_json
 from tqdm import tqdm
-from train_options import CHECKPOINT, HISTORY, SUMMARY, parse, settings
+from train_options import CHECKPOINT, HISTORY, PICTURES, SUMMARY, parse, settings
 
 from vae_np import datasets, figures
 from vae_np.backend import Stream, random_generator, to_numpy
@@ -25,18 +26,12 @@ from vae_np.optimizers import OPTIMIZERS
 from vae_np.training import DivergenceError, Trainer
 from vae_np.vae import VAE
 
-PICTURES = (
-    "learning_curves.png",
-    "reconstructions.png",
-    "samples.png",
-    "manifold.png",
-    "latent_space.png",
-)
 LOG_LIKELIHOOD_SAMPLES = 100
 SECONDS_BETWEEN_CHECKPOINTS = 5
 
 
 def main(argv=None):
+    out = None
     try:
         args, out = parse(argv, description=__doc__)
         data = datasets.load(args.data)
@@ -49,38 +44,46 @@ def main(argv=None):
                 )
             args.epochs = max(args.epochs, trainer.epoch)
             print(f"Going on in {out} after {progress_of(trainer)}.")
+        make_folder(out)
     except (ValueError, OSError, MemoryError) as error:  # what was asked for cannot be had
-        return complain(error)
+        return complain("train.py", error)
+    except KeyboardInterrupt:
+        return interrupted(out)
     try:
         return run(args, out, data, trainer)
+    except BrokenPipeError:  # nobody reads on: `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return interrupted(out)
     except (DivergenceError, OSError, MemoryError) as error:  # anything else is a bug: show it
-        return complain(error)
-    except KeyboardInterrupt:
         saved = (out / CHECKPOINT).exists()
-        rest = f": python demos/train.py --resume --out {out} goes on from what was saved"
-        print(f"\nInterrupted{rest if saved else ''}.", file=sys.stderr)
-        return 130
+        kept = f"what was saved last is {out / CHECKPOINT}" if saved else "nothing was saved"
+        return complain("train.py", f"{error}; {kept}")
+    except KeyboardInterrupt:
+        return interrupted(out)
 
 
-def complain(error):
-    print(f"train.py: error: {error}", file=sys.stderr)
-    return 2
+def interrupted(out):
+    saved = out is not None and (out / CHECKPOINT).exists()
+    rest = f": {resume_command(out)} goes on from what was saved" if saved else ""
+    print(f"\nInterrupted{rest}.", file=sys.stderr)
+    return 130
+
+
+def resume_command(out):
+    return f"python demos/train.py --resume --out {shlex.quote(str(out))}"
 
 
 def run(args, out, data, trainer):
-    out.mkdir(parents=True, exist_ok=True)
     if not args.resume:
         earlier = "" if args.out or out.name == Path(args.data).stem else ", beside an earlier run"
         print(f"Results go to {out}{earlier}.")
-    if not os.access(out, os.W_OK):
-        raise OSError(f"cannot write into {out}")
     finished = train(trainer, data, args, out)
     write_history(trainer.history, out / HISTORY)
     draw_pictures(trainer.model, data, trainer.history, out, args.seed)
     if not finished:
         print(
             f"\nStopped after {progress_of(trainer)}; the checkpoint and the pictures so far are "
-            f"in {out}. To go on:\n  python demos/train.py --resume --out {out}"
+            f"in {out}. To go on:\n  {resume_command(out)}"
         )
         return 130
     report(trainer, data, args, out)
@@ -125,16 +128,11 @@ def train(trainer, data, args, out):
             f"{row[f'{part}_kl']:6.2f}"
             for part in ("train", "test")
         )
-        tqdm.write(f"epoch {row['epoch']:<14}{train_part:>40}{test_part:>42}")
         if time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS:
             save()
+        tqdm.write(f"epoch {row['epoch']:<14}{train_part:>40}{test_part:>42}")
 
-    try:
-        finished = trainer.fit(args.epochs, evaluate, after_epoch)
-    except DivergenceError as error:
-        saved = args.resume or saved_at > -math.inf
-        kept = f"the last good checkpoint is {out / CHECKPOINT}" if saved else "nothing was saved"
-        raise DivergenceError(f"{error}; {kept}") from None
+    finished = trainer.fit(args.epochs, evaluate, after_epoch)
     save()
     return finished
 
@@ -159,7 +157,7 @@ def report(trainer, data, args, out):
         "seconds": trainer.seconds,
         "examples_per_second": trainer.epoch * len(trainer.images) / trainer.seconds,
     }
-    (out / SUMMARY).write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    write_json(out / SUMMARY, summary)
     print(
         f"\ntest bound     {summary['test_bound']:10.2f} nats per example"
         f"\ntest log p(x)  {summary['test_log_likelihood']:10.2f} nats per example, estimated by "
@@ -238,6 +236,5 @@ def draw_pictures(model, data, history, out, seed):
 
 
 if __name__ == "__main__":
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # a terminal that cannot write → shows a "?"
+    prepare_streams()
     sys.exit(main())

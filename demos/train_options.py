@@ -13,12 +13,24 @@ from vae_np.networks import ACTIVATIONS, NOISES
 from vae_np.optimizers import OPTIMIZERS
 
 CHECKPOINT, HISTORY, SUMMARY = "checkpoint.npz", "history.csv", "summary.json"
+PICTURES = (
+    "learning_curves.png",
+    "reconstructions.png",
+    "samples.png",
+    "manifold.png",
+    "latent_space.png",
+)
+RUNS = Path("runs")
+CAN_CHANGE = ("epochs", "device", "data")  # on --resume; the images must be the same ones
+LARGEST = 2**31 - 1  # of the whole numbers: no array can have a longer side
 
 
 def parse(argv, description):
     """The command line's arguments, joined with the saved ones on --resume, and the folder."""
     parser = make_parser(description)
     args = parser.parse_args(argv)
+    if not args.resume:
+        args.data = args.data or "mnist5k"
     out = choose_folder(args)
     if args.resume:
         about, _ = read_checkpoint(out / CHECKPOINT)
@@ -28,13 +40,15 @@ def parse(argv, description):
         parser.set_defaults(**saved)
         args = parser.parse_args(argv)
         for name, value in saved.items():
-            if name not in ("epochs", "device") and getattr(args, name) != value:
+            if name not in CAN_CHANGE and getattr(args, name) != value:
                 raise ValueError(
                     f"the run in {out} has --{name.replace('_', '-')} {value}, not "
                     f"{getattr(args, name)}: leave the option out to go on with it"
                 )
     if args.noise and args.decoder != "gaussian":
         raise ValueError("--noise is the Gaussian decoder's: add --decoder gaussian")
+    if args.learning_rate is None:
+        args.learning_rate = OPTIMIZERS[args.optimizer].default_learning_rate
     return args, out
 
 
@@ -46,31 +60,34 @@ def choose_folder(args):
     """Where this run's files go; a folder that holds another run is never chosen silently."""
     if args.out:
         out = Path(args.out)
-        if out.exists() and not out.is_dir():
-            raise ValueError(f"--out {out} is a file, not a folder")
-        if not args.resume and not args.overwrite and holds_run(out):
+        present = files_of_a_run(out)
+        if present and not (args.resume or args.overwrite):
             raise ValueError(
-                f"--out {out} holds another run: --resume goes on with it, --overwrite replaces it"
+                f"--out {out} holds another run's {present[0]}: --resume goes on with it, "
+                "--overwrite replaces it"
             )
         return out
-    base = Path("runs") / Path(args.data).stem
     if args.overwrite:
         raise ValueError("--overwrite wants --out FOLDER, so that it is clear what it replaces")
-    numbered = chain([base], (base.with_name(f"{base.name}-{n}") for n in count(2)))
-    free = next(folder for folder in numbered if not holds_run(folder))
     if args.resume:
-        checkpoints = [
-            *base.parent.glob(f"{base.name}/{CHECKPOINT}"),
-            *base.parent.glob(f"{base.name}-[0-9]*/{CHECKPOINT}"),
-        ]
-        if not checkpoints:
-            raise ValueError(f"there is no run in {base} to resume")
-        return max(checkpoints, key=lambda path: path.stat().st_mtime).parent
-    return free
+        return latest_run(args.data)
+    base = RUNS / Path(args.data).stem
+    numbered = chain([base], (base.with_name(f"{base.name}-{n}") for n in count(2)))
+    return next(folder for folder in numbered if not files_of_a_run(folder))
 
 
-def holds_run(folder):
-    return any((folder / name).exists() for name in (CHECKPOINT, HISTORY, SUMMARY))
+def files_of_a_run(folder):
+    names = (CHECKPOINT, HISTORY, SUMMARY, *PICTURES)
+    return [name for name in names if (folder / name).exists()]
+
+
+def latest_run(data):
+    """The folder in runs/ that was saved last, of those on this data if it is not None."""
+    checkpoints = sorted(RUNS.glob(f"*/{CHECKPOINT}"), key=lambda path: -path.stat().st_mtime)
+    for path in checkpoints:
+        if data is None or (read_checkpoint(path)[0]["settings"] or {}).get("data") == data:
+            return path.parent
+    raise ValueError(f"there is no run{f' on {data}' if data else ''} in {RUNS} to resume")
 
 
 def make_parser(description):
@@ -88,7 +105,6 @@ def make_parser(description):
     add(
         "--data",
         type=_data_name,
-        default="mnist5k",
         metavar="NAME",
         help="mnist5k (embedded), mnist, frey, or your own .npz (array x) or .npy file of images, "
         "of shape (N, height, width), uint8 or float in 0 to 1 (default: mnist5k)",
@@ -175,7 +191,7 @@ def make_parser(description):
     again.add_argument(
         "--resume",
         action="store_true",
-        help="go on with the run in --out, or the latest one, with its settings",
+        help="go on with the run in --out, or with the latest one in runs, with its settings",
     )
     return parser
 
@@ -191,9 +207,11 @@ def _number(kind, minimum):
             value = kind(text)
         except ValueError:
             value = math.nan
+        noun = "whole number" if kind is int else "number"
         if not minimum <= value < math.inf:
-            noun = "whole number" if kind is int else "number"
             raise argparse.ArgumentTypeError(f"wants a {noun} of at least {minimum}, got {text!r}")
+        if kind is int and value > LARGEST:
+            raise argparse.ArgumentTypeError(f"wants a {noun} of at most {LARGEST}, got {text!r}")
         return value
 
     return convert

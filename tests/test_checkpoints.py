@@ -7,9 +7,26 @@ import pytest
 from conftest import make_model, make_trainer, weights
 
 from vae_np import VAE, Adam, GaussianDecoder, GaussianEncoder, Trainer
-from vae_np.checkpoints import CheckpointError, write_checkpoint
+from vae_np.checkpoints import CheckpointError, whole_file, write_checkpoint
 from vae_np.inference.score_function import ScoreFunctionVAE
 from vae_np.optimizers import SGD
+
+
+def test_a_file_that_cannot_be_finished_leaves_the_old_one(tmp_path):
+    path = tmp_path / "kept"
+    path.write_bytes(b"old")
+    for error in (OSError(28, "No space left on device"), KeyboardInterrupt()):
+        with pytest.raises(type(error)) as raised, whole_file(path) as file:
+            file.write(b"half")
+            raise error
+        assert [file.name for file in tmp_path.iterdir()] == ["kept"]
+        assert path.read_bytes() == b"old"
+        if isinstance(error, OSError):
+            assert str(raised.value) == f"cannot write {path}: No space left on device"
+    with whole_file(path) as file:
+        file.write(b"new")
+        assert path.read_bytes() == b"old"
+    assert path.read_bytes() == b"new"
 
 
 def test_checkpoint_of_another_run_is_refused_and_changes_nothing(images, tmp_path):

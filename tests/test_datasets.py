@@ -3,8 +3,10 @@
 import gzip
 import hashlib
 import http.server
+import io
 import os
 import threading
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +77,8 @@ def test_black_and_white_images_are_not_taken_for_nearly_black(tmp_path, dtype):
     ("x", "message"),
     [
         (np.full((5, 4), 1.5), r"finite pixels in \[0, 1\] if they are floats, got 1.5 to 1.5"),
-        (np.full((5, 4), -0.5), "got -0.5 to -0.5"),
+        (np.full((5, 4), -0.5), "got -0.5 to -0.5$"),
+        (np.full((5, 4), 1.0000001), "got 1.0000001 to 1.0000001$"),
         (np.full((5, 4), np.nan), "finite pixels"),
         (np.full((5, 4), 255.0), "from 0 to 255\\? save them as uint8"),
         (np.zeros((5, 4), int), "uint8 or float pixels, got int64"),
@@ -92,14 +95,30 @@ def test_bad_files_of_your_own(tmp_path, x, message):
         load(str(path))
 
 
+def huge_header():
+    """An array of 10³⁰ numbers, says the header."""
+    file = io.BytesIO()
+    header = {"descr": "<f4", "fortran_order": False, "shape": (10**30, 4)}
+    np.lib.format.write_array_header_1_0(file, header)
+    return file.getvalue()
+
+
 def test_unreadable_files(tmp_path):
     (tmp_path / "cut.npz").write_bytes(b"PK\x03\x04 cut short")
     (tmp_path / "empty.npy").write_bytes(b"")
     np.savez(tmp_path / "other.npz", y=np.zeros((5, 4)))
+    for name, member, content in (
+        ("text.npz", "x", b"no array"),
+        ("huge.npz", "x.npy", huge_header()),
+    ):
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            archive.writestr(member, content)
     for name, message in (
         ("cut.npz", "cut.npz is not a whole NumPy file of numbers"),
         ("empty.npy", "empty.npy is not a whole NumPy file of numbers"),
         ("other.npz", "must hold an array \"x\", got \\['y'\\]"),
+        ("text.npz", '"x" in .*text.npz must be a NumPy array, got bytes'),
+        ("huge.npz", "huge.npz is not a whole NumPy file of numbers"),
         ("missing.npz", "cannot read .*missing.npz: No such file"),
         ("digits.csv", "data must be one of mnist5k, mnist, frey or the path"),
     ):

@@ -2,8 +2,11 @@
 
 import importlib
 import json
+import os
 import subprocess
+import sys
 
+import command_line
 import experiment
 import pytest
 from conftest import command, run
@@ -74,17 +77,47 @@ def test_a_second_run_goes_to_a_folder_of_its_own(tmp_path):
     for folder in ("the_gap", "the_gap-2"):
         result = run(tmp_path, "the_gap", "--epochs", 1)
         assert result.stdout.strip().endswith(f"runs/{folder}")
+    run(tmp_path, "the_gap", "--epochs", 1, "--out", "runs/the_gap-2")  # its own: replaced
 
 
 def test_what_cannot_be_had_is_said_in_one_line(tmp_path):
     (tmp_path / "file").write_text("not a folder")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "summary.json").write_text('{"test_bound": -100}')
     for options, message in (
         (["--epochs", 0], "argument --epochs: wants a whole number of at least 1, got '0'"),
         (["--seed", "x"], "argument --seed: wants a whole number of at least 0, got 'x'"),
-        (["--out", "file"], "error: "),
+        (["--out", "file"], "the_gap.py: error: --out file is a file, not a folder"),
+        (["--out", "file/folder"], "error: cannot make the folder file/folder: Not a directory"),
+        (["--out", "mine"], "error: --out mine holds a summary.json of another program: choose"),
     ):
         result = run(tmp_path, "the_gap", *options, status=2)
         assert message in result.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("content", [b"", b"[1]", b'{"experiment": "why_q"}'])
+def test_another_programs_summary_is_left_alone(tmp_path, content):
+    (tmp_path / "summary.json").write_bytes(content)
+    with pytest.raises(ValueError, match=r"holds a summary.json of (another program|why_q)"):
+        experiment.check_owner(tmp_path, "the_gap")
+    if b"why_q" in content:
+        experiment.check_owner(tmp_path, "why_q")
+
+
+def test_a_folder_without_permission_is_said_before_the_work(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
+    with pytest.raises(OSError, match=r"cannot write into .*/locked"):
+        command_line.make_folder(tmp_path / "locked")
+
+
+def test_a_closed_terminal_is_no_error(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    command_line.prepare_streams()
+
+
+def test_whole_numbers_are_exact():
+    assert experiment.natural("9007199254740993") == 9007199254740993
+    assert experiment.natural("1e6") == 1_000_000
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS + OF_THE_PAPER)

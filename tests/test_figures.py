@@ -37,6 +37,28 @@ def test_learning_curves(tmp_path, epochs):
     assert matplotlib.image.imread(tmp_path / "curves.png").shape[:2] == (432, 1200)
 
 
+def test_learning_curves_without_a_test_set(tmp_path):
+    columns = ("train_bound", "train_reconstruction", "train_kl")
+    history = [{"epoch": e, **dict.fromkeys(columns, -100.0 + e)} for e in (1, 2)]
+    figures.learning_curves(history, tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").stat().st_size > 1000
+    with pytest.raises(ValueError, match="history must hold at least one epoch"):
+        figures.learning_curves([], tmp_path / "none.png")
+
+
+def test_uint8_images_look_as_they_are(rng):
+    grey = rng.integers(0, 256, (3, 6), dtype=np.uint8)
+    np.testing.assert_array_equal(
+        figures.tiled(grey, (2, 3), columns=3), figures.tiled(grey / 255, (2, 3), columns=3)
+    )
+
+
+@pytest.mark.parametrize("images", [np.zeros((4, 5)), np.zeros((0, 6)), np.zeros((4, 12))])
+def test_images_must_have_the_shape_that_is_said(images, tmp_path):
+    with pytest.raises(ValueError, match=r"images must have shape \(N, 6\) with N ≥ 1"):
+        figures.image_grid(images, (2, 3), tmp_path / "g.png", title="wrong")
+
+
 def test_every_picture_is_written(tmp_path, rng):
     images = rng.random((6, 12))
     figures.reconstructions(images, {"mean": images}, (4, 3), tmp_path / "r.png")

@@ -7,12 +7,15 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import train
+import train_options
 from conftest import command, run
 
+from vae_np.checkpoints import write_checkpoint
 from vae_np.layers import Linear
 
 TINY = ["--epochs", "2", "--hidden", "8", "--latent", "2", "--batch-size", "20"]
@@ -169,7 +172,7 @@ def test_divergence_names_the_step_and_keeps_the_checkpoint(stripes, error_of):
     np.savez(path, **arrays)
     before = path.read_bytes()
     message = error_of(stripes, "--resume", "--epochs", 5, "--out", "good")
-    assert message.endswith("the last good checkpoint is good/checkpoint.npz")
+    assert message.endswith("what was saved last is good/checkpoint.npz")
     assert path.read_bytes() == before
 
 
@@ -185,7 +188,9 @@ def test_divergence_names_the_step_and_keeps_the_checkpoint(stripes, error_of):
         (["--kl-weight", "-1"], "wants a number of at least 0, got '-1'"),
         (["--noise", "fixed"], "--noise is the Gaussian decoder's"),
         (["--decoder", "gaussian", "--binarize"], "need a Bernoulli decoder"),
-        (["--resume"], "there is no run in runs/mnist5k to resume"),
+        (["--resume"], "there is no run in runs to resume"),
+        (["--resume", "--data", "mnist"], "there is no run on mnist in runs to resume"),
+        (["--samples", 10**18], "wants a whole number of at most 2147483647, got '1000000"),
         (["--resume", "--out", "nowhere"], "there is no checkpoint at nowhere/checkpoint.npz"),
         (["--resume", "--overwrite"], "not allowed with argument"),
     ],
@@ -203,6 +208,66 @@ def test_resuming_with_other_settings_or_a_broken_checkpoint(stripes, error_of):
     whole = (stripes / "r/checkpoint.npz").read_bytes()
     (stripes / "r/checkpoint.npz").write_bytes(whole[:1000])
     assert "cut short" in error_of(stripes, "--resume", "--out", "r")
+
+
+def test_a_run_whose_data_file_was_moved_can_be_resumed(stripes, error_of):
+    run(stripes, "train", "--data", "stripes.npz", *TINY, "--out", "r")
+    (stripes / "stripes.npz").rename(stripes / "moved.npz")
+    again = ["--resume", "--out", "r", "--epochs", 3]
+    assert "stripes.npz: No such file" in error_of(stripes, *again)
+    np.savez(stripes / "other.npz", x=np.zeros((80, 4, 4)))
+    assert "checksum of the training images" in error_of(stripes, *again, "--data", "other.npz")
+    run(stripes, "train", *again, "--data", "moved.npz", "--learning-rate", 0.001)
+
+
+def test_the_latest_run_is_that_of_the_data_that_are_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for i, (name, data) in enumerate((("foo", "foo"), ("foo-2", "foo-2"), ("a[1]", "a[1]"))):
+        path = tmp_path / "runs" / name / "checkpoint.npz"
+        path.parent.mkdir(parents=True)
+        write_checkpoint(path, {"settings": {"data": data}}, {})
+        os.utime(path, (i, i))
+    for data, name in (("foo", "foo"), ("a[1]", "a[1]"), (None, "a[1]")):
+        assert train_options.latest_run(data) == Path("runs") / name
+
+
+def test_pictures_of_your_own_are_never_deleted(stripes, error_of):
+    (stripes / "mine").mkdir()
+    (stripes / "mine" / "samples.png").write_text("a photograph")
+    message = error_of(stripes, "--data", "stripes.npz", *TINY, "--out", "mine")
+    assert "--out mine holds another run's samples.png" in message
+    assert (stripes / "mine" / "samples.png").read_text() == "a photograph"
+
+
+def test_ctrl_c_before_training_is_no_traceback(tmp_path, monkeypatch, capsys):
+    def stop(name):
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(train.datasets, "load", stop)
+    assert train.main(["--epochs", "1"]) == 130
+    assert capsys.readouterr().err == "\nInterrupted.\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes end otherwise on Windows")
+def test_a_reader_that_leaves_stops_the_run_and_leaves_a_checkpoint(stripes):
+    process = subprocess.Popen(
+        command("train", "--data", "stripes.npz", *TINY, "--epochs", 100_000, "--out", "my run"),
+        cwd=stripes,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        text=True,
+        encoding="utf-8",
+    )
+    with process:
+        process.stdout.readline()
+        process.stdout.close()
+        message = process.stderr.read()
+    assert process.returncode == 130
+    assert "--resume --out 'my run' goes on from what was saved" in message
+    assert "Traceback" not in message
+    assert (stripes / "my run" / "checkpoint.npz").exists()
 
 
 def test_out_that_cannot_be_a_folder(stripes, error_of):

@@ -115,6 +115,8 @@ def test_a_step_wants_the_models_dtype(rng):
 def test_bad_latents(rng):
     with pytest.raises(ValueError, match=r"z must have shape \(\.\.\., 3\), got \(4, 2\)"):
         make_model().decode(rng.random((4, 2)))
+    with pytest.raises(ValueError, match="z must be finite"):
+        make_model().decode(np.full((4, 3), np.nan))
 
 
 @pytest.mark.parametrize(
@@ -128,6 +130,12 @@ def test_bad_latents(rng):
         ),
         (lambda: make_model(kl_weight=-1), "kl_weight must be"),
         (lambda: make_model(kl_weight=float("nan")), "kl_weight must be"),
+        (lambda: make_model(kl_weight="1"), "kl_weight must be a finite number ≥ 0, got '1'"),
+        (lambda: GaussianEncoder(6, [5], 3, dtype=int), "dtype must be a float type, got int64"),
+        (
+            lambda: VAE(BernoulliDecoder(3, [5], 6), GaussianEncoder(6, [5], 3)),
+            r"decoder must be a decoder p\(x\|z\), got GaussianEncoder",
+        ),
         (lambda: make_model(activation="gelu"), "activation must be one of tanh, relu, softplus"),
         (lambda: make_model(latent=0), "n_latent must be a whole number ≥ 1, got 0"),
         (lambda: make_model(pixels=1.5), "n_pixels must be a whole number ≥ 1, got 1.5"),

@@ -1,9 +1,10 @@
-"""Checkpoints: one ``.npz`` file each, written whole or not at all, and read without pickle."""
+"""Files that are written whole or not at all, above all checkpoints: an ``.npz`` file each."""
 
 import json
 import os
 import zipfile
 import zlib
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,28 @@ class CheckpointError(ValueError):
     """A file is not a checkpoint, or not one that can be gone on from here."""
 
 
-def write_checkpoint(path, about, arrays):
-    """Write a checkpoint.
+@contextmanager
+def whole_file(path):
+    """Open ``path`` to write bytes, under another name that is changed once all is written.
 
-    It is written under another name and then renamed: a crash on the way leaves an older
-    checkpoint at ``path`` as it was.
+    A crash, a full disk or Ctrl-C on the way leaves an older file at ``path`` as it was. OSError,
+    which names ``path``, if it cannot be written.
+    """
+    unfinished = Path(f"{path}.part")
+    try:
+        with open(unfinished, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())  # on the disk before it takes the old one's name
+        unfinished.replace(path)
+    except OSError as error:
+        raise OSError(f"cannot write {path}: {error.strerror or error}") from None
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def write_checkpoint(path, about, arrays):
+    """Write a checkpoint, whole or not at all.
 
     Parameters
     ----------
@@ -33,15 +51,8 @@ def write_checkpoint(path, about, arrays):
     """
     about = json.dumps({"format": FORMAT, **about})
     arrays = {name: to_numpy(array) for name, array in arrays.items()}
-    unfinished = Path(f"{path}.part")
-    try:
-        with open(unfinished, "wb") as file:
-            np.savez(file, about=about, **arrays)
-            file.flush()
-            os.fsync(file.fileno())  # on the disk before it takes the old one's name
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with whole_file(path) as file:
+        np.savez(file, about=about, **arrays)
 
 
 def read_checkpoint(path):

@@ -150,12 +150,23 @@ def _read_array(path):
                 return loaded
             if "x" not in loaded.files:
                 raise DataError(f'{path} must hold an array "x", got {loaded.files}')
-            return loaded["x"]
+            x = loaded["x"]
+            if not isinstance(x, np.ndarray):
+                raise DataError(f'"x" in {path} must be a NumPy array, got {type(x).__name__}')
+            return x
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from None
     except DataError:
         raise
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (
+        EOFError,
+        NotImplementedError,  # an unknown compression
+        OverflowError,  # a shape that no memory holds
+        RuntimeError,  # an encrypted archive
+        ValueError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise DataError(
             f"{path} is not a whole NumPy file of numbers ({type(error).__name__})"
         ) from None
@@ -171,10 +182,12 @@ def _as_images(x, path):
     if x.dtype != np.uint8:
         if x.dtype.kind != "f":
             raise DataError(f"{path} must hold bool, uint8 or float pixels, got {x.dtype}")
-        if not (np.isfinite(x).all() and 0 <= x.min() and x.max() <= 1):
+        low, high = float(x.min()), float(x.max())
+        if not (0 <= low and high <= 1):  # nor is NaN
+            hint = " (from 0 to 255? save them as uint8)" if high > 2 else ""
             raise DataError(
-                f"{path} must hold finite pixels in [0, 1] if they are floats, got "
-                f"{x.min():g} to {x.max():g} (from 0 to 255? save them as uint8)"
+                f"{path} must hold finite pixels in [0, 1] if they are floats, got {low} to "
+                f"{high}{hint}"
             )
         x = x.astype(np.float32)
     flat = x.reshape(len(x), -1)

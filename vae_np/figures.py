@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from vae_np.backend import to_numpy
+from vae_np.checks import rows_of
 
 
 def learning_curves(history, path):
@@ -15,9 +16,13 @@ def learning_curves(history, path):
     Parameters
     ----------
     history : list of dict
-        `Trainer.history`, with ``test_`` columns beside the ``train_`` ones.
+        `Trainer.history`, of one epoch or more. ``test_`` columns are drawn beside the ``train_``
+        ones if they are there.
     path : str or Path
     """
+    if not history:
+        raise ValueError("history must hold at least one epoch, got none")
+    parts = ("train", "test") if "test_bound" in history[0] else ("train",)
     epochs = [row["epoch"] for row in history]
     figure = Figure(figsize=(10, 3.6), layout="constrained")
     titles = {
@@ -26,7 +31,7 @@ def learning_curves(history, path):
         "kl": "KL(q(z|x) ‖ p(z))",
     }
     for axes, (term, title) in zip(figure.subplots(1, 3), titles.items(), strict=True):
-        for part in ("train", "test"):
+        for part in parts:
             values = [row[f"{part}_{term}"] for row in history]
             axes.plot(
                 epochs,
@@ -35,11 +40,7 @@ def learning_curves(history, path):
                 marker="o" if len(epochs) == 1 else None,
             )
         # The first epochs climb from far away and would flatten the rest into a line.
-        late = [
-            row[f"{part}_{term}"]
-            for row in history[len(history) // 10 :]
-            for part in ("train", "test")
-        ]
+        late = [row[f"{part}_{term}"] for row in history[len(history) // 10 :] for part in parts]
         margin = 0.1 * (max(late) - min(late)) or 1
         axes.set(title=title, xlabel="epoch", ylim=(min(late) - margin, max(late) + margin))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -76,7 +77,7 @@ def strip(axes, images, image_shape, title="", **options):
     ``options`` go to ``axes.imshow``; without them, 0 is black and 1 is white.
     """
     options = options or {"cmap": "gray", "vmin": 0, "vmax": 1}
-    side_by_side = np.concatenate(to_numpy(images).reshape(-1, *image_shape), axis=1)
+    side_by_side = np.concatenate(_shaped(images, image_shape), axis=1)
     picture = axes.imshow(side_by_side, interpolation="nearest", **options)
     axes.set_title(title, fontsize=10)
     axes.set_axis_off()
@@ -85,7 +86,7 @@ def strip(axes, images, image_shape, title="", **options):
 
 def tiled(images, image_shape, columns):
     """One large image from many, with a white line between them, the first at the top left."""
-    images = to_numpy(images).reshape(-1, *image_shape)
+    images = _shaped(images, image_shape)
     rows = -(-len(images) // columns)
     height, width = image_shape
     picture = np.ones((rows * (height + 1) - 1, columns * (width + 1) - 1))
@@ -93,6 +94,14 @@ def tiled(images, image_shape, columns):
         top, left = i // columns * (height + 1), i % columns * (width + 1)
         picture[top : top + height, left : left + width] = image
     return picture
+
+
+def _shaped(images, image_shape):
+    """(N, D) images, uint8 or float in [0, 1], as (N, height, width) floats on the CPU."""
+    height, width = image_shape
+    rows_of("images", images, height * width)
+    images = to_numpy(images).reshape(-1, height, width)
+    return images / 255 if images.dtype == np.uint8 else images
 
 
 def image_grid(images, image_shape, path, title, columns=10):

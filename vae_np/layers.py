@@ -33,6 +33,8 @@ class ParameterVector:
     """
 
     def __init__(self, initial, dtype=np.float32, device="cpu"):
+        if np.dtype(dtype).kind != "f":
+            raise ValueError(f"dtype must be a float type, got {np.dtype(dtype)}")
         flat = np.concatenate([np.ravel(array) for array in initial.values()])
         self.value = to_device(flat.astype(dtype), device)
         self.grad = to_device(np.zeros_like(flat, dtype=dtype), device)

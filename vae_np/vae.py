@@ -1,6 +1,7 @@
 """The variational autoencoder: an encoder, a decoder and a bound."""
 
 import math
+import numbers
 from functools import partial
 
 import numpy as np
@@ -32,6 +33,8 @@ class VAE:
     """
 
     def __init__(self, encoder, decoder, kl_weight=1.0, bound="sgvb-b"):
+        if not hasattr(decoder, "support"):
+            raise ValueError(f"decoder must be a decoder p(x|z), got {decoder!r}")
         for width in ("n_latent", "n_pixels"):
             ours, theirs = getattr(encoder, width), getattr(decoder, width)
             if ours != theirs:
@@ -42,7 +45,7 @@ class VAE:
                 "encoder and decoder must share dtype and device: encoder "
                 f"{phi.dtype} on {device_of(phi)}, decoder {theta.dtype} on {device_of(theta)}"
             )
-        if not (math.isfinite(kl_weight) and kl_weight >= 0):
+        if not (isinstance(kl_weight, numbers.Real) and 0 <= kl_weight < math.inf):
             raise ValueError(f"kl_weight must be a finite number ≥ 0, got {kl_weight!r}")
         if bound not in BOUNDS:
             raise ValueError(f"bound must be one of {', '.join(BOUNDS)}, got {bound!r}")
@@ -137,6 +140,7 @@ class VAE:
         z = to_device(z, self.device).astype(self.dtype, copy=False)
         if z.shape[-1:] != (self.n_latent,):
             raise ValueError(f"z must have shape (..., {self.n_latent}), got {z.shape}")
+        values_in("z", z, (-math.inf, math.inf))
         return self.decoder.forward(z)
 
     def reconstruct_mean(self, images):
