@@ -17,6 +17,7 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
+from command_line import write_json
 from experiment import run
 from long_runs import side_by_side
 from matplotlib.figure import Figure
@@ -182,9 +183,7 @@ def learn(setting, args, report):
     }
     if setting.method == "AEVB":
         curve |= importance_sampled(model, parts, args)
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(curve), encoding="utf-8")
-    part.replace(path)  # whole or not at all
+    write_json(path, curve)
     return curve
 
 
