@@ -191,8 +191,8 @@ def describe(results, baselines, args):
         f"{bounds['mnist', 200]['AEVB']:.1f} with 200 latents and "
         f"{bounds['mnist', 20]['AEVB']:.1f} with 20. Without latents the best that a decoder can "
         f"do is {baselines['mnist']:.1f} on MNIST and {baselines['frey']:.1f} on Frey Face; "
-        f"wake-sleep leaves its latents unused (a KL below {UNUSED} nats) in {len(unused)} "
-        f"settings{': ' * bool(unused)}{', '.join(unused)}. Step sizes chosen: "
+        f"wake-sleep leaves its latents unused (a KL below {UNUSED} nats) in {len(unused)} of "
+        f"{len(bounds)} settings{': ' * bool(unused)}{', '.join(unused)}. Step sizes chosen: "
         f"{', '.join(f'{size:g}' for size in step_sizes)}."
     )
 
