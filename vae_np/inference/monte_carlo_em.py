@@ -1,7 +1,8 @@
 """Monte Carlo EM (the paper's appendix E): no encoder, every z is drawn from the posterior by HMC.
 
 The E step draws z ~ p_θ(z|x) for a minibatch, the M step climbs log p_θ(x, z) with z held. Each
-image keeps its z from one visit to the next, so that its chain goes on where it was.
+image keeps its z from one visit to the next, so that its chain goes on where it was. One step size
+serves all chains: an image is visited too seldom to tune its own.
 """
 
 import numpy as np
@@ -11,8 +12,6 @@ from vae_np.checks import between_0_and_1, pixels, positive_number, whole_number
 from vae_np.inference.hmc import log_joint_and_gradient, transition
 from vae_np.progress import progress_bar
 from vae_np.training import DivergenceError
-
-ADAPTATION = 0.5  # of the step sizes' logarithms, per visit: θ moves, and the tuning never ends
 
 
 class MonteCarloEM:
@@ -33,7 +32,7 @@ class MonteCarloEM:
     weight_prior : bool
         Climb log p(θ) = log N(θ; 0, I) too: the paper's MAP.
     step_size : float
-        Where the tuning of HMC's step size starts.
+        Of the leapfrog steps: where their tuning starts, which never ends, as θ moves.
     seed : int
 
     Raises
@@ -45,6 +44,8 @@ class MonteCarloEM:
     ----------
     z : (N, Z) array
         Each image's latest draw.
+    step_size : (1, 1) array
+        As the latest minibatch left it.
     acceptance : float
         The mean acceptance probability over the latest epoch.
     """
@@ -77,7 +78,7 @@ class MonteCarloEM:
         generator = random_generator([self.seed, Stream.POSTERIOR], device_of(theta))
         self.z = generator.standard_normal((len(x), decoder.n_latent), dtype=x.dtype)
         self.step_size = array_module(theta).full(
-            (len(x), 1), positive_number("step_size", step_size), dtype=x.dtype
+            (1, 1), positive_number("step_size", step_size), dtype=x.dtype
         )
 
     def fit(self, epochs, after_epoch=None, progress=True):
@@ -121,7 +122,8 @@ class MonteCarloEM:
 
     def e_step(self, rows, generator):
         """Move these images' z by one HMC transition; return the acceptance probabilities."""
-        x, steps = self.x[rows], self.step_size[rows]
+        x, xp = self.x[rows], array_module(self.x)
+        steps = xp.broadcast_to(self.step_size, (len(rows), 1))
 
         def target(z):
             return log_joint_and_gradient(self.decoder, x, z)
@@ -130,9 +132,8 @@ class MonteCarloEM:
         (z, _, _), acceptance = transition(
             target, (z, *target(z)), steps, self.n_leapfrog, generator
         )
-        error = acceptance[:, None] - self.target_acceptance
         self.z[rows] = z
-        self.step_size[rows] = steps * array_module(x).exp(ADAPTATION * error)
+        self.step_size *= xp.exp(acceptance.mean() - self.target_acceptance)
         return acceptance
 
     def m_step(self, rows):
