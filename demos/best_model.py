@@ -7,10 +7,10 @@ train on images that are drawn anew from the grey ones each epoch, white with th
 the probability, and climb SGVB-B by Adam, whose step falls in a straight line to 0 at the end:
 decide how long to train before you start.
 
-You will see the bound of both on the test set as it climbs, and log p(x) at the end, which takes
-half an hour more once all 10,000 test images are judged. The larger model trains for a third of the
-epochs, about as long in time. A long run saves twice a minute; the same --out and --samples go on
-where it was.
+You will see the bound of both on the test set as it climbs, and log p(x) at the end: the longer the
+run, the more test images are judged. The bar counts the samples of both. The larger model trains
+for a third of the epochs, about as long in time. A long run saves twice a minute; the same --out
+and --samples go on where it was.
 """
 
 import math
@@ -64,11 +64,19 @@ def make_trainer(setting, data, args):
     return Trainer(model, optimizer, data.train, binarize=True, seed=args.seed)
 
 
+def count_epochs(setting, data, args):
+    return math.ceil(setting.share * args.samples / len(data.train))
+
+
+def judged_images(data, args):
+    return data.test[: math.ceil(args.samples / SAMPLES_PER_TEST_IMAGE)]
+
+
 def learn(setting, args, report):
     """Train for ``args.samples`` training samples, from where the checkpoint is, and evaluate."""
     data = datasets.load("mnist")
     trainer = make_trainer(setting, data, args)
-    model, epochs = trainer.model, math.ceil(setting.share * args.samples / len(data.train))
+    model, epochs = trainer.model, count_epochs(setting, data, args)
 
     def set_step_size(epoch):
         trainer.optimizer.learning_rate = setting.learning_rate * (1 - epoch / (epochs + 1))
@@ -99,9 +107,9 @@ def learn(setting, args, report):
         about["seconds"] = clock() - started
 
     fit_and_save(trainer, path, epochs, report, about, evaluate, after_epoch)
-    test = data.test[: math.ceil(args.samples / SAMPLES_PER_TEST_IMAGE)]
+    test = judged_images(data, args)
     log_px = importance_sampled_log_likelihood(
-        model, test, IMPORTANCE_SAMPLES, binary=True, seed=args.seed
+        model, test, IMPORTANCE_SAMPLES, binary=True, seed=args.seed, progress=report
     )
     return {
         "setting": str(setting),
@@ -117,8 +125,9 @@ def learn(setting, args, report):
 
 
 def experiment(args):
-    results = []
-    total = round(args.samples * sum(setting.share for setting in SETTINGS))
+    results, data = [], datasets.load("mnist")
+    total = len(SETTINGS) * len(judged_images(data, args)) * IMPORTANCE_SAMPLES
+    total += len(data.train) * sum(count_epochs(setting, data, args) for setting in SETTINGS)
     trainings = side_by_side(learn, SETTINGS, args, total)
     for result in trainings:
         tqdm.write(f"{result['setting']}: test log p(x) {result['test_log_px']:.2f}")

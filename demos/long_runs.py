@@ -31,7 +31,7 @@ def side_by_side(function, tasks, args, total, data=("mnist",)):
     ----------
     function : callable
         Of a module, so that another process can import it. It calls ``report(n)`` once in a while
-        to say that n more training samples are done.
+        to say that n more samples are done.
     tasks : list
     args : argparse.Namespace
         On the device "gpu", one task runs at a time.

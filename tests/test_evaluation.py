@@ -50,6 +50,14 @@ def test_importance_sampling_is_exact_where_q_is_the_posterior(linear, rng):
     np.testing.assert_allclose(estimate.standard_error, 0, atol=1e-6)
 
 
+def test_who_calls_is_told_of_every_sample(linear, rng):
+    done = []
+    x = rng.standard_normal((7, PIXELS))
+    importance_sampled_log_likelihood(linear, x, 30, batch_size=5, progress=done.append)
+    assert sum(done) == 7 * 30
+    assert len(done) > 1
+
+
 def test_counts_must_be_positive(linear, rng):
     with pytest.raises(ValueError, match="n_samples must be a whole number ≥ 1, got 0"):
         importance_sampled_log_likelihood(linear, rng.random((2, PIXELS)), 0)

@@ -22,7 +22,10 @@ DEMOS = (best_model, full_bayes, paper_figure_2, paper_figure_3, paper_figure_4,
 
 
 def in_this_process(function, tasks, args, total, data=()):
-    return (function(task, args, lambda n: None) for task in tasks)
+    done = []
+    for task in tasks:
+        yield function(task, args, done.append)
+    assert sum(done) >= total  # the progress bar gets to its end
 
 
 @pytest.fixture(autouse=True)
@@ -202,7 +205,9 @@ def test_best_model_goes_on_as_if_never_stopped(small_best_model, monkeypatch, t
         if next(calls) == 2:  # in the second epoch
             raise KeyboardInterrupt
 
-    whole = best_model.learn(setting, options(tmp_path, 1500), lambda n: None)
+    reports = []
+    whole = best_model.learn(setting, options(tmp_path, 1500), reports.append)
+    assert sum(reports) == 1500 + whole["test_images"] * 50
     (tmp_path / "stopped").mkdir()
     stopped = options(tmp_path / "stopped", 1500)
     with pytest.raises(KeyboardInterrupt):

@@ -7,7 +7,9 @@ paper's appendix D, from draws of the posterior.
 
 import math
 import numbers
+from contextlib import nullcontext
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -117,8 +119,8 @@ def importance_sampled_log_likelihood(
         stands for q in w. With few latents, that finds what q misses of the posterior.
     batch_size : int
         How many (image, sample) pairs are decoded at a time: it bounds the memory.
-    progress : bool
-        Show a progress bar, on a terminal.
+    progress : bool or callable
+        Show a progress bar, on a terminal; or call this with the number of samples just done.
 
     Returns
     -------
@@ -140,8 +142,11 @@ def importance_sampled_log_likelihood(
         )
     generator = random_generator([seed, Stream.IMPORTANCE_NOISE], model.device)
     values, errors = [], []
-    bar = _bar(progress, total=len(images) * n_samples, unit="sample")
-    with bar, np.errstate(invalid="ignore"):  # a NaN stays one: _finite says so at the end
+    all_samples = len(images) * n_samples
+    with (
+        _bar(progress, total=all_samples, unit="sample") as bar,
+        np.errstate(invalid="ignore"),  # a NaN stays one: _finite says so at the end
+    ):
         for x in _batches(model, images, binary, seed, batch_size):
             xp, q = array_module(x), model.encoder.forward(x)
             # The running logs of Σ w and Σ w², some samples of all images at a time.
@@ -290,6 +295,8 @@ def _finite(values):
 
 
 def _bar(progress, **options):
+    if callable(progress):
+        return nullcontext(SimpleNamespace(update=progress))
     return progress_bar(progress, desc="log p(x)", leave=False, unit_scale=True, **options)
 
 
