@@ -67,6 +67,24 @@ def test_counts_must_be_positive(linear, rng):
         evaluate_bound(linear, rng.random((2, PIXELS)), batch_size=-1)
 
 
+@pytest.mark.parametrize(
+    ("estimate", "options"),
+    [
+        (evaluate_bound, {}),
+        (importance_sampled_log_likelihood, {"n_samples": 10}),
+        (grid_log_likelihood, {"binary": True}),
+        (reciprocal_log_likelihood, {"n_samples": 20}),
+    ],
+)
+def test_bad_seeds_and_images_are_refused(estimate, options, rng):
+    model, x = make_model(latent=2, dtype=np.float64), rng.random((2, 6))
+    for seed in (-1, 1.5, None):
+        with pytest.raises(ValueError, match=f"seed must be a whole number ≥ 0, got {seed}"):
+            estimate(model, x, seed=seed, **options)
+    with pytest.raises(ValueError, match=r"images must have shape \(N, 6\).*got NoneType"):
+        estimate(model, None, **options)
+
+
 def test_binary_evaluation_sees_the_same_binary_images_each_time(rng, monkeypatch):
     model, images, seen = make_model(), rng.random((9, 6)), []
     forward = model.encoder.forward
@@ -152,6 +170,28 @@ def test_appendix_d_wants_chains_that_move(linear, rng, monkeypatch):
     monkeypatch.setattr(appendix_d, "sample_posterior", second_image_frozen)
     with pytest.raises(ValueError, match="the HMC chains of image 1 never moved"):
         reciprocal_log_likelihood(linear, rng.standard_normal((3, PIXELS)), 100)
+
+
+def test_appendix_d_wants_draws_that_fill_the_space(rng):
+    two_points = rng.standard_normal((2, 1, 4, 3))[rng.integers(2, size=20)]
+    for draws in (two_points, two_points[:1]):
+        with pytest.raises(ValueError, match="draws of image 0 lie in a plane"):
+            appendix_d.fitted_gaussian_log_prob(draws, draws)
+    draws, z = rng.standard_normal((30, 2, 4, 3)), rng.standard_normal((5, 2, 4, 3))
+    for image in range(4):
+        mean = draws[:, :, image].mean(axis=(0, 1))
+        covariance = np.cov(draws[:, :, image].reshape(-1, 3), rowvar=False)
+        difference = z[:, :, image] - mean
+        mahalanobis = (difference @ np.linalg.inv(covariance) * difference).sum(axis=-1)
+        expected = -0.5 * (mahalanobis + np.linalg.slogdet(2 * np.pi * covariance)[1])
+        ours = appendix_d.fitted_gaussian_log_prob(draws, z)[:, :, image]
+        np.testing.assert_allclose(ours, expected, rtol=1e-12)
+
+
+def test_appendix_d_wants_chains(linear, rng):
+    x = rng.standard_normal((3, PIXELS))
+    with pytest.raises(ValueError, match=r"initial must have shape \(C, N, Z\), got \(3, 2\)"):
+        appendix_d.appendix_d(linear.decoder, x, rng.standard_normal((3, LATENT)), 10, rng)
 
 
 @pytest.mark.parametrize("decoder", ["bernoulli", "per-output"])

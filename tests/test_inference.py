@@ -40,6 +40,13 @@ def test_one_log_var_for_all_latents_is_as_many_equal_ones(linear, rng):
         )
 
 
+def test_q_must_be_over_the_images(linear, rng):
+    q = DiagonalGaussian(*rng.standard_normal((2, 1, LATENT)))
+    for function in (linear_gaussian.kl_to_posterior, linear_gaussian.expected_bound):
+        with pytest.raises(ValueError, match=r"q must be over .N, Z. = \(4, 2\), got \(1, 2\)"):
+            function(q, linear.decoder, rng.standard_normal((4, PIXELS)))
+
+
 def test_mean_field_closed_form_is_the_best_factorized_q(linear, rng):
     x = rng.standard_normal((7, PIXELS))
     q = linear_gaussian.mean_field(linear.decoder, x)
@@ -86,6 +93,14 @@ def test_maximum_likelihood_is_a_maximum(rng):
     for n_latent in (2, 3):
         with pytest.raises(ValueError, match=f"{n_latent} dimensions hold all the data"):
             linear_gaussian.maximum_likelihood(flat, n_latent)
+
+
+def test_maximum_likelihood_of_equal_eigenvalues_has_no_signal():
+    for n_pixels, n_latent in ((5, 2), (9, 2), (9, 3), (10, 7)):
+        x = np.concatenate([np.eye(n_pixels), -np.eye(n_pixels)])
+        weight, _, variance = linear_gaussian.maximum_likelihood(x, n_latent)
+        np.testing.assert_allclose(weight, 0, atol=1e-7)
+        assert variance == pytest.approx(1 / n_pixels)
 
 
 @pytest.mark.parametrize("decoder", ["bernoulli", "per-output"])

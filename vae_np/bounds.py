@@ -7,8 +7,8 @@ All take the data x, q(z|x), draws z = q.sample(noise) and p(x|z) there, and est
 - importance-weighted: log mean w
 
 The bound is the expectation over the draws; one estimate may lie above log p(x).
-The noise came from the caller, so the same noise gives the same bound on every device, and finite
-differences of a bound are exact.
+The caller draws the noise. With it held, a bound is an ordinary function of the weights, the same
+on every device, whose gradient finite differences can check.
 """
 
 import math
@@ -100,12 +100,12 @@ def sgvb_a(x, q, p, z):
 def sgvb_a_backward(x, q, p, z, upstream):
     """Derivatives of SGVB-A; arguments and returns as for `sgvb_b_backward`."""
     n_draws = z.shape[0]
-    each = array_module(z).broadcast_to(upstream / n_draws, z.shape[:-1])
-    return log_weight_backward(x, q, p, z, each)
+    upstream = array_module(z).broadcast_to(upstream / n_draws, z.shape[:-1])
+    return log_weight_backward(x, q, p, z, upstream)
 
 
 def importance_weighted(x, q, p, z):
-    """The importance-weighted bound log 1/K Σ w_k of K = L draws (1509.00519, eq. 8).
+    """The importance-weighted bound log (1/K Σ w_k) of K = L draws (1509.00519, eq. 8).
 
     Its expectation rises with K, from SGVB-A's at K = 1 to log p(x). Its ``reconstruction`` is the
     average of log p(x|z) in which each draw counts by its share of Σ w; its ``kl`` is what is left,
@@ -148,18 +148,19 @@ def log_sum_exp(log_w):
 
 
 def log_mean_exp(log_w):
-    """log 1/K Σ exp(log_w) along the first axis, without overflow."""
+    """log (1/K Σ exp(log_w)) along the first axis, without overflow."""
     return log_sum_exp(log_w) - math.log(len(log_w))
 
 
-def log_mean_standard_error(ratio, n):
-    """The standard error of log 1/n Σ w: std(w) / (√n mean w), the delta method's.
+def log_mean_standard_error(log_sum, log_sum_of_squares, n):
+    """The standard error of log (1/n Σ w): std(w) / (√n mean w), the delta method's.
 
-    ``ratio``, a NumPy array, is Σ w² / (Σ w)². The result is at most 1, so that near 1 it says only
-    that one sample outweighs all others; it is infinite for n = 1, where nothing can be told.
+    It takes log Σ w and log Σ w², NumPy arrays. The result is at most 1, so that near 1 it says
+    only that one sample outweighs all others; it is infinite for n = 1, where nothing can be told.
     """
     if n == 1:
-        return np.full(ratio.shape, np.inf)
+        return np.full(log_sum.shape, np.inf)
+    ratio = np.exp(log_sum_of_squares - 2 * log_sum)
     return np.sqrt(np.maximum(n * ratio - 1, 0) / (n - 1))
 
 

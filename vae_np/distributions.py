@@ -3,7 +3,8 @@
 A distribution is an immutable value: parameters in, quantities out, and each quantity's derivative
 (``_backward``) right below it. ``upstream`` is always the derivative of the loss with respect to
 the quantity; what comes back are the derivatives of the loss with respect to the parameters. A σ
-that is itself a learned weight is a view of θ: use such a distribution before θ is updated.
+that is itself a weight (`GaussianDecoder`'s noise "learned") is a view of θ, not a copy: an update
+of θ changes it.
 
 Log-probabilities and divergences are in nats, summed over the last axis: one number per example.
 """

@@ -18,7 +18,8 @@ from vae_np.bounds import Bound, log_mean_standard_error, log_sum_exp, sgvb_b
 from vae_np.checks import whole_number
 from vae_np.distributions import binarize, standard_normal_log_prob
 from vae_np.inference.appendix_d import appendix_d
-from vae_np.inference.grid import grid_log_joint, latent_grid
+from vae_np.inference.grid import grid_log_joint, latent_grid, log_integral
+from vae_np.inference.hmc import log_joint
 from vae_np.networks import BernoulliDecoder
 from vae_np.progress import progress_bar
 
@@ -32,9 +33,9 @@ class LogLikelihood:
     value : (N,) numpy.ndarray
         Nats.
     standard_error : (N,) numpy.ndarray
-        Of each value; each function says how it is made. From samples it is at most 1, and near 1
-        the value is a guess from below (see `bounds.log_mean_standard_error`). It says nothing of a
-        region that no sample has met.
+        Of each value; each function says how it is made. By importance sampling it is at most 1,
+        and near 1 the value is a guess from below (see `bounds.log_mean_standard_error`). It says
+        nothing of a region that no sample has met.
     n_samples : int
         How many samples, or grid points, each value is made from.
     """
@@ -50,7 +51,7 @@ class LogLikelihood:
 
     @property
     def mean_standard_error(self):
-        """Of `mean`, as an estimate for these very images."""
+        """Of `mean`, for these very images, where their errors are independent: not on a grid."""
         return float(np.sqrt((self.standard_error**2).sum()) / len(self.value))
 
 
@@ -67,7 +68,8 @@ def evaluate_bound(model, images, binary=False, n_draws=1, seed=0, batch_size=50
         L, the noise samples per example.
     seed : int
     batch_size : int
-        How many (image, draw) pairs are decoded at a time: it bounds the memory.
+        How many (image, draw) pairs are decoded at a time, of one image at least: it bounds the
+        memory.
 
     Returns
     -------
@@ -80,7 +82,7 @@ def evaluate_bound(model, images, binary=False, n_draws=1, seed=0, batch_size=50
         If an argument is out of range, or the model cannot take the images.
     """
     n_draws = whole_number("n_draws", n_draws)
-    generator = random_generator([seed, Stream.BOUND_NOISE], model.device)
+    generator = _generator(model, images, seed, Stream.BOUND_NOISE)
     sums = np.zeros(2)
     whole_number("batch_size", batch_size)
     for x in _batches(model, images, binary, seed, max(1, batch_size // n_draws)):
@@ -104,7 +106,7 @@ def importance_sampled_log_likelihood(
 ):
     """log p(x) of each image, by importance sampling through q.
 
-    log p(x) ≈ log 1/K Σ_k w_k with w = p(x|z) p(z) / q(z|x) and z_k ~ q(z|x). Its expectation is
+    log p(x) ≈ log (1/K Σ_k w_k) with w = p(x|z) p(z) / q(z|x) and z_k ~ q(z|x). Its expectation is
     a lower bound on log p(x) that rises to it with K (1509.00519, theorem 1). For grey pixels and a
     Bernoulli decoder, see `Bernoulli.log_prob` on what is bounded.
 
@@ -140,7 +142,7 @@ def importance_sampled_log_likelihood(
         raise ValueError(
             f"prior_share {prior_share:g} of {n_samples} samples leaves none for q or the prior"
         )
-    generator = random_generator([seed, Stream.IMPORTANCE_NOISE], model.device)
+    generator = _generator(model, images, seed, Stream.IMPORTANCE_NOISE)
     values, errors = [], []
     all_samples = len(images) * n_samples
     with (
@@ -156,20 +158,20 @@ def importance_sampled_log_likelihood(
                 shape = (stop - start, *q.mean.shape)
                 noise = generator.standard_normal(shape, dtype=x.dtype)
                 z = noise if stop <= n_from_prior else q.sample(noise)
-                log_joint_z = model.decoder.forward(z).log_prob(x) + standard_normal_log_prob(z)
-                log_w = log_joint_z - _log_mixture(q, z, n_from_prior / n_samples)
+                log_w = log_joint(model.decoder, x, z)
+                log_w -= _log_mixture(q, z, n_from_prior / n_samples)
                 log_w = log_w.astype(np.float64)
                 log_sum = xp.logaddexp(log_sum, log_sum_exp(log_w))
                 log_sum_of_squares = xp.logaddexp(log_sum_of_squares, log_sum_exp(2 * log_w))
                 bar.update(len(z) * len(x))
-            values.append(to_numpy(log_sum) - math.log(n_samples))
-            ratio = to_numpy(xp.exp(log_sum_of_squares - 2 * log_sum))  # Σ w² / (Σ w)²
-            errors.append(log_mean_standard_error(ratio, n_samples))
+            log_sum, log_sum_of_squares = to_numpy(log_sum), to_numpy(log_sum_of_squares)
+            values.append(log_sum - math.log(n_samples))
+            errors.append(log_mean_standard_error(log_sum, log_sum_of_squares, n_samples))
     return LogLikelihood(_finite(np.concatenate(values)), np.concatenate(errors), n_samples)
 
 
 def prior_sampled_log_likelihood(model, images, n_samples, **options):
-    """log p(x) of each image by draws from the prior: log 1/K Σ p(x|z_k) with z_k ~ p(z).
+    """log p(x) of each image by draws from the prior: log (1/K Σ p(x|z_k)) with z_k ~ p(z).
 
     Arguments and returns as for `importance_sampled_log_likelihood`. Unbiased for p(x), and yet of
     little use in more than a few dimensions: hardly a draw explains a given image.
@@ -212,8 +214,9 @@ def grid_log_likelihood(
     Returns
     -------
     LogLikelihood
-        Its ``standard_error`` is the difference to the same sum on every second point of each axis,
-        far above the error of the finer one once it is small, and about what lies past the edge.
+        Its ``standard_error`` is an estimate of the error, the sum of two: the difference to the
+        same sum over every second point of each axis, far above the finer sum's error once it is
+        small; and roughly what lies past the edge.
 
     Raises
     ------
@@ -221,17 +224,12 @@ def grid_log_likelihood(
         If the model has more than two latents, or an argument is out of range.
     """
     points, every_second = latent_grid(model.n_latent, spacing, limit)
-    edge = (np.abs(points) == points.max()).any(axis=1)
     values, errors = [], []
     for x in _batches(model, images, binary, seed, batch_size):
         joint = to_numpy(grid_log_joint(model, x, points)).astype(np.float64)
-        cell = model.n_latent * math.log(spacing)
-        fine = log_sum_exp(joint) + cell
-        # Past the edge p(x, z) falls about as fast as the prior does: within a length of 1 or less.
-        beyond = np.exp(joint[edge] + cell - math.log(spacing) - fine).sum(axis=0)
-        coarse = log_sum_exp(joint[every_second]) + cell + model.n_latent * math.log(2)
-        values.append(fine)
-        errors.append(np.abs(fine - coarse) + np.log1p(beyond))
+        value, error = log_integral(joint, points, every_second, spacing)
+        values.append(value)
+        errors.append(error)
     return LogLikelihood(_finite(np.concatenate(values)), np.concatenate(errors), len(points))
 
 
@@ -240,7 +238,8 @@ def reciprocal_log_likelihood(
 ):
     """log p(x) of each image by the paper's appendix D, from draws of the posterior.
 
-    See `vae_np.inference.appendix_d`. For fewer than about 5 latents, says the paper.
+    See `vae_np.inference.appendix_d`. For fewer than about 5 latents, says the paper. It is
+    unbiased for 1/p(x), so that its expectation lies at or above log p(x), not below.
 
     Parameters
     ----------
@@ -268,7 +267,7 @@ def reciprocal_log_likelihood(
         raise ValueError(
             f"n_samples must be at least 10 a latent, {10 * model.n_latent}, got {n_samples}"
         )
-    generator = random_generator([seed, Stream.POSTERIOR], model.device)
+    generator = _generator(model, images, seed, Stream.POSTERIOR)
     n_draws = -(-n_samples // n_chains)
     values, errors = [], []
     with _bar(progress, total=len(images), unit="image") as bar:
@@ -300,13 +299,18 @@ def _bar(progress, **options):
     return progress_bar(progress, desc="log p(x)", leave=False, unit_scale=True, **options)
 
 
+def _generator(model, images, seed, stream):
+    """The random generator of one use, once the images and the seed are known to be good."""
+    model.check(images)
+    return random_generator([whole_number("seed", seed, minimum=0), stream], model.device)
+
+
 def _batches(model, images, binary, seed, batch_size):
     """Yield the images as the model's pixels, some at a time."""
-    model.check(images)
     whole_number("batch_size", batch_size)
     if binary and not isinstance(model.decoder, BernoulliDecoder):
         raise ValueError("binary makes binary images, which need a Bernoulli decoder")
-    generator = random_generator([seed, Stream.BINARIZE_TEST], model.device)
+    generator = _generator(model, images, seed, Stream.BINARIZE_TEST)
     for start in range(0, len(images), batch_size):
         x = model.as_pixels(images[start : start + batch_size])
         if binary:

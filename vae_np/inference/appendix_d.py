@@ -5,10 +5,12 @@ posterior, which cancels, and r integrates to 1. The nearer r is to the posterio
 average varies.
 """
 
+import math
+
 import numpy as np
 
 from vae_np.backend import to_numpy
-from vae_np.bounds import log_mean_exp, log_mean_standard_error
+from vae_np.bounds import log_mean_exp, log_mean_standard_error, log_sum_exp
 from vae_np.distributions import LOG_2PI
 from vae_np.inference.hmc import log_joint, sample_posterior
 
@@ -36,9 +38,10 @@ def appendix_d(decoder, x, initial, n_draws, generator):
     Raises
     ------
     ValueError
-        If an image's chains never move, or hardly.
+        If an image's chains never move, or its draws lie in a plane.
     """
-    n_chains = len(initial)
+    if initial.ndim != 3:
+        raise ValueError(f"initial must have shape (C, N, Z), got {initial.shape}")
     z = sample_posterior(decoder, x, 2 * n_draws, generator, initial).z
     stuck = np.flatnonzero(to_numpy((z == z[0]).all(axis=(0, 1, 3))))
     if stuck.size:
@@ -46,31 +49,32 @@ def appendix_d(decoder, x, initial, n_draws, generator):
             f"the HMC chains of image {stuck[0]} never moved: log p(x, z) is too steep there"
         )
     fitted, averaged = z[:n_draws], z[n_draws:]
-    log_ratio = fitted_gaussian_log_prob(to_numpy(fitted), to_numpy(averaged))
-    log_ratio -= np.stack([to_numpy(log_joint(decoder, x, draws)) for draws in averaged])
-    by_chain = log_mean_exp(log_ratio)
-    log_mean = log_mean_exp(by_chain)
-    ratio = np.exp(log_mean_exp(2 * by_chain) - 2 * log_mean) / n_chains
-    return -log_mean, log_mean_standard_error(ratio, n_chains)
+    log_terms = fitted_gaussian_log_prob(to_numpy(fitted), to_numpy(averaged))
+    log_terms -= np.stack([to_numpy(log_joint(decoder, x, draws)) for draws in averaged])
+    by_chain, n_chains = log_mean_exp(log_terms), len(initial)
+    log_sum, log_sum_of_squares = log_sum_exp(by_chain), log_sum_exp(2 * by_chain)
+    standard_error = log_mean_standard_error(log_sum, log_sum_of_squares, n_chains)
+    return math.log(n_chains) - log_sum, standard_error
 
 
 def fitted_gaussian_log_prob(draws, z):
-    """The log density at z of each image's Gaussian, fitted to its draws.
+    """The log density at z of each image's Gaussian, fitted to its draws, along its main axes.
 
-    Both (S, C, N, Z), of S draws in C chains; the result is (S, C, N).
+    Both (S, C, N, Z), of S draws in C chains; the result is (S, C, N). ValueError if an image's
+    draws lie in a plane.
     """
     z, draws = z.astype(np.float64), draws.astype(np.float64)
     mean = draws.mean(axis=(0, 1))
     centred = draws - mean
-    covariance = np.einsum("scnj,scnk->njk", centred, centred) / (centred[..., 0, 0].size - 1)
-    difference = z - mean
-    try:
-        precision = np.linalg.inv(covariance)
-    except np.linalg.LinAlgError:
+    n_draws = centred[..., 0, 0].size
+    covariance = np.einsum("scnj,scnk->njk", centred, centred) / max(1, n_draws - 1)
+    variances, axes = np.linalg.eigh(covariance)
+    flat = variances[:, 0] <= 1e-10 * variances[:, -1]
+    if flat.any():
         raise ValueError(
-            "the posterior draws of an image lie in a plane: n_samples or n_chains is too small "
-            "for chains that hardly move"
-        ) from None
-    mahalanobis = np.einsum("scnj,njk,scnk->scn", difference, precision, difference)
-    log_det = np.linalg.slogdet(covariance)[1]
-    return -0.5 * (mahalanobis + log_det + z.shape[-1] * LOG_2PI)
+            f"the posterior draws of image {flat.argmax()} lie in a plane: they are too few, or "
+            "their chains hardly move"
+        )
+    standardized = np.einsum("scnj,njk->scnk", z - mean, axes) / np.sqrt(variances)
+    log_det = np.log(variances).sum(axis=1)
+    return -0.5 * ((standardized**2).sum(axis=-1) + log_det + z.shape[-1] * LOG_2PI)

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from vae_np.backend import array_module, device_of, to_device
+from vae_np.bounds import log_sum_exp
 from vae_np.checks import positive_number
 from vae_np.inference.hmc import log_joint
 
@@ -35,3 +36,19 @@ def grid_log_joint(model, x, points):
         for start in range(0, len(points), at_a_time)
     ]
     return array_module(x).concatenate(parts)
+
+
+def log_integral(log_joint, points, every_second, spacing):
+    """log ∫ p(x, z) dz of each image, and an estimate of its error; (N,) each, nats.
+
+    Of `latent_grid`'s points and its ``spacing``, and of `grid_log_joint` there as float64 NumPy.
+    The error is the difference to the coarser grid's sum, and roughly what lies past the edge.
+    """
+    n_latent = points.shape[1]
+    log_cell = n_latent * math.log(spacing)
+    fine = log_sum_exp(log_joint) + log_cell
+    coarse = log_sum_exp(log_joint[every_second]) + log_cell + n_latent * math.log(2)
+    # Past the edge p(x, z) falls about as fast as the prior does: within a length of 1 or less.
+    edge = (np.abs(points) == points.max()).any(axis=1)
+    beyond = np.exp(log_joint[edge] + log_cell - math.log(spacing) - fine).sum(axis=0)
+    return fine, np.abs(fine - coarse) + np.log1p(beyond)

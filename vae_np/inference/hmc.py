@@ -1,8 +1,8 @@
 """Hamiltonian Monte Carlo: draws from the exact posterior p_θ(z|x) (Neal, 1206.1901).
 
-z rolls as a ball does over the hills of −log p(x, z) after a random push r ~ N(0, I). Energy
-−log p(x, z) + ½|r|² is kept by the exact motion; what the leapfrog steps lose of it decides whether
-the new z is accepted. The posterior's normalizer p(x) is never needed.
+z rolls as a ball does over the hills of −log p(x, z) after a random push r ~ N(0, I). The exact
+motion keeps the energy −log p(x, z) + ½|r|². The leapfrog steps change it a little, and the new z
+is accepted with probability min(1, exp(−change)). The posterior's normalizer p(x) is never needed.
 """
 
 from dataclasses import dataclass
@@ -43,9 +43,9 @@ def log_joint_and_gradient(decoder, x, z):
     """log p(x, z), (..., N), and its derivative with respect to z, (..., N, Z): ∇ log p(z|x)."""
     p = decoder.forward(z)
     log_px = p.log_prob(x)
-    each = array_module(z).ones(log_px.shape, dtype=z.dtype)
-    dz = decoder.backward_to_input(*p.log_prob_backward(x, each))
-    dz = dz + standard_normal_log_prob_backward(z, each)
+    upstream = array_module(z).ones(log_px.shape, dtype=z.dtype)
+    dz = decoder.backward_to_input(*p.log_prob_backward(x, upstream))
+    dz = dz + standard_normal_log_prob_backward(z, upstream)
     return log_px + standard_normal_log_prob(z), dz
 
 
@@ -94,9 +94,9 @@ def transition(target, state, step_size, n_leapfrog, generator):
         target, z, momentum, dz, jittered, n_leapfrog
     )
     kinetic_lost = 0.5 * ((momentum**2).sum(axis=-1) - (new_momentum**2).sum(axis=-1))
-    log_ratio = new_log_density - log_density + kinetic_lost
-    log_ratio = xp.where(xp.isfinite(log_ratio), log_ratio, -xp.inf)  # a far too long step
-    acceptance = xp.exp(xp.minimum(log_ratio, 0))
+    energy_lost = new_log_density - log_density + kinetic_lost
+    energy_lost = xp.where(xp.isfinite(energy_lost), energy_lost, -xp.inf)  # a far too long step
+    acceptance = xp.exp(xp.minimum(energy_lost, 0))
     accepted = generator.random(acceptance.shape, dtype=dtype) < acceptance
     z = xp.where(accepted[..., None], new_z, z)
     dz = xp.where(accepted[..., None], new_dz, dz)

@@ -1,7 +1,7 @@
 """The one model in which everything is known: x = z W + b + σ ε, with z and ε standard normal.
 
-log p(x), the posterior and the best factorized q have closed forms, all made from θ alone. For the
-best θ it is probabilistic principal component analysis (Tipping and Bishop 1999).
+log p(x), the posterior and the best factorized q have closed forms, all made from θ alone. This is
+probabilistic principal component analysis (Tipping and Bishop 1999): the best θ has one too.
 """
 
 import math
@@ -83,15 +83,18 @@ def log_likelihood(decoder, x):
     return log_joint - 0.5 * np.linalg.slogdet(precision)[1]
 
 
-def _float64(q):
+def _float64(q, shape):
+    """q as float64 NumPy; ValueError if it is not over ``shape``."""
     mean, log_var = (to_numpy(a).astype(np.float64) for a in (q.mean, q.log_var))
-    return DiagonalGaussian(mean, np.broadcast_to(log_var, mean.shape))
+    if mean.shape != shape:
+        raise ValueError(f"q must be over (N, Z) = {shape}, got {mean.shape}")
+    return DiagonalGaussian(mean, np.broadcast_to(log_var, shape))
 
 
 def kl_to_posterior(q, decoder, x):
     """KL(q(z|x) ‖ p(z|x)) of each example for a `DiagonalGaussian` q; (N,), nats."""
     mean, precision = posterior(decoder, x)
-    q = _float64(q)
+    q = _float64(q, mean.shape)
     difference = mean - q.mean
     return 0.5 * (
         np.exp(q.log_var) @ np.diag(precision)
@@ -108,8 +111,9 @@ def expected_bound(q, decoder, x):
     The expectation of a squared error is that of the mean, plus the variance that W lets through.
     """
     weight, bias, variance = parameters_of(decoder)
-    q = _float64(q)
-    residual = _data(x, len(bias)) - bias - q.mean @ weight
+    x = _data(x, len(bias))
+    q = _float64(q, (len(x), len(weight)))
+    residual = x - bias - q.mean @ weight
     spread = np.exp(q.log_var) @ (weight**2).sum(axis=1)
     reconstruction = -0.5 * (
         ((residual**2).sum(axis=1) + spread) / variance + len(bias) * (math.log(variance) + LOG_2PI)
@@ -118,11 +122,12 @@ def expected_bound(q, decoder, x):
 
 
 def mean_field(decoder, x, tolerance=1e-10, max_sweeps=10_000):
-    """The factorized q(z|x) nearest to the posterior, by classical coordinate ascent.
+    """The factorized q(z|x) of the least KL(q ‖ posterior), by classical coordinate ascent.
 
     Each factor's optimum, the others held, is q_j = N(m_j, 1/Λ_jj) with
     m_j = (h_j − Σ_{k≠j} Λ_jk m_k)/Λ_jj and h = (x − b) Wᵀ/σ². Sweeps over j repeat until no mean
-    moves by more than ``tolerance``: they then are the posterior's; the variances are too small.
+    moves by more than ``tolerance``: they then are the posterior's. The variances are too small,
+    unless Λ is diagonal, as it is at `maximum_likelihood`.
 
     Parameters
     ----------
@@ -160,7 +165,8 @@ def mean_field(decoder, x, tolerance=1e-10, max_sweeps=10_000):
 
 
 def maximum_likelihood(x, n_latent):
-    """The W, b and σ² that maximize Σ log p(x): probabilistic PCA (Tipping and Bishop 1999, eq. 7).
+    """The W, b and σ² that maximize Σ log p(x): probabilistic PCA (Tipping and Bishop 1999,
+    eq. 7 and 8).
 
     W's rows are the ``n_latent`` leading eigenvectors of the data's covariance, each times
     √(eigenvalue − σ²), and σ² is the mean of the other eigenvalues.
@@ -191,5 +197,6 @@ def maximum_likelihood(x, n_latent):
         raise ValueError(
             f"n_latent must leave noise over: {n_latent} dimensions hold all the data, or fewer do"
         )
-    weight = (vectors[:, -n_latent:] * np.sqrt(values[-n_latent:] - variance)).T
+    signal = np.maximum(values[-n_latent:] - variance, 0)  # equal eigenvalues, rounded
+    weight = (vectors[:, -n_latent:] * np.sqrt(signal)).T
     return weight, x.mean(axis=0), float(variance)

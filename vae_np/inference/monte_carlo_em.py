@@ -1,8 +1,9 @@
-"""Monte Carlo EM (the paper's appendix E): no encoder, every z is drawn from the posterior by HMC.
+"""Monte Carlo EM (the paper's appendix E): no encoder, z comes from the posterior by HMC.
 
-The E step draws z ~ p_θ(z|x) for a minibatch, the M step climbs log p_θ(x, z) with z held. Each
-image keeps its z from one visit to the next, so that its chain goes on where it was. One step size
-serves all chains: an image is visited too seldom to tune its own.
+The E step moves each z of a minibatch by one HMC transition, which leaves p_θ(z|x) unchanged; the M
+step climbs log p_θ(x, z) with z held. An image keeps its z from one visit to the next: only after
+many is it a draw from the posterior. One step size serves all chains: an image is visited too
+seldom to tune its own.
 """
 
 import numpy as np
@@ -144,6 +145,6 @@ class MonteCarloEM:
 
     def fill_gradient(self, x, z):
         """Fill θ's gradient with that of −mean log p(x, z), and of the prior's share."""
-        each = array_module(x).full(len(x), -1 / len(x), dtype=x.dtype)
-        self.decoder.backward(*self.decoder.forward(z).log_prob_backward(x, each))
+        upstream = array_module(x).full(len(x), -1 / len(x), dtype=x.dtype)
+        self.decoder.backward(*self.decoder.forward(z).log_prob_backward(x, upstream))
         self.decoder.parameters.add_weight_prior(self.log_prior_scale)

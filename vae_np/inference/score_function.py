@@ -1,10 +1,10 @@
 """The score-function gradient (REINFORCE): learning φ without differentiating through z.
 
-∇φ E_q[f(z)] = E_q[(f(z) − b) ∇φ log q(z|x)] for any f that z alone enters, and any b that does not
-depend on z, because E_q[∇φ log q] = 0. For that reason f may be log w too: φ also stands in its
-−log q(z|x), but what that adds has the mean 0. The score function asks nothing of the decoder's
-derivative, works for discrete z too, and has far more variance than the reparameterization gradient
-(section 2.2).
+∇φ E_q[f(z)] = E_q[(f(z) − b) ∇φ log q(z|x)] for any f into which φ enters through z alone, and any
+b that does not depend on that z, because E_q[∇φ log q] = 0. For that reason f may be log w too: φ
+also stands in its −log q(z|x), but what that adds has the mean 0. The score function needs no
+derivative with respect to z, so that z may be discrete, and has far more variance than the
+reparameterization gradient (section 2.2).
 """
 
 from vae_np.backend import array_module
@@ -43,9 +43,10 @@ class ScoreFunctionVAE(VAE):
         p = self.decoder.forward(z)
         log_w = log_weight(x, q, p, z)
 
-        each = array_module(x).full(log_w.shape, -1 / log_w.size, x.dtype)
-        self.decoder.backward(*p.log_prob_backward(x, each))  # θ: no draw depends on it
-        self.encoder.backward(*q.log_prob_backward(z, each * score_signal(log_w, self.baseline)))
+        upstream = array_module(x).full(log_w.shape, -1 / log_w.size, x.dtype)
+        self.decoder.backward(*p.log_prob_backward(x, upstream))  # θ: no draw depends on it
+        signal = score_signal(log_w, self.baseline)
+        self.encoder.backward(*q.log_prob_backward(z, upstream * signal))
         self.decoder.parameters.add_weight_prior(log_prior_scale)
         return sgvb_a(x, q, p, z)
 

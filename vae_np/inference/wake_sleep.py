@@ -45,12 +45,12 @@ class WakeSleepVAE(VAE):
         z = q.sample(noise)
         p = self.decoder.forward(z)
         bound = sgvb_b(x, q, p)
-        each = xp.full((n_draws, n_examples), -1 / (n_draws * n_examples), dtype=x.dtype)
-        self.decoder.backward(*p.log_prob_backward(x, each))  # wake: θ
+        upstream = xp.full((n_draws, n_examples), -1 / (n_draws * n_examples), dtype=x.dtype)
+        self.decoder.backward(*p.log_prob_backward(x, upstream))  # wake: θ
         self.decoder.parameters.add_weight_prior(log_prior_scale)
 
         dream_x = self.decoder.forward(dream_z).sample(dream_noise)
         q = self.encoder.forward(dream_x)
-        each = xp.full(n_examples, -1 / n_examples, dtype=x.dtype)
-        self.encoder.backward(*q.log_prob_backward(dream_z, each))  # sleep: φ
+        upstream = xp.full(n_examples, -1 / n_examples, dtype=x.dtype)
+        self.encoder.backward(*q.log_prob_backward(dream_z, upstream))  # sleep: φ
         return bound
