@@ -1,6 +1,6 @@
 """How fast is a training step? vae_np, PyTorch and JAX on the paper's model, side by side.
 
-All train 784-500-20-500-784 (tanh, Bernoulli) by Adam on the same minibatches of 100, in float32.
+All train 784-500-20-500-784 (tanh, Bernoulli) by Adam on the same images, 100 a minibatch, float32.
 Each peer has a process of its own, and they take turns, one epoch each, so that a machine that
 slows down slows all of them. Medians and ratios come from the same rounds. The floor is the step's
 eleven matrix products alone: no NumPy code can be faster, and "in products" says how near it is.
@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 from tqdm import tqdm
 
-from vae_np.openblas import SWITCH
+from vae_np.openblas import CORE_TYPE, SWITCH
 
 RESULTS = Path(__file__).parent / "results"
 PEERS = {
@@ -50,11 +50,12 @@ class Peer:
         command = [sys.executable, str(Path(__file__).parent / "benchmark_peers.py"), name]
         for option, value in options.items():
             command += [f"--{option}", str(value)]
-        environment = dict(os.environ)
-        if name == "vae_np_default_kernels":
-            environment[SWITCH] = "default"
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment_of(name),
         )
         ready = self._answer()
         self.version, self.missing = ready.get("version"), ready.get("missing")
@@ -80,6 +81,15 @@ class Peer:
         """Milliseconds per step in each round."""
         steps = -(-self.examples // self.batch)
         return [1000 * seconds / steps for seconds in self.seconds]
+
+
+def environment_of(name):
+    """The environment variables of a peer's process; this one has set OpenBLAS's for its own."""
+    environment = dict(os.environ)
+    if name == "vae_np_default_kernels":
+        environment.pop(CORE_TYPE, None)
+        environment[SWITCH] = "default"
+    return environment
 
 
 def take_turns(peers, rounds, description):

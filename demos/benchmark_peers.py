@@ -1,4 +1,4 @@
-"""The peers of benchmark.py: the same model, data, minibatches and Adam in each library.
+"""The peers of benchmark.py: the same model, images and optimizer in each library.
 
 Each runs in a process of its own, which benchmark.py starts. Standard input asks for one epoch a
 line; standard output answers its seconds. Every function here returns the library's version and a
