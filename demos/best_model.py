@@ -90,7 +90,7 @@ def learn(setting, args, report):
                 f"{path} is of a run of {saved['settings']['epochs']} epochs, not {epochs}: its "
                 "step size falls to 0 there; give the same --samples, or another --out"
             )
-        set_step_size(saved["epoch"])
+        set_step_size(saved["epoch"])  # load compares it with the checkpoint's
         trainer.load(path)
         about = saved["settings"]
 

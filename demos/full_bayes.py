@@ -1,14 +1,16 @@
 """Where does it help to be uncertain about the weights too? The paper's appendix F on few digits.
 
 With few training images the decoder's weights θ are not well determined. A VAE of digits learns
-from 100, 1,000 and 4,000 images, in three ways: by maximum likelihood; with a prior N(0, I) on θ
-whose posterior's maximum is sought (the paper's MAP); and by full variational Bayes, with a
-Gaussian q(θ) of a mean and a variance for each weight, learned by the same estimator as q(z|x).
+from 100, 1,000 and 4,000 images, in three ways: by maximum likelihood; by MAP, for the θ of the
+highest posterior density under a prior N(0, I); and by full variational Bayes, with a Gaussian q(θ)
+of a mean and a variance for each weight, learned by the same estimator as q(z|x).
 
 All see equally many training samples. You will see the bound on test images as they go on: whether
 it falls while the training set's rises, which is overfitting, and what the uncertainty costs where
-there are images enough. For full Bayes there are two test bounds: with θ drawn from q(θ), and with
-θ at its mean. Its KL(q(θ) ‖ p(θ)) is shared by the training images and printed per image.
+there are images enough. For full Bayes there are two test bounds: with θ at the mean of q(θ), and
+averaged over draws of θ. Its KL(q(θ) ‖ p(θ)) is shared by the training images and printed per
+image. At the end there is log p(x) of some test images, by importance sampling: for full Bayes that
+is log E[p(x|θ)], to which many drawn models together contribute.
 """
 
 import math
@@ -23,7 +25,8 @@ from tqdm import tqdm
 
 from vae_np import VAE, Adam, Trainer, datasets
 from vae_np.backend import Stream, random_generator, to_numpy
-from vae_np.evaluation import evaluate_bound
+from vae_np.bounds import log_mean_exp
+from vae_np.evaluation import evaluate_bound, importance_sampled_log_likelihood
 from vae_np.inference.full_bayes import FullBayesVAE
 
 TRAINING_SETS = (100, 1_000, 4_000)
@@ -32,7 +35,8 @@ COLOURS = dict(zip(METHODS, ("C1", "C2", "C3"), strict=True))
 LATENT, HIDDEN = 10, 100
 LEARNING_RATE = 1e-2  # the variances of θ have a long way; it falls towards 0
 INITIAL_STD = 0.03
-POINTS, WEIGHT_DRAWS = 25, 5
+POINTS, DRAWS_PER_POINT = 25, 5
+IMAGES, SAMPLES, WEIGHT_DRAWS, SAMPLES_PER_WEIGHT_DRAW = 100, 1000, 500, 20  # for log p(x)
 
 
 @dataclass(frozen=True)
@@ -79,19 +83,38 @@ def learn(setting, args, report):
         "points": points,
         "seconds": trainer.seconds,
     }
+    images = data.test[:IMAGES]
+    log_px = importance_sampled_log_likelihood(model, images, SAMPLES, seed=args.seed)
+    result["test_log_px"] = log_px.mean
     if setting.method == BAYES:
+        result["test_log_px_drawn"] = log_px_over_weights(model, images, args)
         result["median_weight_std"] = float(np.median(to_numpy(model.weight_posterior.std)))
     return result
 
 
+def drawn_models(model, n_draws, args):
+    """Yield the model with its weights at each of so many draws from q(θ)."""
+    generator = random_generator([args.seed, Stream.POSTERIOR], args.device)
+    for _ in range(n_draws):
+        model.decoder.parameters.value[:] = model.weight_posterior.draw(generator)
+        yield model
+
+
 def bound_at_drawn_weights(model, images, args):
     """The test bound's mean over draws of θ from q(θ), which is below log E[p(x|θ)] (Jensen)."""
-    generator = random_generator([args.seed, Stream.POSTERIOR], args.device)
-    bounds = []
-    for _ in range(WEIGHT_DRAWS):
-        model.decoder.parameters.value[:] = model.weight_posterior.draw(generator)
-        bounds.append(evaluate_bound(model, images, seed=args.seed).value)
-    return float(np.mean(bounds))
+    models = drawn_models(model, DRAWS_PER_POINT, args)
+    return float(np.mean([evaluate_bound(m, images, seed=args.seed).value for m in models]))
+
+
+def log_px_over_weights(model, images, args):
+    """log E[p(x|θ)] over draws of θ from q(θ), which is what full Bayes predicts; from below."""
+    log_px = [
+        importance_sampled_log_likelihood(
+            drawn, images, SAMPLES_PER_WEIGHT_DRAW, seed=args.seed + index
+        ).value
+        for index, drawn in enumerate(drawn_models(model, WEIGHT_DRAWS, args))
+    ]
+    return float(log_mean_exp(np.stack(log_px)).mean())
 
 
 def experiment(args):
@@ -118,13 +141,19 @@ def describe(results):
         sentences.append(
             f"{n_training:,} training digits: maximum likelihood {ends(mine[LIKELIHOOD])}, MAP "
             f"{ends(mine[MAP])}, full Bayes {ends(mine[BAYES])} with the mean weights and "
-            f"{bayes['test_drawn']:.1f} on the test set with drawn ones, the weights' KL "
+            f"{bayes['test_drawn']:.1f} on the test set averaged over drawn ones, the weights' KL "
             f"{bayes['weight_kl_per_image']:.1f} per image and half of their standard deviations "
-            f"above {mine[BAYES]['median_weight_std']:.2f}."
+            f"above {mine[BAYES]['median_weight_std']:.2f}; log p(x) is "
+            f"{mine[LIKELIHOOD]['test_log_px']:.1f}, {mine[MAP]['test_log_px']:.1f}, "
+            f"{mine[BAYES]['test_log_px']:.1f} with the mean weights and "
+            f"{mine[BAYES]['test_log_px_drawn']:.1f} as log E[p(x|θ)]."
         )
     return (
         "Bounds at the end on the training and on the test set, and in brackets the best that the "
-        "test set's was on the way; nats per example. " + " ".join(sentences)
+        "test set's was on the way; nats per example. "
+        + " ".join(sentences)
+        + f" log p(x) is that "
+        f"of {IMAGES} test images, log E[p(x|θ)] an estimate from below by {WEIGHT_DRAWS} weights."
     )
 
 
@@ -166,7 +195,7 @@ def draw(results, path):
         f"Test bounds at the end with {TRAINING_SETS[0]} digits: maximum likelihood "
         f"{smallest[LIKELIHOOD]['test']:.1f}, MAP {smallest[MAP]['test']:.1f}, full Bayes "
         f"{smallest[BAYES]['test']:.1f} with the mean weights,\n"
-        f"{smallest[BAYES]['test_drawn']:.1f} with drawn ones; nats per example"
+        f"{smallest[BAYES]['test_drawn']:.1f} averaged over drawn ones; nats per example"
     )
     figure.savefig(path, dpi=120)
 

@@ -3,8 +3,8 @@
 The paper (section 2.3) finds that one draw is enough "as long as the minibatch size M was large
 enough, e.g. M = 100". Here digit models train by SGVB-B with L = 1, 5 and 50 draws, from the same
 initial weights, for the same number of steps. The same draws can also be used otherwise: the
-importance-weighted bound, log 1/K Σ w_k instead of 1/L Σ log w_l, rises with K towards log p(x), so
-that q may be a poorer posterior and p(x) a better model.
+importance-weighted bound, log (1/K Σ w_k) instead of 1/L Σ log w_l, rises with K towards log p(x),
+so that q may be a poorer posterior and p(x) a better model.
 
 More draws cost time. One more model with L = 1 therefore spends time on steps instead: it makes ten
 times as many. All are compared by log p(x) of test images (by importance sampling), their ELBO,

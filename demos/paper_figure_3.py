@@ -4,6 +4,8 @@ With three latents and 100 hidden units the marginal likelihood can be estimated
 appendix D, from draws of the exact posterior, and so a method without an encoder can be compared
 too: Monte Carlo EM, which draws each z by Hamiltonian Monte Carlo. All learn from the first 1,000
 and the first 50,000 digits of MNIST, by the settings of figure 2; Monte Carlo EM has appendix E's.
+Each estimate is of 100 training and 100 test images, by 100 draws of each posterior after 100 to
+fit to; the paper takes 1,000 images and 50 draws.
 
 The paper finds that Monte Carlo EM learns the small training set but is no online method and cannot
 be applied to the large one in good time. Here it goes on for 30 minutes at most. A curve that is
@@ -110,7 +112,7 @@ def log_likelihood(model, images, seed):
 
 
 def prior_sampled(model, images, n_samples, seed):
-    """The images' mean of log 1/K Σ p(x|z_k) by K draws of the prior, and its standard error.
+    """The images' mean of log (1/K Σ p(x|z_k)) by K draws of the prior, and its standard error.
 
     As log p(x|z) = a·x − Σ log(1 + exp(a)) for logits a, all pairs of a draw and an image are one
     matrix product, so that K can be in the millions. All images share the draws: only the spread
@@ -192,7 +194,7 @@ def evenly(images, count):
 
 
 def summarize(value, error, n_train):
-    """The means over the training and the test images, with two standard errors of each.
+    """The means over the training and the test images, each with two kinds of standard error.
 
     "error" is that of the estimates for these very images, "between_images" that of their choice.
     """
