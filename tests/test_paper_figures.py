@@ -165,7 +165,6 @@ def test_full_bayes_compares_by_size(monkeypatch, tmp_path):
     monkeypatch.setattr(full_bayes, "TRAINING_SETS", (20, 300))
     settings = [full_bayes.Setting(n, method) for n in (20, 300) for method in full_bayes.METHODS]
     monkeypatch.setattr(full_bayes, "SETTINGS", settings)
-    monkeypatch.setattr(full_bayes, "WEIGHT_DRAWS", 50)
     summary, findings = full_bayes.experiment(options(tmp_path, 3000))
     for run in summary["runs"]:
         assert run["points"][-1]["samples"] == 3000
@@ -175,6 +174,7 @@ def test_full_bayes_compares_by_size(monkeypatch, tmp_path):
         if bayes:  # q(θ) is on its way to the prior
             kl = [point["weight_kl_per_image"] for point in run["points"]]
             assert kl[-1] < kl[0]
+            assert run["weight_draws"] == 4
             assert run["test_log_px_drawn"] > run["points"][-1]["test_drawn"]
         assert run["test_log_px"] > run["points"][-1]["test"]
     assert "20 training digits: maximum likelihood" in findings
