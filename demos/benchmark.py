@@ -210,7 +210,7 @@ def draw(result, path):
         axes.set_xticks(x, [str(value) for value in x])
         axes.yaxis.set_major_formatter("{x:g}")
         axes.minorticks_off()
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
         axes.grid(alpha=0.3)
         axes.legend()
     figure.savefig(path, dpi=120)

@@ -170,7 +170,7 @@ def draw(start, end, ratios, histories, path):
     curves.set(
         title="What each learns from it", xlabel="epoch", ylabel="test bound, nats per example"
     )
-    curves.xaxis.set_major_locator(MaxNLocator(integer=True))
+    curves.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     curves.legend(fontsize="small")
     curves.grid(alpha=0.3)
     figure.suptitle(
