@@ -37,7 +37,8 @@ LEARNING_RATE = 1e-2  # the variances of θ have a long way; it falls towards 0
 INITIAL_STD = 0.03
 POINTS, DRAWS_PER_POINT = 25, 5
 IMAGES, SAMPLES = 100, 1000  # for log p(x)
-WEIGHT_DRAWS, SAMPLES_PER_WEIGHT_DRAW = 500, 20  # fewer draws in short runs
+WEIGHT_DRAWS, SAMPLES_PER_WEIGHT_DRAW = 500, 20
+TRAINING_SAMPLES_PER_WEIGHT_DRAW = 800  # at least: a short run draws fewer weights
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def learn(setting, args, report):
     log_px = importance_sampled_log_likelihood(model, images, SAMPLES, seed=args.seed)
     result["test_log_px"] = log_px.mean
     if setting.method == BAYES:
-        n_draws = min(WEIGHT_DRAWS, math.ceil(args.samples / 800))
+        n_draws = min(WEIGHT_DRAWS, math.ceil(args.samples / TRAINING_SAMPLES_PER_WEIGHT_DRAW))
         result["test_log_px_drawn"] = log_px_over_weights(model, images, n_draws, args)
         result["weight_draws"] = n_draws
         result["median_weight_std"] = float(np.median(to_numpy(model.weight_posterior.std)))

@@ -38,17 +38,18 @@ def grid_log_joint(model, x, points):
     return array_module(x).concatenate(parts)
 
 
-def log_integral(log_joint, points, every_second, spacing):
+def log_integral(joint, points, every_second, spacing):
     """log ∫ p(x, z) dz of each image, and an estimate of its error; (N,) each, nats.
 
-    Of `latent_grid`'s points and its ``spacing``, and of `grid_log_joint` there as float64 NumPy.
-    The error is the difference to the coarser grid's sum, and roughly what lies past the edge.
+    It takes `latent_grid`'s points and its ``spacing``, and what `grid_log_joint` is there, as
+    float64 NumPy. The error is the difference to the coarser grid's sum, and roughly what lies past
+    the edge.
     """
     n_latent = points.shape[1]
     log_cell = n_latent * math.log(spacing)
-    fine = log_sum_exp(log_joint) + log_cell
-    coarse = log_sum_exp(log_joint[every_second]) + log_cell + n_latent * math.log(2)
+    fine = log_sum_exp(joint) + log_cell
+    coarse = log_sum_exp(joint[every_second]) + log_cell + n_latent * math.log(2)
     # Past the edge p(x, z) falls about as fast as the prior does: within a length of 1 or less.
     edge = (np.abs(points) == points.max()).any(axis=1)
-    beyond = np.exp(log_joint[edge] + log_cell - math.log(spacing) - fine).sum(axis=0)
+    beyond = np.exp(joint[edge] + log_cell - math.log(spacing) - fine).sum(axis=0)
     return fine, np.abs(fine - coarse) + np.log1p(beyond)
