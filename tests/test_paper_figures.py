@@ -14,9 +14,12 @@ import paper_figure_4
 import paper_figure_5
 import paper_settings
 import pytest
+from conftest import make_model
 
 from vae_np import datasets
 from vae_np.checkpoints import CheckpointError
+from vae_np.evaluation import importance_sampled_log_likelihood
+from vae_np.inference.full_bayes import FullBayesVAE
 
 DEMOS = (best_model, full_bayes, paper_figure_2, paper_figure_3, paper_figure_4, paper_figure_5)
 
@@ -179,6 +182,19 @@ def test_full_bayes_compares_by_size(monkeypatch, tmp_path):
         assert run["test_log_px"] > run["points"][-1]["test"]
     assert "20 training digits: maximum likelihood" in findings
     assert picture(tmp_path, "full_bayes")
+
+
+def test_full_bayes_predicts_by_the_mean_of_probabilities(tmp_path):
+    networks = make_model(pixels=16, dtype=np.float64)
+    model = FullBayesVAE(networks.encoder, networks.decoder, n_training=10, initial_std=0.3)
+    images, args = datasets.load("mnist5k").test[:20], options(tmp_path, 1000)
+    log_px = [
+        importance_sampled_log_likelihood(drawn, images, 20, seed=index).value
+        for index, drawn in enumerate(full_bayes.drawn_models(model, 30, args))
+    ]
+    expected = np.log(np.exp(log_px).mean(axis=0)).mean()
+    assert expected > np.mean(log_px) + 0.01
+    assert full_bayes.log_px_over_weights(model, images, 30, args) == pytest.approx(expected)
 
 
 @pytest.fixture
