@@ -2,12 +2,14 @@
 
 import importlib
 import json
+import math
 import os
 import subprocess
 import sys
 
 import command_line
 import experiment
+import posterior
 import pytest
 from conftest import command, run
 
@@ -126,3 +128,10 @@ def test_help_teaches(name, capsys):
     with pytest.raises(SystemExit):
         experiment.make_parser(module.__doc__, samples=1).parse_args(["--help"])
     assert len(capsys.readouterr().out.split("options:")[0]) > 400
+
+
+def test_r_hat_is_one_where_chains_agree_and_large_where_they_do_not(rng):
+    draws = rng.standard_normal((5000, 4, 2))
+    assert posterior.r_hat(draws) == pytest.approx(1, abs=0.01)
+    draws[:, :2, 1] += 2  # two chains of four are elsewhere, in one latent
+    assert posterior.r_hat(draws) == pytest.approx(math.sqrt(1 + 4 / 3), rel=0.02)
