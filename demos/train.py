@@ -104,6 +104,8 @@ def train(trainer, data, args, out):
         f"{'in nats per example':<20}{'training bound = reconstruction − KL':>40}"
         f"{'test bound = reconstruction − KL':>42}"
     )
+    if args.bound == "importance-weighted":
+        print("(what stands for the KL is reconstruction − bound, which is not the KL of q here)")
     saved_at = -math.inf
 
     def save():
@@ -115,7 +117,7 @@ def train(trainer, data, args, out):
         saved_at = time.monotonic()
 
     def evaluate():
-        bound = evaluate_bound(model, data.test, binary=args.binarize)
+        bound = evaluate_bound(model, data.test, binary=args.binarize, n_draws=args.samples)
         return {
             "test_bound": bound.value,
             "test_reconstruction": bound.reconstruction,

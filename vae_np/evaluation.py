@@ -1,8 +1,8 @@
 """How good is it: the bound and log p(x) on data that training has not seen.
 
 Four ways to log p(x) = log ∫ p(x|z) p(z) dz, each with its standard error: draws of z from the
-prior; importance sampling through q; an exact grid for one or two latents; and the estimator of the
-paper's appendix D, from draws of the posterior.
+prior; importance sampling through q; a sum over a grid of one or two latents; and the estimator of
+the paper's appendix D, from draws of the posterior.
 """
 
 import math
@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from vae_np.backend import Stream, array_module, random_generator, to_numpy
-from vae_np.bounds import Bound, log_mean_standard_error, log_sum_exp, sgvb_b
+from vae_np.bounds import Bound, log_mean_standard_error, log_sum_exp
 from vae_np.checks import whole_number
 from vae_np.distributions import binarize, standard_normal_log_prob
 from vae_np.inference.appendix_d import appendix_d
@@ -56,7 +56,7 @@ class LogLikelihood:
 
 
 def evaluate_bound(model, images, binary=False, n_draws=1, seed=0, batch_size=500):
-    """The mean of SGVB-B over a data set, whichever bound the model was trained by.
+    """The mean over a data set of the model's own bound, that of `VAE.bound`.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def evaluate_bound(model, images, binary=False, n_draws=1, seed=0, batch_size=50
     binary : bool
         Draw binary images from the grey ones first; the same ones for the same ``seed``.
     n_draws : int
-        L, the noise samples per example.
+        L, the noise samples per example. The importance-weighted bound rises with it.
     seed : int
     batch_size : int
         How many (image, draw) pairs are decoded at a time, of one image at least: it bounds the
@@ -81,14 +81,14 @@ def evaluate_bound(model, images, binary=False, n_draws=1, seed=0, batch_size=50
     ValueError
         If an argument is out of range, or the model cannot take the images.
     """
+    model.check(images)
     n_draws = whole_number("n_draws", n_draws)
-    generator = _generator(model, images, seed, Stream.BOUND_NOISE)
+    generator = _generator(model, seed, Stream.BOUND_NOISE)
     sums = np.zeros(2)
     whole_number("batch_size", batch_size)
     for x in _batches(model, images, binary, seed, max(1, batch_size // n_draws)):
-        q = model.encoder.forward(x)
-        noise = generator.standard_normal((n_draws, *q.mean.shape), dtype=model.dtype)
-        bound = sgvb_b(x, q, model.decoder.forward(q.sample(noise)))
+        shape = (n_draws, len(x), model.n_latent)
+        bound = model.bound(x, generator.standard_normal(shape, dtype=model.dtype))
         sums += [float(bound.reconstruction.sum()), float(bound.kl.sum())]
     reconstruction, kl = (sums / len(images)).tolist()
     return Bound(reconstruction, kl)
@@ -134,6 +134,7 @@ def importance_sampled_log_likelihood(
     ValueError
         If an argument is out of range, or a log p(x) is not finite.
     """
+    model.check(images)
     n_samples = whole_number("n_samples", n_samples)
     if not (isinstance(prior_share, numbers.Real) and 0 <= prior_share <= 1):
         raise ValueError(f"prior_share must lie in [0, 1], got {prior_share!r}")
@@ -142,7 +143,7 @@ def importance_sampled_log_likelihood(
         raise ValueError(
             f"prior_share {prior_share:g} of {n_samples} samples leaves none for q or the prior"
         )
-    generator = _generator(model, images, seed, Stream.IMPORTANCE_NOISE)
+    generator = _generator(model, seed, Stream.IMPORTANCE_NOISE)
     values, errors = [], []
     all_samples = len(images) * n_samples
     with (
@@ -223,6 +224,7 @@ def grid_log_likelihood(
     ValueError
         If the model has more than two latents, or an argument is out of range.
     """
+    model.check(images)
     points, every_second = latent_grid(model.n_latent, spacing, limit)
     values, errors = [], []
     for x in _batches(model, images, binary, seed, batch_size):
@@ -238,15 +240,16 @@ def reciprocal_log_likelihood(
 ):
     """log p(x) of each image by the paper's appendix D, from draws of the posterior.
 
-    See `vae_np.inference.appendix_d`. For fewer than about 5 latents, says the paper. It is
-    unbiased for 1/p(x), so that its expectation lies at or above log p(x), not below.
+    See `vae_np.inference.appendix_d`. For fewer than about 5 latents, says the paper. With exact
+    draws, independent of those that fit r, it is unbiased for 1/p(x), so that its expectation lies
+    at or above log p(x), not below; HMC comes near that.
 
     Parameters
     ----------
     model, images, binary, seed, progress
         As for `importance_sampled_log_likelihood`.
     n_samples : int
-        L: as many draws fit a density as are averaged. At least 10 a latent.
+        L, the draws that are averaged; as many, drawn before them, fit r. At least 10 a latent.
     n_chains : int
         HMC chains per image; they start at draws from q.
     batch_size : int
@@ -262,12 +265,13 @@ def reciprocal_log_likelihood(
     ValueError
         If an argument is out of range, an image's chains never move, or a log p(x) is not finite.
     """
+    model.check(images)
     n_samples, n_chains = whole_number("n_samples", n_samples), whole_number("n_chains", n_chains)
     if n_samples < 10 * model.n_latent:
         raise ValueError(
             f"n_samples must be at least 10 a latent, {10 * model.n_latent}, got {n_samples}"
         )
-    generator = _generator(model, images, seed, Stream.POSTERIOR)
+    generator = _generator(model, seed, Stream.POSTERIOR)
     n_draws = -(-n_samples // n_chains)
     values, errors = [], []
     with _bar(progress, total=len(images), unit="image") as bar:
@@ -299,9 +303,7 @@ def _bar(progress, **options):
     return progress_bar(progress, desc="log p(x)", leave=False, unit_scale=True, **options)
 
 
-def _generator(model, images, seed, stream):
-    """The random generator of one use, once the images and the seed are known to be good."""
-    model.check(images)
+def _generator(model, seed, stream):
     return random_generator([whole_number("seed", seed, minimum=0), stream], model.device)
 
 
@@ -310,7 +312,7 @@ def _batches(model, images, binary, seed, batch_size):
     whole_number("batch_size", batch_size)
     if binary and not isinstance(model.decoder, BernoulliDecoder):
         raise ValueError("binary makes binary images, which need a Bernoulli decoder")
-    generator = _generator(model, images, seed, Stream.BINARIZE_TEST)
+    generator = _generator(model, seed, Stream.BINARIZE_TEST)
     for start in range(0, len(images), batch_size):
         x = model.as_pixels(images[start : start + batch_size])
         if binary:

@@ -28,7 +28,7 @@ def learning_curves(history, path):
     titles = {
         "bound": "Bound = reconstruction − KL",
         "reconstruction": "Reconstruction E[log p(x|z)]",
-        "kl": "KL(q(z|x) ‖ p(z))",
+        "kl": "KL",
     }
     for axes, (term, title) in zip(figure.subplots(1, 3), titles.items(), strict=True):
         for part in parts:
