@@ -27,8 +27,8 @@ class Trainer:
     Each epoch's shuffle and noise come from ``seed`` and the epoch's number alone. A trainer that
     goes on within an epoch draws that epoch's randomness once more from its start, and so ends
     with the same weights, bit for bit, as one that was never stopped (on the same kind of device).
-    Only a second Ctrl-C leaves it within a step, and only a `DivergenceError` with weights that are
-    lost: then `load`.
+    After a second Ctrl-C a step may be half done, and after a `DivergenceError` the weights are
+    useless: `load` a checkpoint then.
 
     Parameters
     ----------
@@ -239,7 +239,7 @@ class Trainer:
             training settings other than this trainer's. The trainer is then unchanged.
         """
         about, arrays = read_checkpoint(path)
-        identity = {"bound": "sgvb-b", **about.get("identity", {})}  # once the only bound
+        identity = about.get("identity", {})
         for name, ours in self._identity().items():
             theirs = identity.get(name)
             if theirs != ours:
