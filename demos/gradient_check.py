@@ -64,14 +64,14 @@ BREAKS = {
     ),
     "importance-weighted": (
         bounds,
-        "shares",
-        "the draws' shares of Σ w squared",
-        lambda shares: shares**2,
+        "normalized_weights",
+        "the normalized weights w_k / Σ w squared",
+        lambda weights: weights**2,
     ),
     "log-joint": (
         hmc,
         "log_joint_and_gradient",
-        "dz with the wrong sign",
+        "the gradient with the wrong sign",
         lambda d: (d[0], -d[1]),
     ),
     "score-function": (

@@ -185,8 +185,10 @@ def inference_checks(rng):
         BernoulliDecoder(3, [5], 6, **settings),
     )
     x, z, noise = rng.random((4, 6)), rng.standard_normal((2, 4, 3)), rng.standard_normal((2, 4, 3))
-    _, dz = hmc.log_joint_and_gradient(decoder, x, z)
-    yield check_gradient("HMC log p(x, z): z", lambda: hmc.log_joint(decoder, x, z).sum(), z, dz)
+    _, gradient = hmc.log_joint_and_gradient(decoder, x, z)
+    yield check_gradient(
+        "HMC log p(x, z): z", lambda: hmc.log_joint(decoder, x, z).sum(), z, gradient
+    )
 
     start = dict(zip(("mean", "log_var"), rng.standard_normal((2, 4, 3)), strict=True))
     variational = ParameterVector(start, np.float64)

@@ -124,8 +124,8 @@ def prior_sampled(model, images, n_samples, seed):
     for _ in range(max(2, n_samples // STARTS)):
         z = generator.standard_normal((STARTS, LATENT), dtype=model.dtype)
         logits = model.decoder.forward(z).logits
-        log_px = logits @ x.T - softplus(logits).sum(axis=1)[:, None]
-        rounds.append(to_numpy(log_mean_exp(log_px.astype(np.float64))))
+        log_px_given_z = logits @ x.T - softplus(logits).sum(axis=1)[:, None]
+        rounds.append(to_numpy(log_mean_exp(log_px_given_z.astype(np.float64))))
     value = log_mean_exp(np.stack(rounds))
     by_round = np.exp(rounds - value).mean(axis=1)  # p over its estimate, so that 1 is no error
     return float(value.mean()), float(by_round.std(ddof=1) / math.sqrt(len(rounds)))

@@ -8,7 +8,7 @@ follows from which distribution the decoder stands for. For each pixel:
     Gaussian, σ per pixel      the same, and the network says how sure it is of each pixel
     Bernoulli                  x log p + (1 − x) log(1 − p): minus the binary cross-entropy
 
-Here the same digits are learned under each of the four. A Gaussian's log p(x) is a density. It can
+Here the same digits are learned under each of the four. A Gaussian's p(x) is a density: its log can
 be above 0, and on pixels that never change it grows without end while σ falls. Therefore the
 Gaussians learn x = (value + u)/256 with u uniform in [0, 1), the standard practice for 8-bit
 values: then log p(x) averages at most 784 · log 256 nats. All three learn the very same x, and

@@ -190,7 +190,7 @@ def test_appendix_d_wants_draws_that_fill_the_space(rng):
 
 def test_appendix_d_wants_chains(linear, rng):
     x = rng.standard_normal((3, PIXELS))
-    with pytest.raises(ValueError, match=r"initial must have shape \(C, N, Z\), got \(3, 2\)"):
+    with pytest.raises(ValueError, match=r"initial must have shape \(C, 3, 2\), got \(3, 2\)"):
         appendix_d.appendix_d(linear.decoder, x, rng.standard_normal((3, LATENT)), 10, rng)
 
 

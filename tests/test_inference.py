@@ -134,7 +134,7 @@ def test_hmc_refuses_pixels_that_the_decoder_does_not_model(rng):
             np.linspace(0, 255, 12, dtype=np.float32).reshape(2, 6),
             n_draws=2,
             generator=rng,
-            initial=np.zeros((2, 3)),
+            initial=np.zeros((1, 2, 3)),
         )
 
 
@@ -171,39 +171,42 @@ def test_hmc_agrees_with_the_grid_where_there_is_no_closed_form(rng):
 def test_leapfrog_runs_backwards_and_nearly_keeps_the_energy(linear, rng):
     x, z, momentum = (rng.standard_normal((3, n)) for n in (PIXELS, LATENT, LATENT))
 
-    def gradient(z):
+    def target(z):
         return log_joint_and_gradient(linear.decoder, x, z)
 
     def energy_error(step_size):
-        log_density, dz = gradient(z)
-        moved, r, after, _ = leapfrog(gradient, z, momentum, dz, step_size, round(1 / step_size))
+        log_density, gradient = target(z)
+        moved, r, after, _ = leapfrog(
+            target, z, momentum, gradient, step_size, round(1 / step_size)
+        )
         before = log_density - 0.5 * (momentum**2).sum(axis=1)
         return np.abs(after - 0.5 * (r**2).sum(axis=1) - before).max(), moved, r
 
     error, moved, r = energy_error(0.05)
     assert error < 0.05
     assert energy_error(0.025)[0] == pytest.approx(error / 4, rel=0.3)  # second order
-    back, _, _, _ = leapfrog(gradient, moved, -r, gradient(moved)[1], 0.05, 20)
+    back, _, _, _ = leapfrog(target, moved, -r, target(moved)[1], 0.05, 20)
     np.testing.assert_allclose(back, z, atol=1e-10)
 
 
 def test_hmc_survives_a_far_too_long_step(linear, rng):
     x = rng.standard_normal((3, PIXELS))
-    initial = np.zeros((3, LATENT))
+    initial = np.zeros((1, 3, LATENT))
     result = sample_posterior(linear.decoder, x, 50, rng, initial, step_size=1e30, n_warmup=600)
     assert np.isfinite(result.z).all()
     assert (result.acceptance > 0.5).all()
 
 
 def test_hmc_refuses_bad_arguments(linear, rng):
-    x, start = rng.standard_normal((3, PIXELS)), np.zeros((3, LATENT))
+    x, start = rng.standard_normal((3, PIXELS)), np.zeros((1, 3, LATENT))
     for options, message in (
         ({"n_draws": 0}, "n_draws must be a whole number ≥ 1, got 0"),
         ({"n_leapfrog": 0}, "n_leapfrog must be a whole number"),
         ({"n_warmup": -1}, "n_warmup must be a whole number ≥ 0, got -1"),
-        ({"target_acceptance": 1}, "target_acceptance must lie between 0 and 1, got 1"),
+        ({"target_acceptance": 1}, "target_acceptance must lie strictly between 0 and 1, got 1"),
         ({"step_size": 0}, "step_size must be a finite number > 0, got 0"),
-        ({"initial": start[:2]}, r"initial must have shape .* N = 3 and Z = 2, got \(2, 2\)"),
+        ({"initial": start[0]}, r"initial must have shape \(C, 3, 2\), got \(3, 2\)"),
+        ({"initial": start[:, :2]}, r"initial must have shape \(C, 3, 2\), got \(1, 2, 2\)"),
         ({"x": x * np.inf}, "x must be finite"),
         ({"x": x[:, :1]}, r"x must have shape \(N, 5\) with N ≥ 1, got \(3, 1\)"),
         ({"x": x[0]}, r"x must have shape \(N, 5\) with N ≥ 1, got \(5,\)"),

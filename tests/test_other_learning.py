@@ -144,7 +144,7 @@ def test_bad_arguments_are_refused(rng):
         ({"optimizer": Adam(model.parameters)}, "optimizer must be made from .decoder.parameters."),
         ({"x": x[:, :3]}, r"x must have shape \(N, 6\) with N ≥ 1, got \(4, 3\)"),
         ({"x": x.astype(np.float32)}, "x must be float64 on cpu as the decoder is, got float32"),
-        ({"target_acceptance": 0}, "target_acceptance must lie between 0 and 1, got 0"),
+        ({"target_acceptance": 0}, "target_acceptance must lie strictly between 0 and 1, got 0"),
         ({"n_weight_updates": 0}, "n_weight_updates must be a whole number ≥ 1, got 0"),
         ({"step_size": -1}, "step_size must be a finite number > 0, got -1"),
         ({"x": x * np.nan}, "x must be finite"),

@@ -29,7 +29,8 @@ class Bound:
     reconstruction : (N,) array
         E_q[log p(x|z)], estimated; nats.
     kl : (N,) array
-        KL(q(z|x) ‖ p(z)), exact or estimated; nats.
+        KL(q(z|x) ‖ p(z)), exact or estimated; nats. Of the importance-weighted bound both are
+        something else: see `importance_weighted`.
     """
 
     reconstruction: np.ndarray
@@ -82,7 +83,7 @@ def sgvb_b_backward(x, q, p, z, upstream, kl_weight=1.0):
     dz : (L, N, Z) array or 0
         With respect to z where it stands in the bound directly, outside p: nowhere, here.
     """
-    n_draws = p.mean.shape[0]
+    n_draws = z.shape[0]
     dp = p.log_prob_backward(x, upstream / n_draws)
     dq = q.kl_backward(-kl_weight * upstream)
     return dp, dq, 0
@@ -111,19 +112,20 @@ def importance_weighted(x, q, p, z):
     average of log p(x|z) in which each draw counts by its share of Σ w; its ``kl`` is what is left,
     and not the KL of q.
     """
-    log_px = p.log_prob(x)
-    log_w = log_px - log_ratio(q, z)
-    reconstruction = (shares(log_w) * log_px).sum(axis=0)
+    log_px_given_z = p.log_prob(x)
+    log_w = log_px_given_z - log_ratio(q, z)
+    reconstruction = (normalized_weights(log_w) * log_px_given_z).sum(axis=0)
     return Bound(reconstruction, reconstruction - log_mean_exp(log_w))
 
 
 def importance_weighted_backward(x, q, p, z, upstream):
-    """∂/∂log w_k = w_k / Σ w; arguments and returns as for `sgvb_b_backward`."""
-    return log_weight_backward(x, q, p, z, shares(log_weight(x, q, p, z)) * upstream)
+    """∂ log (1/K Σ w)/∂ log w_k = w_k / Σ w; arguments and returns as for `sgvb_b_backward`."""
+    weights = normalized_weights(log_weight(x, q, p, z))
+    return log_weight_backward(x, q, p, z, weights * upstream)
 
 
 def log_ratio(q, z):
-    """log q(z|x) − log p(z), whose mean over draws from q is the KL; (L, N), nats."""
+    """log q(z|x) − log p(z), whose expectation under q is the KL; (L, N), nats."""
     return q.log_prob(z) - standard_normal_log_prob(z)
 
 
@@ -164,7 +166,7 @@ def log_mean_standard_error(log_sum, log_sum_of_squares, n):
     return np.sqrt(np.maximum(n * ratio - 1, 0) / (n - 1))
 
 
-def shares(log_w):
+def normalized_weights(log_w):
     """w_k / Σ w along the first axis, without overflow."""
     w = array_module(log_w).exp(log_w - log_w.max(axis=0))
     return w / w.sum(axis=0)

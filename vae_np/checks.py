@@ -21,9 +21,9 @@ def positive_number(name, value):
 
 
 def between_0_and_1(name, value):
-    """Return ``value``, or raise ValueError if it is not a number between 0 and 1, without them."""
+    """Return ``value``, or raise ValueError if it is not a number strictly between 0 and 1."""
     if not (isinstance(value, numbers.Real) and 0 < value < 1):
-        raise ValueError(f"{name} must lie between 0 and 1, got {value!r}")
+        raise ValueError(f"{name} must lie strictly between 0 and 1, got {value!r}")
     return value
 
 

@@ -68,7 +68,10 @@ class DiagonalGaussian:
         return -0.5 * (standardized**2 + self.log_var + LOG_2PI).sum(axis=-1)
 
     def log_prob_backward(self, x, upstream):
-        """dmean = (x − mean)/σ² and dlog_var = ½ [(x − mean)²/σ² − 1], times ``upstream``."""
+        """dmean = (x − mean)/σ² and dlog_var = ½ [(x − mean)²/σ² − 1], times ``upstream``.
+
+        Each is summed over the axes along which its parameter was broadcast.
+        """
         standardized, upstream = self._over_std(x - self.mean), upstream[..., None]
         dmean = upstream * self._over_std(standardized)
         dlog_var = 0.5 * upstream * (standardized**2 - 1)
@@ -90,7 +93,7 @@ class DiagonalGaussian:
         return 0.5 * (self.mean**2 + self._variance_minus_1 - self.log_var).sum(axis=-1)
 
     def kl_backward(self, upstream):
-        """dmean = mean and dlog_var = ½ (σ² − 1), times ``upstream``."""
+        """dmean = mean and dlog_var = ½ (σ² − 1), times ``upstream``; summed as above."""
         xp, upstream = array_module(self.mean), upstream[..., None]
         dlog_var = 0.5 * upstream * self._variance_minus_1
         dlog_var = xp.broadcast_to(dlog_var, self.mean.shape)
@@ -143,8 +146,9 @@ class Bernoulli:
         """Σ [x log p + (1 − x) log(1 − p)] = Σ [x a − log(1 + exp(a))] for logits a; (...,), nats.
 
         This is minus the binary cross-entropy. For a grey x in (0, 1) it is the average of
-        log p(b|z) over binary images b that are white with probability x. A bound on, or an
-        estimate of, log p(x) made from it is then a lower bound on the average of log p(b).
+        log p(b|z) over binary images b that are white with probability x. What is called log p(x)
+        is then log ∫ p(z) exp(log_prob) dz, at most the average of log p(b) (by Jensen's
+        inequality), so that lower bounds on the one are lower bounds on the other.
         """
         # log(1 + exp(a)) = max(a, 0) + log(1 + exp(−|a|)). At x = 1 and a > 0, where the pixel is
         # right, x a − max(a, 0) is exactly 0: the small last term is not rounded away.

@@ -176,6 +176,11 @@ class GaussianDecoder:
         plus a constant.
     squash : bool
         Squash the mean into (0, 1) by a sigmoid, as the paper does for Frey Face.
+
+    Attributes
+    ----------
+    parameters : ParameterVector
+        θ: all weights and biases, and log σ² too if ``noise`` is "learned".
     """
 
     support = (-math.inf, math.inf)
@@ -205,7 +210,7 @@ class GaussianDecoder:
         self.n_pixels, self.n_latent, self.noise = n_pixels, n_latent, noise
         outputs = 2 * n_pixels if noise == "per-output" else n_pixels
         self.network = mlp([n_latent, *hidden, outputs], activation)
-        self.squash = Sigmoid() if squash else None
+        self.squashing = Sigmoid() if squash else None
 
         log_var = np.array(2 * math.log(std), dtype)
         learned = {"log_var": log_var} if noise == "learned" else {}
@@ -217,23 +222,23 @@ class GaussianDecoder:
             self.log_var, self.std = to_device(log_var, device), std
 
     def __repr__(self):
-        squash = ", mean squashed" if self.squash else ""
+        squashed = ", mean squashed" if self.squashing else ""
         std = f" at σ {self.std:.4g}" if self.noise == "fixed" else ""
-        return f"GaussianDecoder({self.network}; noise {self.noise}{std}{squash})"
+        return f"GaussianDecoder({self.network}; noise {self.noise}{std}{squashed})"
 
     def forward(self, z):
         """(..., Z) latents to p_θ(x|z), a `DiagonalGaussian` over (..., D)."""
         outputs = self.network.forward(z)
         mean, log_var = _halves(outputs) if self.noise == "per-output" else (outputs, self.log_var)
-        if self.squash:
-            mean = self.squash.forward(mean)
+        if self.squashing:
+            mean = self.squashing.forward(mean)
         return DiagonalGaussian(mean, log_var)
 
     def start_at(self, mean_image):
         """As `BernoulliDecoder.start_at`."""
-        mean = _checked_mean(mean_image, self.n_pixels, (0, 1) if self.squash else self.support)
+        mean = _checked_mean(mean_image, self.n_pixels, (0, 1) if self.squashing else self.support)
         bias = self.network.layers[-1].bias[: self.n_pixels]
-        bias[:] = to_device(_logit(mean) if self.squash else mean, device_of(bias))
+        bias[:] = to_device(_logit(mean) if self.squashing else mean, device_of(bias))
 
     def backward(self, dmean, dlog_var):
         """Fill θ's gradient and return dz."""
@@ -246,8 +251,8 @@ class GaussianDecoder:
         return self.network.backward_to_input(self._doutputs(dmean, dlog_var))
 
     def _doutputs(self, dmean, dlog_var):
-        if self.squash:
-            dmean = self.squash.backward(dmean)
+        if self.squashing:
+            dmean = self.squashing.backward(dmean)
         return _joined(dmean, dlog_var) if self.noise == "per-output" else dmean
 
 

@@ -1,9 +1,9 @@
 """AVX-512 matrix products on AMD's Zen 5: one environment variable, set before NumPy.
 
 NumPy's matrix products are OpenBLAS's, which chooses its kernels by the processor's family when it
-is loaded. Releases that do not know Zen 5 (https://github.com/OpenMathLib/OpenBLAS/issues/6029) take
-it for a Haswell and use AVX2 kernels, half as wide; Zen 4 they know. ``demos/benchmark.py``
-measures both choices.
+is loaded. Releases that do not know Zen 5 take it for a Haswell and use AVX2 kernels, half as wide;
+Zen 4 they know. https://github.com/OpenMathLib/OpenBLAS/issues/6029 is about such a mistake, and
+``demos/benchmark.py`` measures both choices.
 """
 
 import os

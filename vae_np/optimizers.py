@@ -51,7 +51,7 @@ class SGD(Optimizer):
 
 
 class Adagrad(Optimizer):
-    """θ ← θ − η g / √(Σ g²), the paper's choice (Duchi et al. 2011), η from {0.01, 0.02, 0.1}."""
+    """θ ← θ − η g / (√(Σ g²) + ε) (Duchi et al. 2011); the paper's η are {0.01, 0.02, 0.1}."""
 
     default_learning_rate = 0.02
     n_state_arrays = 1

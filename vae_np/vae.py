@@ -70,7 +70,7 @@ class VAE:
         return generator.standard_normal((n_draws, n_examples, self.n_latent), dtype=self.dtype)
 
     def bound(self, x, noise):
-        """The lower bound on log p(x) for each example.
+        """An estimate of the lower bound on log p(x) for each example.
 
         Parameters
         ----------
@@ -83,6 +83,11 @@ class VAE:
         -------
         Bound
             Reconstruction, KL and value of each example; nats.
+
+        Raises
+        ------
+        ValueError
+            If ``x`` or ``noise`` has another shape, or another dtype than the model.
         """
         self._check_step(x, noise)
         q = self.encoder.forward(x)
@@ -96,7 +101,8 @@ class VAE:
         The loss is minus the bound, averaged over the examples, with `kl_weight` on its KL, and
         minus ``log_prior_scale`` · log p(θ) under the weight prior p(θ) = N(0, I): 0 for maximum
         likelihood, 1/(size of the training set) for the paper's MAP. Its gradient goes to
-        ``encoder.parameters.grad`` and ``decoder.parameters.grad``. Parameters as for `bound`.
+        ``encoder.parameters.grad`` and ``decoder.parameters.grad``. ``x``, ``noise``, what is
+        returned and what is raised are as for `bound`.
         """
         self._check_step(x, noise)
         q = self.encoder.forward(x)
@@ -115,7 +121,10 @@ class VAE:
         return bound
 
     def _check_step(self, x, noise):
-        """Both in the model's dtype: with x in uint8, −1/N would be rounded to 0."""
+        """ValueError unless x is (N, D) and noise (L, N, Z), both of the model's dtype.
+
+        With x in uint8, say, the upstream −1/N would be rounded to 0.
+        """
         rows_of("x", x, self.n_pixels)
         shape = getattr(noise, "shape", type(noise).__name__)
         if len(shape) != 3 or shape[0] == 0 or shape[1:] != (len(x), self.n_latent):

@@ -2,7 +2,7 @@
 
 1/p(x) = E[r(z) / (p(x|z) p(z))] over the posterior, for any density r: p(x, z) is p(x) times the
 posterior, which cancels, and r integrates to 1. The nearer r is to the posterior, the less the
-average varies.
+average varies. Elsewhere it is called reciprocal importance sampling (Gelfand and Dey 1994).
 """
 
 import math
@@ -38,10 +38,8 @@ def appendix_d(decoder, x, initial, n_draws, generator):
     Raises
     ------
     ValueError
-        If an image's chains never move, or its draws lie in a plane.
+        If ``initial`` has another shape, an image's chains never move, or its draws lie in a plane.
     """
-    if initial.ndim != 3:
-        raise ValueError(f"initial must have shape (C, N, Z), got {initial.shape}")
     z = sample_posterior(decoder, x, 2 * n_draws, generator, initial).z
     stuck = np.flatnonzero(to_numpy((z == z[0]).all(axis=(0, 1, 3))))
     if stuck.size:

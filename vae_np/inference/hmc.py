@@ -1,8 +1,10 @@
-"""Hamiltonian Monte Carlo: draws from the exact posterior p_θ(z|x) (Neal, 1206.1901).
+"""Hamiltonian Monte Carlo: draws from the posterior p_θ(z|x) itself (Neal, 1206.1901).
 
-z rolls as a ball does over the hills of −log p(x, z) after a random push r ~ N(0, I). The exact
-motion keeps the energy −log p(x, z) + ½|r|². The leapfrog steps change it a little, and the new z
-is accepted with probability min(1, exp(−change)). The posterior's normalizer p(x) is never needed.
+z rolls as a ball does on the surface −log p(x, z), whose valleys are the posterior's modes, after a
+random push: a momentum r ~ N(0, I). The exact motion keeps the energy −log p(x, z) + ½|r|². The
+leapfrog steps change it a little, and the new z is accepted with probability min(1, exp(−change)).
+The posterior's normalizer p(x) is never needed. The longer a chain, the nearer its draws'
+distribution is to the posterior; between modes that lie far apart it crosses seldom.
 """
 
 from dataclasses import dataclass
@@ -21,11 +23,11 @@ class PosteriorDraws:
 
     Attributes
     ----------
-    z : (S, ..., N, Z) array
-        S successive draws of each chain.
-    acceptance : (..., N) array
+    z : (S, C, N, Z) array
+        S successive draws of each of C chains.
+    acceptance : (C, N) array
         The mean acceptance probability of each chain after the warm-up.
-    step_size : (..., N) array
+    step_size : (C, N) array
         The leapfrog step of each chain, as the warm-up tuned it.
     """
 
@@ -42,27 +44,27 @@ def log_joint(decoder, x, z):
 def log_joint_and_gradient(decoder, x, z):
     """log p(x, z), (..., N), and its derivative with respect to z, (..., N, Z): ∇ log p(z|x)."""
     p = decoder.forward(z)
-    log_px = p.log_prob(x)
-    upstream = array_module(z).ones(log_px.shape, dtype=z.dtype)
-    dz = decoder.backward_to_input(*p.log_prob_backward(x, upstream))
-    dz = dz + standard_normal_log_prob_backward(z, upstream)
-    return log_px + standard_normal_log_prob(z), dz
+    log_px_given_z = p.log_prob(x)
+    upstream = array_module(z).ones(log_px_given_z.shape, dtype=z.dtype)
+    gradient = decoder.backward_to_input(*p.log_prob_backward(x, upstream))
+    gradient = gradient + standard_normal_log_prob_backward(z, upstream)
+    return log_px_given_z + standard_normal_log_prob(z), gradient
 
 
-def leapfrog(target, z, momentum, dz, step_size, n_steps):
-    """Follow the motion dz/dt = r, dr/dt = ∇ log p for ``n_steps`` steps of length ``step_size``.
+def leapfrog(target, z, momentum, gradient, step_size, n_steps):
+    """Follow dz/dt = r, dr/dt = ∇ log p(x, z) for ``n_steps`` steps of length ``step_size``.
 
-    ``target(z)`` returns the log density, (...,), and its derivative, ``dz`` at the start. z,
-    ``momentum`` and ``dz`` are (..., Z), ``step_size`` (..., 1). Returns the new z and momentum,
-    and the log density and derivative there.
+    ``target(z)`` returns the log density, (...,), and its gradient, which at the start is
+    ``gradient``. z, ``momentum`` (r) and ``gradient`` are (..., Z), ``step_size`` (..., 1). Returns
+    the new z and momentum, and the log density and gradient there.
     """
     log_density = None
-    momentum = momentum + 0.5 * step_size * dz
+    momentum = momentum + 0.5 * step_size * gradient
     for step in range(n_steps):
         z = z + step_size * momentum
-        log_density, dz = target(z)
-        momentum = momentum + (0.5 if step == n_steps - 1 else 1) * step_size * dz
-    return z, momentum, log_density, dz
+        log_density, gradient = target(z)
+        momentum = momentum + (0.5 if step == n_steps - 1 else 1) * step_size * gradient
+    return z, momentum, log_density, gradient
 
 
 def transition(target, state, step_size, n_leapfrog, generator):
@@ -71,9 +73,9 @@ def transition(target, state, step_size, n_leapfrog, generator):
     Parameters
     ----------
     target : callable
-        From z to the log density that is drawn from, up to a constant, and its derivative.
+        From z to the log density that is drawn from, up to a constant, and its gradient.
     state : tuple
-        z, (..., Z), and ``target(z)``: the log density, (...,), and its derivative.
+        z, (..., Z), and ``target(z)``: the log density, (...,), and its gradient.
     step_size : (..., 1) array
     n_leapfrog : int
     generator : numpy.random.Generator or cupy.random.Generator
@@ -85,13 +87,13 @@ def transition(target, state, step_size, n_leapfrog, generator):
     acceptance : (...,) array
         The probability with which the move was accepted.
     """
-    z, log_density, dz = state
+    z, log_density, gradient = state
     xp, dtype = array_module(z), z.dtype
     momentum = generator.standard_normal(z.shape, dtype=dtype)
     # A path as long as the ball's period would end where it began: so each has its own length.
     jittered = step_size * (0.7 + 0.6 * generator.random(step_size.shape, dtype=dtype))
-    new_z, new_momentum, new_log_density, new_dz = leapfrog(
-        target, z, momentum, dz, jittered, n_leapfrog
+    new_z, new_momentum, new_log_density, new_gradient = leapfrog(
+        target, z, momentum, gradient, jittered, n_leapfrog
     )
     kinetic_lost = 0.5 * ((momentum**2).sum(axis=-1) - (new_momentum**2).sum(axis=-1))
     energy_lost = new_log_density - log_density + kinetic_lost
@@ -99,8 +101,8 @@ def transition(target, state, step_size, n_leapfrog, generator):
     acceptance = xp.exp(xp.minimum(energy_lost, 0))
     accepted = generator.random(acceptance.shape, dtype=dtype) < acceptance
     z = xp.where(accepted[..., None], new_z, z)
-    dz = xp.where(accepted[..., None], new_dz, dz)
-    return (z, xp.where(accepted, new_log_density, log_density), dz), acceptance
+    gradient = xp.where(accepted[..., None], new_gradient, gradient)
+    return (z, xp.where(accepted, new_log_density, log_density), gradient), acceptance
 
 
 def sample_posterior(
@@ -115,7 +117,7 @@ def sample_posterior(
     step_size=0.1,
     progress=False,
 ):
-    """Draw from p_θ(z|x) for many images at once, each with a chain and a step size of its own.
+    """Draw from p_θ(z|x) for many images at once, by chains that each have their own step size.
 
     Parameters
     ----------
@@ -126,8 +128,8 @@ def sample_posterior(
         S, the successive draws that are kept of each chain.
     generator : numpy.random.Generator or cupy.random.Generator
         On the decoder's device.
-    initial : (N, Z) array or (C, N, Z) array
-        Where the chains start: one per image, or C. A draw from q(z|x) shortens the way.
+    initial : (C, N, Z) array
+        Where each image's C chains start. Draws from q(z|x) shorten the way.
     n_leapfrog : int
         Leapfrog steps per draw; the paper's appendix E has 10.
     target_acceptance : float
@@ -153,10 +155,9 @@ def sample_posterior(
         whole_number(name, value)
     whole_number("n_warmup", n_warmup, minimum=0)
     between_0_and_1("target_acceptance", target_acceptance)
-    if initial.ndim not in (2, 3) or initial.shape[-2:] != (len(x), decoder.n_latent):
+    if initial.ndim != 3 or initial.shape[1:] != (len(x), decoder.n_latent):
         raise ValueError(
-            f"initial must have shape (N, Z) or (C, N, Z) with N = {len(x)} and "
-            f"Z = {decoder.n_latent}, got {initial.shape}"
+            f"initial must have shape (C, {len(x)}, {decoder.n_latent}), got {initial.shape}"
         )
     xp = array_module(x)
     z = initial.astype(x.dtype)

@@ -9,9 +9,11 @@ import math
 import numpy as np
 
 from vae_np.backend import to_numpy
-from vae_np.checks import positive_number, values_in, whole_number
+from vae_np.checks import values_in, whole_number
 from vae_np.distributions import LOG_2PI, DiagonalGaussian
 from vae_np.networks import GaussianDecoder
+
+MEAN_FIELD_TOLERANCE = 1e-10
 
 
 def parameters_of(decoder):
@@ -24,7 +26,7 @@ def parameters_of(decoder):
         isinstance(decoder, GaussianDecoder)
         and len(decoder.network.layers) == 1
         and decoder.noise != "per-output"
-        and not decoder.squash
+        and not decoder.squashing
     )
     if not linear:
         raise ValueError(
@@ -121,13 +123,13 @@ def expected_bound(q, decoder, x):
     return reconstruction - q.kl_to_standard_normal()
 
 
-def mean_field(decoder, x, tolerance=1e-10, max_sweeps=10_000):
+def mean_field(decoder, x, max_sweeps=10_000):
     """The factorized q(z|x) of the least KL(q ‖ posterior), by classical coordinate ascent.
 
     Each factor's optimum, the others held, is q_j = N(m_j, 1/Λ_jj) with
     m_j = (h_j − Σ_{k≠j} Λ_jk m_k)/Λ_jj and h = (x − b) Wᵀ/σ². Sweeps over j repeat until no mean
-    moves by more than ``tolerance``: they then are the posterior's. The variances are too small,
-    unless Λ is diagonal, as it is at `maximum_likelihood`.
+    moves by more than 1e-10: they then are the posterior's. The variances are too small, unless Λ
+    is diagonal, as it is for the W that `maximum_likelihood` returns.
 
     Parameters
     ----------
@@ -144,7 +146,6 @@ def mean_field(decoder, x, tolerance=1e-10, max_sweeps=10_000):
     ValueError
         If an argument does not fit, or ``max_sweeps`` are not enough.
     """
-    positive_number("tolerance", tolerance)
     whole_number("max_sweeps", max_sweeps)
     weight, bias, variance = parameters_of(decoder)
     precision = np.eye(len(weight)) + weight @ weight.T / variance
@@ -155,21 +156,22 @@ def mean_field(decoder, x, tolerance=1e-10, max_sweeps=10_000):
         for j, own in enumerate(np.diag(precision)):
             others = mean @ precision[:, j] - mean[:, j] * own
             mean[:, j] = (h[:, j] - others) / own
-        if np.abs(mean - before).max() <= tolerance:
+        if np.abs(mean - before).max() <= MEAN_FIELD_TOLERANCE:
             log_var = np.broadcast_to(-np.log(np.diag(precision)), mean.shape)
             return DiagonalGaussian(mean, log_var)
     raise ValueError(
         f"coordinate ascent still moves by {np.abs(mean - before).max():.1e} after {max_sweeps} "
-        f"sweeps, more than the tolerance {tolerance:g}"
+        f"sweeps, more than {MEAN_FIELD_TOLERANCE:g}"
     )
 
 
 def maximum_likelihood(x, n_latent):
-    """The W, b and σ² that maximize Σ log p(x): probabilistic PCA (Tipping and Bishop 1999,
+    """A W, and the b and σ², that maximize Σ log p(x): probabilistic PCA (Tipping and Bishop 1999,
     eq. 7 and 8).
 
     W's rows are the ``n_latent`` leading eigenvectors of the data's covariance, each times
-    √(eigenvalue − σ²), and σ² is the mean of the other eigenvalues.
+    √(eigenvalue − σ²), and σ² is the mean of the other eigenvalues. With its z rotated the model
+    has the same p(x); of all those W this is the one whose rows are orthogonal.
 
     Parameters
     ----------

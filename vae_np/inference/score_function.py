@@ -2,8 +2,8 @@
 
 ∇φ E_q[f(z)] = E_q[(f(z) − b) ∇φ log q(z|x)] for any f into which φ enters through z alone, and any
 b that does not depend on that z, because E_q[∇φ log q] = 0. For that reason f may be log w too: φ
-also stands in its −log q(z|x), but what that adds has the mean 0. The score function needs no
-derivative with respect to z, so that z may be discrete, and has far more variance than the
+also stands in its −log q(z|x), but what that adds is −E_q[∇φ log q], which is 0. The score function
+needs no derivative with respect to z, so that z may be discrete, and has far more variance than the
 reparameterization gradient (section 2.2).
 """
 

@@ -3,7 +3,8 @@
 Awake, the model sees data x and infers z ~ q_φ(z|x): θ climbs log p_θ(x, z). Asleep, it dreams
 z ~ p(z) and x ~ p_θ(x|z): φ climbs log q_φ(z|x) on the dream. Each half is a plain maximum
 likelihood with all variables seen, and nothing is differentiated through a draw; but the two do not
-climb one common bound.
+climb one common bound. Asleep, φ descends KL(p_θ(z|x) ‖ q_φ(z|x)) averaged over dreams: the other
+way round than the bound's gap KL(q ‖ p), and over the model's x, not the data's.
 """
 
 from vae_np.backend import array_module
