@@ -197,9 +197,7 @@ def inference_checks(rng):
         return -mean_field.bound_and_gradient(variational, decoder, x, noise).value.sum()
 
     loss()
-    gradient = ParameterVector(start, np.float64)
-    gradient.value, gradient.grad = variational.value, variational.grad.copy()  # loss() rewrites it
-    yield from parameter_checks("Mean field q", gradient, loss)
+    yield from parameter_checks("Mean field q", variational, loss)
 
     # The score function's gradient is that of Σ signal · log q(z|x), with z and the signal held.
     for baseline in score_function.BASELINES:
@@ -288,6 +286,7 @@ def distribution_network_checks(name, network, x, rng, input_gradient=True):
 
 
 def parameter_checks(name, parameters, f):
-    values, grads = parameters.views(parameters.value), parameters.views(parameters.grad)
+    values = parameters.views(parameters.value)
+    grads = parameters.views(parameters.grad.copy())  # f may write new ones
     for part, value in values.items():
         yield check_gradient(f"{name} {part}", f, value, grads[part])

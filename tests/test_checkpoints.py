@@ -7,7 +7,7 @@ import pytest
 from conftest import make_model, make_trainer, weights
 
 from vae_np import VAE, Adam, GaussianDecoder, GaussianEncoder, Trainer
-from vae_np.checkpoints import CheckpointError, whole_file, write_checkpoint
+from vae_np.checkpoints import CheckpointError, read_checkpoint, whole_file, write_checkpoint
 from vae_np.inference.score_function import ScoreFunctionVAE
 from vae_np.optimizers import SGD
 
@@ -121,3 +121,40 @@ def test_crash_while_saving_leaves_the_old_checkpoint(images, tmp_path, monkeypa
         trainer.save(path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    "altered",
+    [
+        *({name: None} for name in ("epoch", "step", "optimizer_steps", "seconds", "history")),
+        {"step": 1_000_000},
+        {"step": "a"},
+        {"epoch": -1},
+        {"optimizer_steps": -1},
+        {"history": []},
+        {"identity": None},
+        {"identity": ["encoder"]},
+    ],
+)
+def test_an_altered_checkpoint_is_refused_and_changes_nothing(images, tmp_path, altered):
+    trainer = make_trainer(images)
+    trainer.fit(1, progress=False)
+    trainer.save(tmp_path / "good.npz")
+    about, arrays = read_checkpoint(tmp_path / "good.npz")
+    write_checkpoint(tmp_path / "altered.npz", about | altered, arrays)
+    other = make_trainer(images)
+    before = weights(other)
+    with pytest.raises(CheckpointError, match="altered"):
+        other.load(tmp_path / "altered.npz")
+    np.testing.assert_array_equal(weights(other), before)
+    assert (other.epoch, other.step, other.history) == (0, 0, [])
+
+
+def test_arrays_of_another_type_are_refused(images, tmp_path):
+    trainer = make_trainer(images)
+    trainer.save(tmp_path / "good.npz")
+    about, arrays = read_checkpoint(tmp_path / "good.npz")
+    arrays["encoder"] = arrays["encoder"].astype(str)
+    write_checkpoint(tmp_path / "altered.npz", about, arrays)
+    with pytest.raises(CheckpointError, match="does not hold this model's arrays"):
+        trainer.load(tmp_path / "altered.npz")

@@ -68,3 +68,33 @@ def test_every_picture_is_written(tmp_path, rng):
         assert len(np.unique(matplotlib.image.imread(tmp_path / "l.png"))) > 10
     assert (tmp_path / "r.png").stat().st_size > 1000
     assert (tmp_path / "g.png").stat().st_size > 1000
+
+
+def test_learning_curves_draw_the_test_set_where_it_was_evaluated(tmp_path, monkeypatch):
+    drawn = {}
+    monkeypatch.setattr(
+        figures.Figure, "savefig", lambda figure, path, **options: drawn.update(figure=figure)
+    )
+    rows = [
+        {"epoch": epoch, "train_bound": 1.0, "train_reconstruction": 2.0, "train_kl": 1.0}
+        for epoch in (1, 2, 3)
+    ]
+    rows[1] |= {"test_bound": -1.0, "test_reconstruction": 0.0, "test_kl": 1.0}
+    figures.learning_curves(rows, tmp_path / "curves.png")
+    train, test = drawn["figure"].axes[0].get_lines()
+    assert train.get_xdata().tolist() == [1, 2, 3] and test.get_xdata().tolist() == [2]
+
+
+def test_latent_scatter_takes_any_labels_and_wants_one_each(tmp_path, rng):
+    means = rng.standard_normal((4, 2))
+    for labels in (["cat", "dog", "cat", "cat"], [-1, 0.5, 2, 2], None):
+        figures.latent_scatter(means, labels, tmp_path / "latent.png")
+    with pytest.raises(ValueError, match=r"labels must have shape \(4,\), got \(3,\)"):
+        figures.latent_scatter(means, [1, 2, 3], tmp_path / "latent.png")
+    with pytest.raises(ValueError, match=r"means must have shape \(N, 2\)"):
+        figures.latent_scatter(rng.standard_normal((4, 3)), None, tmp_path / "latent.png")
+
+
+def test_a_grid_wants_a_column(tmp_path):
+    with pytest.raises(ValueError, match="columns must be a whole number ≥ 1, got 0"):
+        figures.image_grid(np.zeros((4, 6)), (2, 3), tmp_path / "grid.png", "", columns=0)

@@ -54,3 +54,17 @@ def test_float32_is_refused():
 def test_a_constant_has_the_derivative_zero_exactly(rng):
     x = rng.standard_normal(5)
     assert not numerical_gradient(lambda: 0.1 + 1 / 3, x).any()
+
+
+@pytest.mark.parametrize(
+    ("f", "array", "step", "message"),
+    [
+        (lambda: 1.0, np.empty((0, 2)), 1e-3, "array must be a NumPy array of one number or more"),
+        (lambda: 1.0, [1.0], 1e-3, r"array must be a NumPy array .* got \[1.0\]"),
+        (lambda: np.ones(3), np.ones(3), 1e-3, r"f must return one number, got shape \(3,\)"),
+        (lambda: 1.0, np.ones(3), 0, "step must be a finite number > 0, got 0"),
+    ],
+)
+def test_what_cannot_be_checked_is_refused(f, array, step, message):
+    with pytest.raises(ValueError, match=message):
+        check_gradient("bad", f, array, array, step=step)

@@ -234,3 +234,30 @@ def test_epochs_must_be_whole(images, epochs):
 def test_binarize_needs_a_bernoulli_decoder(images):
     with pytest.raises(ValueError, match="need a Bernoulli decoder"):
         make_trainer(images, decoder="fixed", binarize=True)
+
+
+@pytest.mark.parametrize("result", [None, 3.0, {"epoch": 2}, {"train_kl": 1.0}, {"seconds": 1.0}])
+def test_evaluate_must_return_numbers_of_its_own(images, result):
+    trainer = make_trainer(images)
+    with pytest.raises(ValueError, match="evaluate must return a dict of numbers, under names"):
+        trainer.fit(1, lambda: result, progress=False)
+
+
+def test_what_is_called_must_be_a_function(images):
+    trainer = make_trainer(images)
+    with pytest.raises(ValueError, match=r"evaluate must be a function, got \{'a': 1\}"):
+        trainer.fit(1, {"a": 1}, progress=False)
+    with pytest.raises(ValueError, match="after_epoch must be a function, got 3"):
+        trainer.fit(1, after_epoch=3, progress=False)
+
+
+def test_the_batch_size_is_for_good(images):
+    with pytest.raises(AttributeError):
+        make_trainer(images).batch_size = 5
+
+
+def test_optimizers_want_a_list_of_vectors_and_trainers_an_optimizer(images):
+    with pytest.raises(ValueError, match="vectors must be a list of ParameterVector"):
+        Adam(make_model())
+    with pytest.raises(ValueError, match="optimizer must be made from this model's parameters"):
+        Trainer(make_model(), Adam, images)

@@ -1,5 +1,8 @@
 """The model as a whole: what it accepts, what it returns, what it refuses."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 from conftest import make_model
@@ -77,6 +80,8 @@ def test_no_kl_in_the_loss_leaves_an_autoencoder(rng):
         (np.full((4, 6), np.nan), "must be finite"),
         (np.full((4, 6), np.inf), "must be finite"),
         (np.zeros((4, 6), int), "must be uint8 or float, got int64"),
+        (np.eye(6, dtype=np.uint8), "uint8 are taken as 0 to 255, got none above 1"),
+        (np.ma.masked_invalid(np.full((4, 6), np.nan)), "must be a plain array, got one with a"),
         ([[0.5] * 6], r"images must have shape .*, got list"),
     ],
 )
@@ -89,6 +94,8 @@ def test_a_gaussian_decoder_takes_pixels_outside_the_unit_interval():
     make_model("per-output").encode(np.full((4, 6), 1.5))
     with pytest.raises(ValueError, match="must be finite"):
         make_model("per-output").encode(np.full((4, 6), np.inf))
+    with pytest.raises(ValueError, match=r"images must be finite as float32, got 1e\+39"):
+        make_model("per-output").encode(np.full((4, 6), -1e39))
 
 
 @pytest.mark.parametrize("shape", [(4, 3), (2, 5, 3), (1, 4, 2), (0, 4, 3)])
@@ -117,6 +124,8 @@ def test_bad_latents(rng):
         make_model().decode(rng.random((4, 2)))
     with pytest.raises(ValueError, match="z must be finite"):
         make_model().decode(np.full((4, 3), np.nan))
+    with pytest.raises(ValueError, match=r"z must hold at least one point, got shape \(0, 3\)"):
+        make_model().decode(np.zeros((0, 3)))
 
 
 @pytest.mark.parametrize(
@@ -128,12 +137,20 @@ def test_bad_latents(rng):
             lambda: VAE(GaussianEncoder(6, [5], 3), BernoulliDecoder(3, [5], 6, dtype=np.float64)),
             "must share dtype",
         ),
+        (lambda: VAE(make_model().decoder, make_model().decoder), "encoder must be an encoder"),
+        (lambda: make_model(dtype=np.float16), "dtype must be float32 or float64, got float16"),
+        (lambda: GaussianEncoder(6, [5], 3, seed=-1), "seed must be a whole number ≥ 0"),
+        (lambda: GaussianEncoder(6, [5], 3, seed="a"), "seed must be a whole number ≥ 0"),
+        (lambda: make_model(bound=["sgvb-b"]), "bound must be one of"),
         (lambda: make_model(kl_weight=-1), "kl_weight must be"),
         (lambda: make_model(kl_weight=float("nan")), "kl_weight must be"),
         (lambda: make_model(kl_weight="1"), "kl_weight must be a finite number ≥ 0, got '1'"),
-        (lambda: GaussianEncoder(6, [5], 3, dtype=int), "dtype must be a float type, got int64"),
         (
-            lambda: VAE(BernoulliDecoder(3, [5], 6), GaussianEncoder(6, [5], 3)),
+            lambda: GaussianEncoder(6, [5], 3, dtype=int),
+            "dtype must be float32 or float64, got int64",
+        ),
+        (
+            lambda: VAE(make_model().encoder, make_model().encoder),
             r"decoder must be a decoder p\(x\|z\), got GaussianEncoder",
         ),
         (lambda: make_model(activation="gelu"), "activation must be one of tanh, relu, softplus"),
@@ -218,3 +235,62 @@ def test_a_decoder_can_start_at_the_mean_image(rng, squash):
     decoder = BernoulliDecoder(3, [5], 6)
     decoder.start_at(np.array([0, 0, 0, 1, 1, 1.0]))
     assert np.isfinite(decoder.parameters.value).all()
+
+
+@pytest.mark.parametrize("decoder", ["bernoulli", "fixed", "learned", "per-output"])
+@pytest.mark.parametrize("how", ["copy", "pickle"])
+def test_a_copied_model_learns_by_itself(rng, decoder, how):
+    model = make_model(decoder, dtype=np.float64)
+    twin = copy.deepcopy(model) if how == "copy" else pickle.loads(pickle.dumps(model))
+    x, noise = rng.random((4, 6)), rng.standard_normal((1, 4, 3))
+    bound = model.bound(x, noise).value
+    for vector in twin.parameters:
+        vector.value[:] += 0.1
+    np.testing.assert_array_equal(model.bound(x, noise).value, bound)
+    assert (twin.bound(x, noise).value != bound).all()
+    twin.bound_and_gradient(x, noise)
+    assert all((vector.grad != 0).any() for vector in twin.parameters)
+    assert not any(vector.grad.any() for vector in model.parameters)
+
+
+def test_weights_can_be_put_back(rng):
+    model = make_model(dtype=np.float64)
+    x, noise = rng.random((4, 6)), rng.standard_normal((1, 4, 3))
+    bound = model.bound(x, noise).value
+    kept = [vector.value.copy() for vector in model.parameters]
+    for vector in model.parameters:
+        vector.value[:] += 0.1
+    for vector, value in zip(model.parameters, kept, strict=True):
+        vector.value = value
+    np.testing.assert_array_equal(model.bound(x, noise).value, bound)
+
+
+def test_the_kl_weight_may_change_between_steps(rng):
+    x, noise = rng.random((4, 6)), rng.standard_normal((1, 4, 3))
+    annealed, fixed = make_model(dtype=np.float64), make_model(kl_weight=0.3, dtype=np.float64)
+    annealed.kl_weight = 0.3
+    for model in (annealed, fixed):
+        model.bound_and_gradient(x, noise)
+    np.testing.assert_array_equal(annealed.encoder.parameters.grad, fixed.encoder.parameters.grad)
+    with pytest.raises(ValueError, match="kl_weight must be a finite number ≥ 0, got -1"):
+        annealed.kl_weight = -1
+    with pytest.raises(ValueError, match='kl_weight must be 1 for the bound "sgvb-a"'):
+        make_model(bound="sgvb-a").kl_weight = 0.5
+
+
+@pytest.mark.parametrize("generator", [0, None, np.random, np.random.RandomState(0)])
+def test_a_seed_is_no_generator(rng, generator):
+    model, x = make_model(), rng.random((4, 6)).astype(np.float32)
+    for draw in (
+        lambda: model.sample_mean(3, generator),
+        lambda: model.sample_draw(3, generator),
+        lambda: model.reconstruct_draw(x, generator),
+    ):
+        with pytest.raises(ValueError, match="generator must be one that"):
+            draw()
+
+
+@pytest.mark.parametrize("count", [0, 2.5])
+def test_bad_counts(rng, count):
+    with pytest.raises(ValueError, match=f"count must be a whole number ≥ 1, got {count}"):
+        make_model().sample_mean(count, rng)

@@ -3,6 +3,8 @@
 import math
 import numbers
 
+import numpy as np
+
 from vae_np.backend import array_module, device_of
 
 
@@ -27,6 +29,17 @@ def between_0_and_1(name, value):
     return value
 
 
+def checked_generator(generator):
+    """Return ``generator``, or raise ValueError if it is a seed, say, and no Generator."""
+    legacy = generator is np.random or isinstance(generator, np.random.RandomState)
+    if legacy or not hasattr(generator, "standard_normal"):
+        raise ValueError(
+            "generator must be one that numpy.random.default_rng(seed) or, for a GPU, "
+            f"cupy.random.default_rng(seed) makes, got {generator!r}"
+        )
+    return generator
+
+
 def rows_of(name, x, width):
     """Raise ValueError if ``x`` is not an array (N, width) with N ≥ 1."""
     shape = getattr(x, "shape", type(x).__name__)
@@ -36,6 +49,8 @@ def rows_of(name, x, width):
 
 def values_in(name, x, support):
     """Raise ValueError if a value of the array ``x`` is not finite or outside ``support``."""
+    if isinstance(x, np.ma.MaskedArray):
+        raise ValueError(f"{name} must be a plain array, got one with a mask")
     if not array_module(x).isfinite(x).all():
         raise ValueError(f"{name} must be finite, got NaN or infinity")
     low, high = float(x.min()), float(x.max())

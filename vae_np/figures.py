@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from vae_np.backend import to_numpy
-from vae_np.checks import rows_of
+from vae_np.checks import rows_of, whole_number
 
 
 def learning_curves(history, path):
@@ -17,13 +17,11 @@ def learning_curves(history, path):
     ----------
     history : list of dict
         `Trainer.history`, of one epoch or more. ``test_`` columns are drawn beside the ``train_``
-        ones if they are there.
+        ones where they are there.
     path : str or Path
     """
     if not history:
         raise ValueError("history must hold at least one epoch, got none")
-    parts = ("train", "test") if "test_bound" in history[0] else ("train",)
-    epochs = [row["epoch"] for row in history]
     figure = Figure(figsize=(10, 3.6), layout="constrained")
     titles = {
         "bound": "Bound = reconstruction − KL",
@@ -31,16 +29,19 @@ def learning_curves(history, path):
         "kl": "KL",
     }
     for axes, (term, title) in zip(figure.subplots(1, 3), titles.items(), strict=True):
-        for part in parts:
-            values = [row[f"{part}_{term}"] for row in history]
-            axes.plot(
-                epochs,
-                values,
-                label=f"{part}, last {values[-1]:.1f}",
-                marker="o" if len(epochs) == 1 else None,
-            )
-        # The first epochs climb from far away and would flatten the rest into a line.
-        late = [row[f"{part}_{term}"] for row in history[len(history) // 10 :] for part in parts]
+        late = []
+        for part in ("train", "test"):
+            rows = [row for row in history if f"{part}_{term}" in row]
+            values = [row[f"{part}_{term}"] for row in rows]
+            if rows:
+                axes.plot(
+                    [row["epoch"] for row in rows],
+                    values,
+                    label=f"{part}, last {values[-1]:.1f}",
+                    marker="o" if len(rows) == 1 else None,
+                )
+            # The first epochs climb from far away and would flatten the rest into a line.
+            late += values[len(values) // 10 :]
         margin = 0.1 * (max(late) - min(late)) or 1
         axes.set(title=title, xlabel="epoch", ylim=(min(late) - margin, max(late) + margin))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -106,7 +107,7 @@ def _shaped(images, image_shape):
 
 def image_grid(images, image_shape, path, title, columns=10):
     """Images in rows and columns, the first one at the top left; arguments as above."""
-    picture = tiled(images, image_shape, columns)
+    picture = tiled(images, image_shape, whole_number("columns", columns))
     figure = Figure(
         figsize=(6, min(0.4 + 6 * picture.shape[0] / picture.shape[1], 12)), layout="constrained"
     )
@@ -154,20 +155,27 @@ def latent_scatter(means, labels, path):
     ----------
     means : (N, 2) array
         The means of q(z|x).
-    labels : (N,) array of int, or None
+    labels : (N,) array, or None
         Colours, where the data have labels.
     path : str or Path
+
+    Raises
+    ------
+    ValueError
+        If ``means`` has another shape, or there are more or fewer labels.
     """
+    rows_of("means", means, 2)
     means = to_numpy(means)
+    if labels is not None and np.shape(labels) != (len(means),):
+        raise ValueError(f"labels must have shape ({len(means)},), got {np.shape(labels)}")
     figure = Figure(figsize=(6.4, 6), layout="constrained")
     axes = figure.subplots()
     if labels is None:
         axes.scatter(*means.T, s=8, alpha=0.7)
     else:
-        for label in np.unique(labels):
-            axes.scatter(
-                *means[labels == label].T, s=8, alpha=0.7, label=str(label), color=f"C{label}"
-            )
+        names, index = np.unique(labels, return_inverse=True)
+        for i, name in enumerate(names):
+            axes.scatter(*means[index == i].T, s=8, alpha=0.7, label=str(name), color=f"C{i}")
         axes.legend(title="digit", markerscale=2, loc="center left", bbox_to_anchor=(1, 0.5))
     axes.set(
         title="The test set in latent space: the means of q(z|x)",

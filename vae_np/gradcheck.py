@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vae_np.checks import positive_number
+
 TOLERANCE = 1e-8
 
 
@@ -60,13 +62,18 @@ def numerical_gradient(f, array, step=1e-3):
     numpy.ndarray
         Of ``array``'s shape.
     """
+    if not isinstance(array, np.ndarray) or array.size == 0:
+        raise ValueError(f"array must be a NumPy array of one number or more, got {array!r}")
     if array.dtype != np.float64:
         raise ValueError(f"array must be float64 to leave room for differences, got {array.dtype}")
+    step = positive_number("step", step)
+    if np.size(f()) != 1:
+        raise ValueError(f"f must return one number, got shape {np.shape(f())}: sum over examples?")
     gradient, original = np.empty_like(array), array.copy()
 
     def value_at(index, value):
         array[index] = value
-        return float(f())
+        return float(np.reshape(f(), ()))
 
     try:
         for index in np.ndindex(array.shape):

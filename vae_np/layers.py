@@ -27,23 +27,40 @@ class ParameterVector:
     Attributes
     ----------
     value : (P,) array
+        Layers hold views of it, so that assigning to it, or to ``grad``, copies into it.
     grad : (P,) array
         The derivative of the loss with respect to ``value``.
     shapes : dict of str to tuple
     """
 
     def __init__(self, initial, dtype=np.float32, device="cpu"):
-        if np.dtype(dtype).kind != "f":
-            raise ValueError(f"dtype must be a float type, got {np.dtype(dtype)}")
+        if np.dtype(dtype) not in (np.float32, np.float64):
+            raise ValueError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
         flat = np.concatenate([np.ravel(array) for array in initial.values()])
-        self.value = to_device(flat.astype(dtype), device)
-        self.grad = to_device(np.zeros_like(flat, dtype=dtype), device)
+        self._value = to_device(flat.astype(dtype), device)
+        self._grad = to_device(np.zeros_like(flat, dtype=dtype), device)
         self.shapes = {name: np.shape(array) for name, array in initial.items()}
+
+    @property
+    def value(self):
+        return self._value
+
+    @value.setter
+    def value(self, array):
+        self._value[:] = array
+
+    @property
+    def grad(self):
+        return self._grad
+
+    @grad.setter
+    def grad(self, array):
+        self._grad[:] = array
 
     def add_weight_prior(self, scale):
         """Add to ``grad`` that of −scale · log N(value; 0, I), which is scale · value."""
         if scale:
-            self.grad += scale * self.value
+            self._grad += scale * self.value
 
     def views(self, flat):
         """Cut ``flat`` (``value``, ``grad``, or any (P,) array) into its named, shaped parts."""

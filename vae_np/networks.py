@@ -41,13 +41,29 @@ def checked_widths(n_pixels, hidden, n_latent):
 
 def initialized_parameters(network, init, seed, dtype, device, **more):
     """Draw a network's initial weights, join ``more`` parameters, and let the network use them."""
-    initial = network.initial_values(np.random.default_rng(seed), init)
-    parameters = ParameterVector(initial | more, dtype, device)
+    try:
+        generator = np.random.default_rng(seed)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"seed must be a whole number ≥ 0, or a sequence of them, got {seed!r}"
+        ) from None
+    parameters = ParameterVector(network.initial_values(generator, init) | more, dtype, device)
     network.bind(parameters)
     return parameters
 
 
-class GaussianEncoder:
+class _Network:
+    """What the encoder and the decoders share: a copy of one computes with its own parameters."""
+
+    def __setstate__(self, state):  # called by the copy module and by pickle
+        self.__dict__.update(state)
+        self._bind()
+
+    def _bind(self):
+        self.network.bind(self.parameters)
+
+
+class GaussianEncoder(_Network):
     """q_φ(z|x) = N(z; mean(x), diag(σ²(x))) (the paper's eq. 9 and appendix C.2).
 
     Parameters
@@ -102,7 +118,7 @@ class GaussianEncoder:
         self.network.backward(_joined(dmean, dlog_var))
 
 
-class BernoulliDecoder:
+class BernoulliDecoder(_Network):
     """p_θ(x|z) = Bernoulli(x; logits(z)) (appendix C.1).
 
     Parameters
@@ -161,7 +177,7 @@ class BernoulliDecoder:
         return self.network.backward_to_input(dlogits)
 
 
-class GaussianDecoder:
+class GaussianDecoder(_Network):
     """p_θ(x|z) = N(x; mean(z), diag(σ²)) (appendix C.2).
 
     Parameters
@@ -213,17 +229,22 @@ class GaussianDecoder:
         self.squashing = Sigmoid() if squash else None
 
         log_var = np.array(2 * math.log(std), dtype)
+        self.log_var = to_device(log_var, device) if noise == "fixed" else None
         learned = {"log_var": log_var} if noise == "learned" else {}
         self.parameters = initialized_parameters(self.network, init, seed, dtype, device, **learned)
-        if noise == "learned":
+        self._bind()
+
+    def _bind(self):
+        super()._bind()
+        if self.noise == "learned":
             self.log_var = self.parameters.views(self.parameters.value)["log_var"]
             self.dlog_var = self.parameters.views(self.parameters.grad)["log_var"]
-        elif noise == "fixed":
-            self.log_var, self.std = to_device(log_var, device), std
 
     def __repr__(self):
         squashed = ", mean squashed" if self.squashing else ""
-        std = f" at σ {self.std:.4g}" if self.noise == "fixed" else ""
+        std = ""
+        if self.noise == "fixed":
+            std = f" at σ {math.exp(0.5 * to_numpy(self.log_var)):.4g}"
         return f"GaussianDecoder({self.network}; noise {self.noise}{std}{squashed})"
 
     def forward(self, z):

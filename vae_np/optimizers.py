@@ -31,6 +31,11 @@ class Optimizer:
         if learning_rate is None:
             learning_rate = self.default_learning_rate
         self.learning_rate = positive_number("learning_rate", learning_rate)
+        if not isinstance(vectors, list | tuple):
+            raise ValueError(
+                "vectors must be a list of ParameterVector, such as VAE.parameters, got "
+                f"{type(vectors).__name__}"
+            )
         self.vectors, self.steps = vectors, 0
         self.state = [[0 * vector.value for _ in range(self.n_state_arrays)] for vector in vectors]
 

@@ -1,11 +1,8 @@
 """AEVB, the paper's Algorithm 1: shuffle, minibatch, noise, gradient, step."""
 
 import math
-import signal
-import threading
 import time
 import zlib
-from contextlib import contextmanager
 
 import numpy as np
 
@@ -13,6 +10,7 @@ from vae_np.backend import Stream, array_module, random_generator, to_device, to
 from vae_np.checkpoints import CheckpointError, read_checkpoint, write_checkpoint
 from vae_np.checks import whole_number
 from vae_np.distributions import binarize
+from vae_np.interrupt import deferred_interrupt
 from vae_np.networks import BernoulliDecoder
 from vae_np.progress import progress_bar
 
@@ -72,26 +70,30 @@ class Trainer:
         weight_prior=False,
         seed=0,
     ):
-        batch_size = whole_number("batch_size", batch_size)
+        self._batch_size = whole_number("batch_size", batch_size)
         n_draws = whole_number("n_draws", n_draws)
-        updated = {id(vector) for vector in optimizer.vectors}
+        updated = {id(vector) for vector in getattr(optimizer, "vectors", ())}
         if updated != {id(vector) for vector in model.parameters}:
             raise ValueError("optimizer must be made from this model's parameters, got others")
         if binarize and not isinstance(model.decoder, BernoulliDecoder):
             raise ValueError("binarize makes binary images, which need a Bernoulli decoder")
         self.model, self.optimizer = model, optimizer
         self.images = to_device(model.check(images), model.device)
-        self.batch_size, self.n_draws, self.binarize = batch_size, n_draws, binarize
+        self.n_draws, self.binarize = n_draws, binarize
         self.log_prior_scale = 1 / len(images) if weight_prior else 0.0
         self.seed = whole_number("seed", seed, minimum=0)
         self.images_crc = zlib.crc32(np.ascontiguousarray(to_numpy(images)))
         self.epoch, self.step, self.history, self.seconds = 0, 0, [], 0.0
-        self.steps_per_epoch = -(-len(images) // batch_size)
+        self.steps_per_epoch = -(-len(images) // self.batch_size)
         # Each step's reconstruction and KL, summed over its examples; they stay on the device.
         self.record = to_device(np.zeros((self.steps_per_epoch, 2)), model.device)
         # Once a block of this size was freed, glibc keeps the memory of a step's arrays for the
         # next step instead of giving it back: 52 against 75 ms for a step of 1,000 examples.
         np.empty(31 << 20, dtype=np.uint8)
+
+    @property
+    def batch_size(self):
+        return self._batch_size  # a Trainer's own for good: its epochs are counted in steps
 
     def fit(self, epochs, evaluate=None, after_epoch=None, progress=True):
         """Train until ``epochs`` epochs are complete in all.
@@ -117,8 +119,13 @@ class Trainer:
         DivergenceError
             If the bound, a weight or a number from ``evaluate`` is not finite: the bound at once on
             the CPU, at the epoch's end on a GPU, where looking at every step would make it wait.
+        ValueError
+            If an argument is out of range, or ``evaluate`` returns something else.
         """
         epochs = whole_number("epochs", epochs, minimum=0)
+        for name, function in (("evaluate", evaluate), ("after_epoch", after_epoch)):
+            if function is not None and not callable(function):
+                raise ValueError(f"{name} must be a function, got {function!r}")
         bar = progress_bar(
             progress,
             total=epochs * self.steps_per_epoch,
@@ -126,7 +133,7 @@ class Trainer:
             initial=self.epoch * self.steps_per_epoch + self.step,
         )
         quiet = np.errstate(over="ignore", invalid="ignore")  # divergence shows in the bound
-        with bar, quiet, _deferred_interrupt() as interrupted:
+        with bar, quiet, deferred_interrupt() as interrupted:
             while self.epoch < epochs and not interrupted():
                 started = time.perf_counter()
                 for x, noise in self._minibatches():
@@ -190,7 +197,13 @@ class Trainer:
             "train_kl": kl,
         }
         if evaluate:
-            row |= {name: float(value) for name, value in evaluate().items()}
+            numbers = evaluate()
+            if not isinstance(numbers, dict) or numbers.keys() & {*row, "seconds"}:
+                raise ValueError(
+                    "evaluate must return a dict of numbers, under names other than "
+                    f"{', '.join(row)} and seconds, got {numbers!r}"
+                )
+            row |= {name: float(value) for name, value in numbers.items()}
         for name, value in row.items():
             if not math.isfinite(value):
                 raise self._divergence(self.steps_per_epoch, name)
@@ -239,18 +252,30 @@ class Trainer:
             training settings other than this trainer's. The trainer is then unchanged.
         """
         about, arrays = read_checkpoint(path)
-        identity = about.get("identity", {})
+        identity = about.get("identity")
         for name, ours in self._identity().items():
-            theirs = identity.get(name)
+            theirs = identity.get(name) if isinstance(identity, dict) else None
             if theirs != ours:
                 raise CheckpointError(
                     f"{path} is a checkpoint of another run: its {name} is {theirs}, not {ours}"
                 )
         own = self._arrays()
-        if arrays.keys() != own.keys() or any(arrays[k].shape != own[k].shape for k in own):
+        if arrays.keys() != own.keys() or any(
+            (arrays[k].shape, arrays[k].dtype) != (own[k].shape, own[k].dtype) for k in own
+        ):
             raise CheckpointError(f"{path} does not hold this model's arrays")
-        self.epoch, self.step, self.seconds = about["epoch"], about["step"], about["seconds"]
-        self.optimizer.steps, self.history = about["optimizer_steps"], about["history"]
+        position = [about.get(name) for name in ("epoch", "step", "optimizer_steps")]
+        seconds, history = about.get("seconds"), about.get("history")
+        if not (
+            all(isinstance(number, int) and number >= 0 for number in position)
+            and position[1] < self.steps_per_epoch
+            and isinstance(seconds, float)
+            and isinstance(history, list)
+            and len(history) == position[0]
+        ):
+            raise CheckpointError(f"{path} does not say where in its run it was saved")
+        self.epoch, self.step, self.optimizer.steps = position
+        self.seconds, self.history = seconds, history
         for name, array in own.items():
             array[...] = to_device(arrays[name], self.model.device)
 
@@ -274,7 +299,7 @@ class Trainer:
             "KL weight": self.model.kl_weight,
             "bound": self.model.bound_name,
             "optimizer": type(self.optimizer).__name__,
-            "learning rate": self.optimizer.learning_rate,
+            "learning rate": float(self.optimizer.learning_rate),
             "number of training images": len(self.images),
             "checksum of the training images": self.images_crc,
             "batch size": self.batch_size,
@@ -283,24 +308,3 @@ class Trainer:
             "weight prior": bool(self.log_prior_scale),
             "seed": self.seed,
         }
-
-
-@contextmanager
-def _deferred_interrupt():
-    """Let a first Ctrl-C wait for the step under way to be whole; a second one acts at once."""
-    seen = []
-
-    def remember(signum, frame):
-        seen.append(signum)
-        signal.signal(signal.SIGINT, previous)
-
-    previous = signal.getsignal(signal.SIGINT)
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    if not in_main_thread or previous in (signal.SIG_IGN, None):
-        yield lambda: False  # Ctrl-C is heard by the main thread alone, or by nobody
-        return
-    signal.signal(signal.SIGINT, remember)
-    try:
-        yield lambda: bool(seen)
-    finally:
-        signal.signal(signal.SIGINT, previous)

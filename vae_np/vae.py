@@ -2,13 +2,12 @@
 
 import math
 import numbers
-from functools import partial
 
 import numpy as np
 
 from vae_np.backend import array_module, device_of, to_device
-from vae_np.bounds import BOUNDS
-from vae_np.checks import rows_of, values_in
+from vae_np.bounds import BOUNDS, sgvb_b
+from vae_np.checks import checked_generator, rows_of, values_in, whole_number
 
 
 class VAE:
@@ -21,7 +20,8 @@ class VAE:
         Of the same widths, dtype and device as the encoder.
     kl_weight : float
         Weight of the KL in the *loss*: 1 maximizes the bound; 0 leaves a plain autoencoder; other
-        values are the β of a β-VAE. The bound that is reported always has the weight 1.
+        values are the β of a β-VAE. It may be changed between steps. The bound that is reported
+        always has the weight 1.
     bound : {"sgvb-b", "sgvb-a", "importance-weighted"}
         Which lower bound on log p(x) to maximize: see `vae_np.bounds`. Only the first has a KL to
         weigh.
@@ -33,6 +33,8 @@ class VAE:
     """
 
     def __init__(self, encoder, decoder, kl_weight=1.0, bound="sgvb-b"):
+        if not hasattr(encoder, "n_latent") or hasattr(encoder, "support"):
+            raise ValueError(f"encoder must be an encoder q(z|x), got {encoder!r}")
         if not hasattr(decoder, "support"):
             raise ValueError(f"decoder must be a decoder p(x|z), got {decoder!r}")
         for width in ("n_latent", "n_pixels"):
@@ -45,23 +47,29 @@ class VAE:
                 "encoder and decoder must share dtype and device: encoder "
                 f"{phi.dtype} on {device_of(phi)}, decoder {theta.dtype} on {device_of(theta)}"
             )
-        if not (isinstance(kl_weight, numbers.Real) and 0 <= kl_weight < math.inf):
-            raise ValueError(f"kl_weight must be a finite number ≥ 0, got {kl_weight!r}")
-        if bound not in BOUNDS:
+        if bound not in tuple(BOUNDS):
             raise ValueError(f"bound must be one of {', '.join(BOUNDS)}, got {bound!r}")
-        if kl_weight != 1 and bound != "sgvb-b":
-            raise ValueError(
-                f'kl_weight must be 1 for the bound "{bound}", which has no closed KL to weigh; '
-                f"got {kl_weight!r}"
-            )
-        self.encoder, self.decoder, self.kl_weight = encoder, decoder, float(kl_weight)
-        self.bound_name = bound
+        self.encoder, self.decoder, self.bound_name = encoder, decoder, bound
         self._bound, self._bound_backward = BOUNDS[bound]
-        if bound == "sgvb-b":
-            self._bound_backward = partial(self._bound_backward, kl_weight=self.kl_weight)
+        self.kl_weight = kl_weight
         self.parameters = [encoder.parameters, decoder.parameters]
         self.n_pixels, self.n_latent = encoder.n_pixels, encoder.n_latent
         self.dtype, self.device = phi.dtype, device_of(phi)
+
+    @property
+    def kl_weight(self):
+        return self._kl_weight
+
+    @kl_weight.setter
+    def kl_weight(self, kl_weight):
+        if not (isinstance(kl_weight, numbers.Real) and 0 <= kl_weight < math.inf):
+            raise ValueError(f"kl_weight must be a finite number ≥ 0, got {kl_weight!r}")
+        if kl_weight != 1 and self._bound is not sgvb_b:
+            raise ValueError(
+                f'kl_weight must be 1 for the bound "{self.bound_name}", which has no closed KL to '
+                f"weigh; got {kl_weight!r}"
+            )
+        self._kl_weight = float(kl_weight)
 
     # Learning
 
@@ -113,7 +121,10 @@ class VAE:
         n_examples = x.shape[0]
         upstream = array_module(x).full(n_examples, -1 / n_examples, dtype=x.dtype)
         # The bound depends on p's parameters, and directly on q's; all but SGVB-B directly on z.
-        dp, (dmean_direct, dlog_var_direct), dz_direct = self._bound_backward(x, q, p, z, upstream)
+        weight = {"kl_weight": self.kl_weight} if self._bound is sgvb_b else {}
+        dp, (dmean_direct, dlog_var_direct), dz_direct = self._bound_backward(
+            x, q, p, z, upstream, **weight
+        )
         dz = self.decoder.backward(*dp) + dz_direct  # fills θ's gradient
         dmean, dlog_var = q.sample_backward(noise, dz)  # the reparameterization gradient
         self.encoder.backward(dmean + dmean_direct, dlog_var + dlog_var_direct)  # fills φ's
@@ -149,6 +160,8 @@ class VAE:
         z = to_device(z, self.device).astype(self.dtype, copy=False)
         if z.shape[-1:] != (self.n_latent,):
             raise ValueError(f"z must have shape (..., {self.n_latent}), got {z.shape}")
+        if not z.size:
+            raise ValueError(f"z must hold at least one point, got shape {z.shape}")
         values_in("z", z, (-math.inf, math.inf))
         return self.decoder.forward(z)
 
@@ -169,7 +182,8 @@ class VAE:
         return self.decode(self._prior_draw(count, generator)).draw(generator)
 
     def _prior_draw(self, count, generator):
-        return generator.standard_normal((count, self.n_latent), dtype=self.dtype)
+        shape = whole_number("count", count), self.n_latent
+        return checked_generator(generator).standard_normal(shape, dtype=self.dtype)
 
     # Data
 
@@ -186,12 +200,21 @@ class VAE:
         ------
         ValueError
             If the shape is not (N, D) with N ≥ 1 and the model's D, the dtype is not uint8 or
-            float, or a value is not finite or, for a Bernoulli decoder, outside [0, 1].
+            float, or a value is not finite in the model's dtype or, for a Bernoulli decoder,
+            outside [0, 1]. If images of uint8, which mean 0 to 255, are 1 at most.
         """
         rows_of("images", images, self.n_pixels)
         if images.dtype == np.uint8:
+            if float(images.max()) == 1:
+                raise ValueError(
+                    "images of uint8 are taken as 0 to 255, got none above 1: give black-and-white "
+                    "images as float"
+                )
             return images
         if images.dtype.kind != "f":
             raise ValueError(f"images must be uint8 or float, got {images.dtype}")
         values_in("images", images, self.decoder.support)
+        largest = float(abs(images).max())
+        if largest > np.finfo(self.dtype).max:
+            raise ValueError(f"images must be finite as {self.dtype}, got {largest:g}")
         return images

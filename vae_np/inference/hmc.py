@@ -12,7 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from vae_np.backend import array_module
-from vae_np.checks import between_0_and_1, pixels, positive_number, whole_number
+from vae_np.checks import (
+    between_0_and_1,
+    checked_generator,
+    pixels,
+    positive_number,
+    whole_number,
+)
 from vae_np.distributions import standard_normal_log_prob, standard_normal_log_prob_backward
 from vae_np.progress import progress_bar
 
@@ -151,6 +157,7 @@ def sample_posterior(
         If an argument is out of range, or log p(x, z) is not finite where a chain starts.
     """
     pixels(x, decoder)
+    checked_generator(generator)
     for name, value in (("n_draws", n_draws), ("n_leapfrog", n_leapfrog)):
         whole_number(name, value)
     whole_number("n_warmup", n_warmup, minimum=0)

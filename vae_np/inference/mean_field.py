@@ -8,7 +8,7 @@ import numpy as np
 
 from vae_np.backend import array_module, device_of, to_numpy
 from vae_np.bounds import sgvb_b, sgvb_b_backward
-from vae_np.checks import pixels, whole_number
+from vae_np.checks import checked_generator, pixels, whole_number
 from vae_np.distributions import DiagonalGaussian
 from vae_np.layers import ParameterVector
 from vae_np.optimizers import Adam
@@ -76,6 +76,7 @@ def fit(
         If an argument is out of range or does not fit the decoder, or the fit diverged.
     """
     pixels(x, decoder)
+    checked_generator(generator)
     n_steps, n_draws = whole_number("n_steps", n_steps), whole_number("n_draws", n_draws)
     shape = (len(x), decoder.n_latent)
     if initial.mean.shape != shape or initial.log_var.shape != shape:
