@@ -215,6 +215,6 @@ class VAE:
             raise ValueError(f"images must be uint8 or float, got {images.dtype}")
         values_in("images", images, self.decoder.support)
         largest = float(abs(images).max())
-        if largest > np.finfo(self.dtype).max:
+        if largest > float(np.finfo(self.dtype).max):
             raise ValueError(f"images must be finite as {self.dtype}, got {largest:g}")
         return images
