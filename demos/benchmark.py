@@ -16,7 +16,14 @@ import sys
 import time
 from pathlib import Path
 
-from command_line import complain, make_folder, write_json
+from command_line import (
+    complain,
+    discard_if_empty,
+    make_folder,
+    make_free_folder,
+    prepare_streams,
+    write_json,
+)
 from experiment import machine, positive
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
@@ -24,7 +31,6 @@ from tqdm import tqdm
 
 from vae_np.openblas import CORE_TYPE, SWITCH
 
-RESULTS = Path(__file__).parent / "results"
 PEERS = {
     "vae_np": "vae_np",
     "vae_np_default_kernels": "vae_np, OpenBLAS's own kernels",
@@ -38,6 +44,10 @@ PEERS = {
 PAUSE = 0.3  # seconds before each turn: the last peer's idle threads spin for a while
 BATCHES = (20, 100, 500, 1000, 5000)
 WIDTHS = (100, 500, 1000, 2000)
+
+
+class PeerError(Exception):
+    """A peer without which there is nothing to compare cannot run."""
 
 
 class Peer:
@@ -63,7 +73,7 @@ class Peer:
     def _answer(self):
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError(f"the process of {self.name} ended; its own error is above")
+            raise PeerError(f"the process of {self.name} ended; its own error is above")
         return json.loads(line)
 
     def run_epoch(self):
@@ -116,7 +126,7 @@ def compare(args):
             print(f"left out: {PEERS[peer.name]} ({peer.missing})")
             peer.close()
         if peer.missing and peer.name in ("vae_np", "matrix_products"):
-            raise RuntimeError(f"{peer.name} cannot run: {peer.missing}")
+            raise PeerError(f"{peer.name} cannot run: {peer.missing}")
     peers = [peer for peer in started if not peer.missing]
     take_turns(peers, args.rounds, "comparing")
     by_name = {peer.name: peer for peer in peers}
@@ -219,21 +229,29 @@ def draw(result, path):
 def main(argv=None):
     args = make_parser().parse_args(argv)
     try:
-        make_folder(args.out)
-    except OSError as error:
+        if args.out:
+            make_folder(args.out)
+        else:
+            args.out = make_free_folder(Path("runs/benchmark"))
+        result = {
+            **machine(),
+            "device": args.device,
+            "rounds": args.rounds,
+            "examples": args.examples,
+            "compare": compare(args),
+            "scale": scale(args),
+        }
+        stem = args.out / f"benchmark_{args.device}"
+        write_json(stem.with_suffix(".json"), result)
+        draw(result, stem.with_suffix(".png"))
+    except (OSError, PeerError) as error:
+        discard_if_empty(args.out)
         return complain("benchmark.py", error)
-    result = {
-        **machine(),
-        "device": args.device,
-        "rounds": args.rounds,
-        "examples": args.examples,
-        "compare": compare(args),
-        "scale": scale(args),
-    }
+    except KeyboardInterrupt:
+        discard_if_empty(args.out)
+        print("\nInterrupted: no results were written.", file=sys.stderr)
+        return 130
     print_report(result)
-    stem = args.out / f"benchmark_{args.device}"
-    write_json(stem.with_suffix(".json"), result)
-    draw(result, stem.with_suffix(".png"))
     print(f"\nWritten: {stem}.json and {stem}.png")
     return 0
 
@@ -265,12 +283,13 @@ def make_parser():
     parser.add_argument(
         "--out",
         type=Path,
-        default=RESULTS,
         metavar="FOLDER",
-        help="where the JSON and the chart go (default: demos/results)",
+        help="where the JSON and the chart go (default: the first of runs/benchmark, "
+        "runs/benchmark-2, ... that is free)",
     )
     return parser
 
 
 if __name__ == "__main__":
+    prepare_streams()
     sys.exit(main())

@@ -1,23 +1,53 @@
-"""What all commands do alike: errors in one line, folders that can be written, whole files."""
+"""What all commands do alike: numbers, folders, whole files, and errors in one line."""
 
+import argparse
 import json
+import math
 import os
 import sys
+from contextlib import suppress
+from itertools import count
 
 from vae_np.checkpoints import whole_file
 
 
 def prepare_streams():
-    """Let a terminal that cannot write ½ or → show a "?" instead of failing."""
-    for stream in (sys.stdout, sys.stderr):
-        if stream:  # None where the caller has closed it
+    """Let a terminal that cannot write ½ or → show a "?", and one that is closed show nothing."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
+        elif hasattr(stream, "reconfigure"):  # a notebook's has not
             stream.reconfigure(errors="replace")
+
+
+def silence_stdout():
+    """To be called where nobody reads on (`| head`): what is still to be printed goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def complain(program, error):
     """Say what went wrong, and return the exit status for it."""
     print(f"{program}: error: {error}", file=sys.stderr)
     return 2
+
+
+def number(kind, minimum, maximum=math.inf):
+    """For argparse: what turns a text into an int or float in that range; 1e5 is whole too."""
+
+    def convert(text):
+        try:
+            value = int(text) if text.isdecimal() else float(text)
+        except ValueError:
+            value = math.nan
+        noun = "whole number" if kind is int else "number"
+        if not minimum <= value < math.inf or value != kind(value):
+            raise argparse.ArgumentTypeError(f"wants a {noun} of at least {minimum}, got {text!r}")
+        if value > maximum:
+            raise argparse.ArgumentTypeError(f"wants a {noun} of at most {maximum}, got {text!r}")
+        return kind(value)
+
+    return convert
 
 
 def make_folder(path):
@@ -30,6 +60,26 @@ def make_folder(path):
         raise OSError(f"cannot make the folder {path}: {error.strerror}") from None
     if not os.access(path, os.W_OK):
         raise OSError(f"cannot write into {path}")
+
+
+def make_free_folder(base):
+    """Make the first of base, base-2, ... that is not there: never one for two runs at once."""
+    for n in count(1):
+        path = base if n == 1 else base.with_name(f"{base.name}-{n}")
+        try:
+            path.mkdir(parents=True)
+            return path
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise OSError(f"cannot make the folder {path}: {error.strerror}") from None
+
+
+def discard_if_empty(path):
+    """Remove a folder in which nothing was saved, if it is there."""
+    if path:
+        with suppress(OSError):
+            path.rmdir()
 
 
 def write_json(path, content):

@@ -13,7 +13,16 @@ from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
-from command_line import complain, make_folder, prepare_streams, write_json
+from command_line import (
+    complain,
+    discard_if_empty,
+    make_folder,
+    make_free_folder,
+    number,
+    prepare_streams,
+    silence_stdout,
+    write_json,
+)
 from tqdm import tqdm
 
 from vae_np import VAE, Adam, BernoulliDecoder, GaussianEncoder, Trainer
@@ -52,17 +61,20 @@ def run(experiment, description, epochs=None, samples=None, resumes=False):
     prepare_streams()
     program = Path(sys.argv[0])
     args = make_parser(description, epochs, samples, resumes).parse_args()
-    args.out = args.out or free_folder(Path("runs") / program.stem)
+    base = Path("runs") / program.stem
     try:
         device_module(args.device)
-        make_folder(args.out)
-        check_owner(args.out, program.stem)
+        if args.out or resumes:
+            args.out = args.out or unfinished_folder(base)
+            make_folder(args.out)
+            check_owner(args.out, program.stem)
+        else:
+            args.out = make_free_folder(base)
     except (ValueError, OSError) as error:  # what was asked for cannot be had
         return complain(program.name, error)
     started = time.monotonic()
     try:
         summary, findings = experiment(args)
-        print(f"\n{textwrap.fill(findings, 90)}")
         about = {
             "experiment": program.stem,
             "options": {key: value for key, value in vars(args).items() if key != "out"},
@@ -72,12 +84,18 @@ def run(experiment, description, epochs=None, samples=None, resumes=False):
         }
         write_json(args.out / SUMMARY, about | summary)
     except EXPECTED as error:  # anything else is a bug: show it
+        discard_if_empty(args.out)
         return complain(program.name, error)
     except KeyboardInterrupt:
+        discard_if_empty(args.out)
         kept = f"--out {args.out} goes on from what is saved there"
         print(f"\nInterrupted: {kept if resumes else 'no results were written'}.", file=sys.stderr)
         return 130
-    print(f"\nThe picture and {SUMMARY} are in {args.out}")
+    try:
+        print(f"\n{textwrap.fill(findings, 90)}\n\nThe picture and {SUMMARY} are in {args.out}")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        silence_stdout()
     return 0
 
 
@@ -146,12 +164,13 @@ def make_parser(description, epochs=None, samples=None, resumes=False):
         "--seed", type=natural, default=0, metavar="N", help="for all randomness (default: 0)"
     )
     earlier = "going on from what is saved there" if resumes else "replacing earlier ones there"
+    free = "unfinished or free" if resumes else "free"
     parser.add_argument(
         "--out",
         type=Path,
         metavar="FOLDER",
         help=f"where the results go, {earlier} (default: the first of "
-        "runs/NAME, runs/NAME-2, ... that is free)",
+        f"runs/NAME, runs/NAME-2, ... that is {free})",
     )
     parser.add_argument(
         "--device",
@@ -162,23 +181,11 @@ def make_parser(description, epochs=None, samples=None, resumes=False):
     return parser
 
 
-def natural(text, minimum=0):
-    try:
-        value = int(text) if text.isdecimal() else float(text)  # 1e6 is a whole number too
-    except ValueError:
-        value = -1
-    if not minimum <= value < math.inf or value != int(value):
-        raise argparse.ArgumentTypeError(
-            f"wants a whole number of at least {minimum}, got {text!r}"
-        )
-    return int(value)
+natural, positive = number(int, 0), number(int, 1)
 
 
-def positive(text):
-    return natural(text, minimum=1)
-
-
-def free_folder(base):
+def unfinished_folder(base):
+    """The first of base, base-2, ... that has no summary: an interrupted run goes on there."""
     numbered = chain([base], (base.with_name(f"{base.name}-{n}") for n in count(2)))
     return next(folder for folder in numbered if not (folder / SUMMARY).exists())
 

@@ -184,7 +184,7 @@ def describe(results, baselines, args):
     )
     step_sizes = sorted({result["step_size"] for result in results})
     return (
-        f"After {args.samples:,} training samples, AEVB's test bound is "
+        f"After {args.samples:,} training samples, rounded up to epochs, AEVB's test bound is "
         f"above wake-sleep's in {len(bounds) - len(below)} of {len(bounds)} settings"
         f"{' (not: ' + ', '.join(below) + ')' if below else ''}. AEVB's and wake-sleep's, in nats "
         f"per example, by the number of latents: {leads}. On MNIST AEVB reaches "

@@ -143,10 +143,11 @@ def learn(setting, args, report):
     identity = {"samples": args.samples, "seed": args.seed, "device": args.device}
     if path.exists():
         curve = json.loads(path.read_text(encoding="utf-8"))
-        if curve["identity"] != identity:
+        saved = curve.get("identity")
+        if saved != identity:
             raise CheckpointError(
-                f"{path} is of a run with {curve['identity']}, not {identity}: give the same "
-                "options, or another --out"
+                f"{path} is of a run with {saved}, not {identity}: give the same options, or "
+                "another --out"
             )
         report(args.samples)
         return curve
@@ -251,7 +252,8 @@ def describe(curves):
         + " On AEVB's final models, training and test images of each set, it is "
         + f"{differences(curves, 'from_prior')} nats above importance sampling from the prior, "
         + f"and {differences(curves, 'half_from_q')} above that with {IMPORTANCE_SAMPLES:,} "
-        + "samples, half of them from q(z|x). Other images would move a mean by about "
+        + "samples, half of them from q(z|x). The standard error of a mean by the choice of "
+        + "images is up to "
         + f"{max(curve['points'][-1]['test_between_images'] for curve in curves):.1f}; all curves "
         + "are of the same ones."
     )

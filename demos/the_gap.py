@@ -81,10 +81,10 @@ def experiment(args):
         f"the {EXAMPLES} examples, to {summary['largest_identity_error']:.0e} nats. At the start "
         f"the gap was {first['gap']:.2f} nats, at the end it is {last['gap']:.4f}. "
         f"log p(x) rose from {first['log_px']:.2f} to {last['log_px']:.3f} nats per example; the "
-        f"best possible, probabilistic PCA, is {optimum:.3f}. The encoder's variances are those "
-        f"of the classical mean-field solution, for every example to {variance_error:.1%} or "
-        "better. Maximizing the ELBO did two things at once: the encoder moved q towards the "
-        "posterior, and the decoder turned its axes until a factorized q could be the posterior."
+        f"best possible, probabilistic PCA, is {optimum:.3f}. The encoder's variances are off "
+        f"those of the classical mean-field solution by at most {variance_error:.1%}. Maximizing "
+        "the ELBO does two things at once: the encoder moves q towards the posterior, and the "
+        "decoder turns its axes, until a factorized q can be the posterior."
     )
     return summary, findings
 

@@ -8,15 +8,22 @@ keeps everything so far.
 
 import csv
 import math
-import os
 import shlex
 import sys
 import time
 from pathlib import Path
 
-from command_line import complain, make_folder, prepare_streams, write_json
+from command_line import (
+    complain,
+    discard_if_empty,
+    make_folder,
+    make_free_folder,
+    prepare_streams,
+    silence_stdout,
+    write_json,
+)
 from tqdm import tqdm
-from train_options import CHECKPOINT, HISTORY, PICTURES, SUMMARY, parse, settings
+from train_options import CHECKPOINT, HISTORY, PICTURES, RUNS, SUMMARY, parse, settings
 
 from vae_np import datasets, figures
 from vae_np.backend import Stream, random_generator, to_numpy
@@ -44,6 +51,8 @@ def main(argv=None):
                 )
             args.epochs = max(args.epochs, trainer.epoch)
             print(f"Going on in {out} after {progress_of(trainer)}.")
+        if out is None:
+            out = make_free_folder(RUNS / Path(args.data).stem)
         make_folder(out)
     except (ValueError, OSError, MemoryError) as error:  # what was asked for cannot be had
         return complain("train.py", error)
@@ -52,9 +61,10 @@ def main(argv=None):
     try:
         return run(args, out, data, trainer)
     except BrokenPipeError:  # nobody reads on: `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence_stdout()
         return interrupted(out)
     except (DivergenceError, OSError, MemoryError) as error:  # anything else is a bug: show it
+        discard_if_empty(out)
         saved = (out / CHECKPOINT).exists()
         kept = f"what was saved last is {out / CHECKPOINT}" if saved else "nothing was saved"
         return complain("train.py", f"{error}; {kept}")
@@ -91,7 +101,8 @@ def run(args, out, data, trainer):
 
 
 def progress_of(trainer):
-    return f"{trainer.epoch} epochs and {trainer.step} of {trainer.steps_per_epoch} steps"
+    epochs = "1 epoch" if trainer.epoch == 1 else f"{trainer.epoch} epochs"
+    return f"{epochs} and {trainer.step} of {trainer.steps_per_epoch} steps"
 
 
 def train(trainer, data, args, out):
@@ -181,7 +192,7 @@ def make_trainer(args, data):
     if args.decoder == "bernoulli":
         decoder = BernoulliDecoder(*widths, **common)
     else:
-        decoder = GaussianDecoder(*widths, noise=args.noise or "per-output", squash=True, **common)
+        decoder = GaussianDecoder(*widths, noise=args.noise, squash=True, **common)
     if args.init == "fan-in":  # the paper's starts every bias near 0
         decoder.start_at(data.mean_image)
     model = VAE(encoder, decoder, kl_weight=args.kl_weight, bound=args.bound)

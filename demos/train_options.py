@@ -2,8 +2,9 @@
 
 import argparse
 import math
-from itertools import chain, count
 from pathlib import Path
+
+from command_line import number as number_of
 
 from vae_np.backend import DEVICES
 from vae_np.bounds import BOUNDS
@@ -26,7 +27,10 @@ LARGEST = 2**31 - 1  # of the whole numbers: no array can have a longer side
 
 
 def parse(argv, description):
-    """The command line's arguments, joined with the saved ones on --resume, and the folder."""
+    """The command line's arguments, joined with the saved ones on --resume, and the folder.
+
+    The folder is None where the run is to have a new one in runs.
+    """
     parser = make_parser(description)
     args = parser.parse_args(argv)
     if not args.resume:
@@ -34,8 +38,8 @@ def parse(argv, description):
     out = choose_folder(args)
     if args.resume:
         about, _ = read_checkpoint(out / CHECKPOINT)
-        saved = about["settings"]
-        if not isinstance(saved, dict):
+        saved = about.get("settings")
+        if not isinstance(saved, dict) or saved.keys() != settings(args).keys():
             raise ValueError(f"{out / CHECKPOINT} was not written by this program")
         parser.set_defaults(**saved)
         args = parser.parse_args(argv)
@@ -47,6 +51,8 @@ def parse(argv, description):
                 )
     if args.noise and args.decoder != "gaussian":
         raise ValueError("--noise is the Gaussian decoder's: add --decoder gaussian")
+    if args.decoder == "gaussian":
+        args.noise = args.noise or "per-output"
     if args.learning_rate is None:
         args.learning_rate = OPTIMIZERS[args.optimizer].default_learning_rate
     return args, out
@@ -71,9 +77,7 @@ def choose_folder(args):
         raise ValueError("--overwrite wants --out FOLDER, so that it is clear what it replaces")
     if args.resume:
         return latest_run(args.data)
-    base = RUNS / Path(args.data).stem
-    numbered = chain([base], (base.with_name(f"{base.name}-{n}") for n in count(2)))
-    return next(folder for folder in numbered if not files_of_a_run(folder))
+    return None
 
 
 def files_of_a_run(folder):
@@ -85,7 +89,8 @@ def latest_run(data):
     """The folder in runs/ that was saved last, of those on this data if it is not None."""
     checkpoints = sorted(RUNS.glob(f"*/{CHECKPOINT}"), key=lambda path: -path.stat().st_mtime)
     for path in checkpoints:
-        if data is None or (read_checkpoint(path)[0]["settings"] or {}).get("data") == data:
+        saved = read_checkpoint(path)[0].get("settings")
+        if data is None or (isinstance(saved, dict) and saved.get("data") == data):
             return path.parent
     raise ValueError(f"there is no run{f' on {data}' if data else ''} in {RUNS} to resume")
 
@@ -100,7 +105,8 @@ def make_parser(description):
         add(option, choices=list(choices), default=default, help=help)
 
     def number(option, kind, minimum, help, default, **more):
-        add(option, type=_number(kind, minimum), default=default, metavar="N", help=help, **more)
+        convert = number_of(kind, minimum, LARGEST if kind is int else math.inf)
+        add(option, type=convert, default=default, metavar="N", help=help, **more)
 
     add(
         "--data",
@@ -199,19 +205,3 @@ def make_parser(description):
 def _data_name(text):
     """A data set's name, or the absolute path of a file: --resume may start elsewhere."""
     return text if text in NAMES else str(Path(text).resolve())
-
-
-def _number(kind, minimum):
-    def convert(text):
-        try:
-            value = kind(text)
-        except ValueError:
-            value = math.nan
-        noun = "whole number" if kind is int else "number"
-        if not minimum <= value < math.inf:
-            raise argparse.ArgumentTypeError(f"wants a {noun} of at least {minimum}, got {text!r}")
-        if kind is int and value > LARGEST:
-            raise argparse.ArgumentTypeError(f"wants a {noun} of at most {LARGEST}, got {text!r}")
-        return value
-
-    return convert

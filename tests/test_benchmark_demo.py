@@ -63,3 +63,20 @@ def has_jax():
 def test_ratios_are_taken_within_rounds():
     # The machine was twice as slow in the second round, for both.
     assert benchmark.median_ratio([2, 4, 2], [1, 2, 1]) == 2
+
+
+def test_what_stops_the_benchmark_is_said_in_one_line(tmp_path, monkeypatch, capsys):
+    def missing(args):
+        raise benchmark.PeerError("vae_np cannot run: no GPU")
+
+    def interrupted(args):
+        raise KeyboardInterrupt
+
+    for what, status, message in (
+        (missing, 2, "benchmark.py: error: vae_np cannot run: no GPU\n"),
+        (interrupted, 130, "\nInterrupted: no results were written.\n"),
+    ):
+        monkeypatch.setattr(benchmark, "compare", what)
+        assert benchmark.main(["--out", str(tmp_path / "out")]) == status
+        assert capsys.readouterr().err == message
+        assert not (tmp_path / "out").exists()

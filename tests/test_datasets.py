@@ -105,6 +105,10 @@ def huge_header():
 
 def test_unreadable_files(tmp_path):
     (tmp_path / "cut.npz").write_bytes(b"PK\x03\x04 cut short")
+    np.save(tmp_path / "header.npy", np.zeros((2, 2)))
+    damaged = bytearray((tmp_path / "header.npy").read_bytes())
+    damaged[8] = 10  # the header's length
+    (tmp_path / "header.npy").write_bytes(damaged)
     (tmp_path / "empty.npy").write_bytes(b"")
     np.savez(tmp_path / "other.npz", y=np.zeros((5, 4)))
     for name, member, content in (
@@ -115,6 +119,7 @@ def test_unreadable_files(tmp_path):
             archive.writestr(member, content)
     for name, message in (
         ("cut.npz", "cut.npz is not a whole NumPy file of numbers"),
+        ("header.npy", "header.npy is not a whole NumPy file of numbers"),
         ("empty.npy", "empty.npy is not a whole NumPy file of numbers"),
         ("other.npz", "must hold an array \"x\", got \\['y'\\]"),
         ("text.npz", '"x" in .*text.npz must be a NumPy array, got bytes'),
@@ -124,6 +129,9 @@ def test_unreadable_files(tmp_path):
     ):
         with pytest.raises(DataError, match=message):
             load(str(tmp_path / name))
+    for name in (None, 3, np.zeros((5, 4))):
+        with pytest.raises(DataError, match="data must be a name or a path, got"):
+            load(name)
 
 
 CONTENT = gzip.compress(bytes(16) + bytes(range(100)), mtime=0)

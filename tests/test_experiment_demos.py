@@ -1,5 +1,6 @@
 """The experiments: that each runs, draws and reports; what they find is in demos/results."""
 
+import argparse
 import importlib
 import json
 import math
@@ -113,13 +114,63 @@ def test_a_folder_without_permission_is_said_before_the_work(tmp_path, monkeypat
 
 
 def test_a_closed_terminal_is_no_error(monkeypatch):
-    monkeypatch.setattr(sys, "stdout", None)
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
     command_line.prepare_streams()
+    with sys.stdout, sys.stderr:
+        print("to nobody")
+        print("to nobody", file=sys.stderr)
+
+
+def test_a_notebooks_streams_are_left_as_they_are(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", object())
+    command_line.prepare_streams()
+
+
+def test_two_runs_at_once_have_a_folder_each(tmp_path):
+    base = tmp_path / "runs" / "mine"
+    assert command_line.make_free_folder(base) == base
+    assert command_line.make_free_folder(base) == tmp_path / "runs" / "mine-2"
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(OSError, match=r"cannot make the folder .*file.mine: Not a directory"):
+        command_line.make_free_folder(tmp_path / "file" / "mine")
+
+
+def test_a_folder_with_something_in_it_is_never_discarded(tmp_path):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "kept").write_text("")
+    (tmp_path / "empty").mkdir()
+    for path in (tmp_path / "full", tmp_path / "empty", tmp_path / "missing", None):
+        command_line.discard_if_empty(path)
+    assert [path.name for path in tmp_path.iterdir()] == ["full"]
+
+
+@pytest.mark.skipif(not hasattr(os, "pipe2"), reason="the shell's pipes are a Unix's")
+def test_results_are_written_though_nobody_reads_on(tmp_path):
+    reader, writer = os.pipe()
+    os.close(reader)
+    result = subprocess.run(
+        command("the_gap", "--epochs", 1, "--out", "out"),
+        cwd=tmp_path,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(writer)
+    assert result.returncode == 0
+    assert "Traceback" not in result.stderr and "BrokenPipe" not in result.stderr
+    assert (tmp_path / "out" / "summary.json").exists()
 
 
 def test_whole_numbers_are_exact():
     assert experiment.natural("9007199254740993") == 9007199254740993
     assert experiment.natural("1e6") == 1_000_000
+    for text in ("1.5", "nan", "inf", "-1", "one", ""):
+        with pytest.raises(argparse.ArgumentTypeError, match="wants a whole number of at least 0"):
+            experiment.natural(text)
+    with pytest.raises(argparse.ArgumentTypeError, match="wants a whole number of at most 9, got"):
+        command_line.number(int, 0, 9)("10")
+    assert command_line.number(float, 0)("0.5") == 0.5
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS + OF_THE_PAPER)

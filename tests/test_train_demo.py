@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 import train
 import train_options
-from conftest import command, run
+from conftest import command, make_model, run
 
+from vae_np import Adam, Trainer
 from vae_np.checkpoints import write_checkpoint
 from vae_np.layers import Linear
 
@@ -323,3 +324,19 @@ def test_default_run_learns(tmp_path):
     assert summary["test_bound"] >= -114
     assert summary["test_log_likelihood"] > summary["test_bound"] + 3
     print(f"{time.monotonic() - started:.0f} s")
+
+
+def test_a_checkpoint_of_another_program_is_not_resumed(stripes, error_of):
+    model = make_model()
+    trainer = Trainer(model, Adam(model.parameters), np.zeros((5, 6)))
+    for number, own in enumerate(({"note": "x"}, ["a list"], None)):
+        (stripes / f"run{number}").mkdir()
+        trainer.save(stripes / f"run{number}" / "checkpoint.npz", own)
+        message = error_of(stripes, "--resume", "--out", f"run{number}")
+        assert message.endswith("checkpoint.npz was not written by this program")
+
+
+def test_the_test_bound_is_of_the_training_bounds_kind(stripes):
+    options = ["--data", "stripes.npz", *TINY, "--bound", "importance-weighted", "--samples", 3]
+    result = run(stripes, "train", *options, "--out", "out")
+    assert "which is not the KL of q here" in result.stdout

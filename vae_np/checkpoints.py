@@ -2,6 +2,7 @@
 
 import json
 import os
+import tokenize
 import zipfile
 import zlib
 from contextlib import contextmanager
@@ -80,6 +81,7 @@ def read_checkpoint(path):
         RuntimeError,  # a damaged archive that claims to be encrypted, or a future format
         TypeError,
         ValueError,
+        tokenize.TokenError,  # a damaged header
         zipfile.BadZipFile,
         zlib.error,
     ) as error:

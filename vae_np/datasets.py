@@ -7,6 +7,7 @@ VAE_NP_DATA names; files that are there already are checked and used without a n
 import gzip
 import math
 import os
+import tokenize
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -93,6 +94,8 @@ def load(name):
         If there is no such data set or file, or it cannot be downloaded or does not hold what it
         should.
     """
+    if not isinstance(name, str | Path):
+        raise DataError(f"data must be a name or a path, got {type(name).__name__}")
     if name == "mnist5k":
         return _mnist5k()
     if name == "mnist":
@@ -164,6 +167,7 @@ def _read_array(path):
         OverflowError,  # a shape that no memory holds
         RuntimeError,  # an encrypted archive
         ValueError,
+        tokenize.TokenError,  # a damaged header
         zipfile.BadZipFile,
         zlib.error,
     ) as error:

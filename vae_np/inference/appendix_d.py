@@ -11,6 +11,7 @@ import numpy as np
 
 from vae_np.backend import to_numpy
 from vae_np.bounds import log_mean_exp, log_mean_standard_error, log_sum_exp
+from vae_np.checks import whole_number
 from vae_np.distributions import LOG_2PI
 from vae_np.inference.hmc import log_joint, sample_posterior
 
@@ -38,8 +39,10 @@ def appendix_d(decoder, x, initial, n_draws, generator):
     Raises
     ------
     ValueError
-        If ``initial`` has another shape, an image's chains never move, or its draws lie in a plane.
+        If an argument is out of range or has another shape, an image's chains never move, or its
+        draws lie in a plane.
     """
+    n_draws = whole_number("n_draws", n_draws)
     z = sample_posterior(decoder, x, 2 * n_draws, generator, initial).z
     stuck = np.flatnonzero(to_numpy((z == z[0]).all(axis=(0, 1, 3))))
     if stuck.size:
