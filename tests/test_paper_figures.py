@@ -62,7 +62,7 @@ def test_figure_2_draws_reports_and_goes_on(monkeypatch, tmp_path):
     figure_2_settings(monkeypatch, ("mnist", 20), ("mnist", 200), ("frey", 2))
     summary, findings = paper_figure_2.experiment(options(tmp_path, 900))
     assert len(summary["settings"]) == 6
-    assert "After 900 training samples, rounded up to epochs, AEVB's test bound is above" in findings
+    assert "After 900 training samples, rounded up to epochs, AEVB's test bound is" in findings
     assert "of 3 settings" in findings
     for result in summary["settings"]:
         assert [point["samples"] for point in result["points"]] == [300, 600, 900]
