@@ -66,6 +66,7 @@ class Peer:
             stdout=subprocess.PIPE,
             text=True,
             env=environment_of(name),
+            start_new_session=True,  # Ctrl-C is for this process to hear
         )
         ready = self._answer()
         self.version, self.missing = ready.get("version"), ready.get("missing")
@@ -103,7 +104,7 @@ def environment_of(name):
 
 
 def take_turns(peers, rounds, description):
-    for _ in tqdm(range(rounds), desc=description, leave=False):
+    for _ in tqdm(range(rounds), desc=description, leave=False, disable=None):
         for peer in peers:
             time.sleep(PAUSE)
             peer.run_epoch()
@@ -119,7 +120,7 @@ def median_ratio(numerator, denominator):
 def compare(args):
     started = [
         Peer(name, args.examples, 100, 500, args.device)
-        for name in tqdm(PEERS, desc="starting", leave=False)
+        for name in tqdm(PEERS, desc="starting", leave=False, disable=None)
     ]
     for peer in started:
         if peer.missing:
@@ -150,7 +151,9 @@ def scale(args):
     settings = [(batch, 500) for batch in BATCHES] + [(100, width) for width in WIDTHS]
     settings.append((1000, 2000))
     rows = []
-    for batch, width in tqdm(list(dict.fromkeys(settings)), desc="scaling", leave=False):
+    for batch, width in tqdm(
+        list(dict.fromkeys(settings)), desc="scaling", leave=False, disable=None
+    ):
         examples = max(batch, min(args.examples, 40 * batch))
         pair = [
             Peer(name, examples, batch, width, args.device)
@@ -229,10 +232,7 @@ def draw(result, path):
 def main(argv=None):
     args = make_parser().parse_args(argv)
     try:
-        if args.out:
-            make_folder(args.out)
-        else:
-            args.out = make_free_folder(Path("runs/benchmark"))
+        args.out = make_folder(args.out) if args.out else make_free_folder(Path("runs/benchmark"))
         result = {
             **machine(),
             "device": args.device,

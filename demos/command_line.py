@@ -51,7 +51,10 @@ def number(kind, minimum, maximum=math.inf):
 
 
 def make_folder(path):
-    """Make the folder that --out names, before the work; OSError if that would be in vain."""
+    """Make the folder that --out names, before the work, and return it.
+
+    OSError if the work would be in vain.
+    """
     if path.exists() and not path.is_dir():
         raise OSError(f"--out {path} is a file, not a folder")
     try:
@@ -60,10 +63,14 @@ def make_folder(path):
         raise OSError(f"cannot make the folder {path}: {error.strerror}") from None
     if not os.access(path, os.W_OK):
         raise OSError(f"cannot write into {path}")
+    return path
 
 
 def make_free_folder(base):
-    """Make the first of base, base-2, ... that is not there: never one for two runs at once."""
+    """Make the first of base, base-2, ... that is not there, and return it.
+
+    Two runs that start at once get two.
+    """
     for n in count(1):
         path = base if n == 1 else base.with_name(f"{base.name}-{n}")
         try:

@@ -51,9 +51,7 @@ def main(argv=None):
                 )
             args.epochs = max(args.epochs, trainer.epoch)
             print(f"Going on in {out} after {progress_of(trainer)}.")
-        if out is None:
-            out = make_free_folder(RUNS / Path(args.data).stem)
-        make_folder(out)
+        out = make_folder(out) if out else make_free_folder(RUNS / Path(args.data).stem)
     except (ValueError, OSError, MemoryError) as error:  # what was asked for cannot be had
         return complain("train.py", error)
     except KeyboardInterrupt:
