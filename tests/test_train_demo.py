@@ -17,6 +17,7 @@ from conftest import command, make_model, run
 
 from vae_np import Adam, Trainer
 from vae_np.checkpoints import write_checkpoint
+from vae_np.evaluation import evaluate_bound
 from vae_np.layers import Linear
 
 TINY = ["--epochs", "2", "--hidden", "8", "--latent", "2", "--batch-size", "20"]
@@ -336,7 +337,16 @@ def test_a_checkpoint_of_another_program_is_not_resumed(stripes, error_of):
         assert message.endswith("checkpoint.npz was not written by this program")
 
 
-def test_the_test_bound_is_of_the_training_bounds_kind(stripes):
-    options = ["--data", "stripes.npz", *TINY, "--bound", "importance-weighted", "--samples", 3]
-    result = run(stripes, "train", *options, "--out", "out")
-    assert "which is not the KL of q here" in result.stdout
+def test_the_test_bound_is_of_the_training_bounds_kind(stripes, monkeypatch, capsys):
+    evaluated = []
+
+    def record(model, images, **options):
+        evaluated.append((model.bound_name, options["n_draws"]))
+        return evaluate_bound(model, images, **options)
+
+    monkeypatch.chdir(stripes)
+    monkeypatch.setattr(train, "evaluate_bound", record)
+    options = ["--data", "stripes.npz", *TINY, "--bound", "importance-weighted", "--samples", "3"]
+    assert train.main(options) == 0
+    assert set(evaluated) == {("importance-weighted", 3)}
+    assert "which is not the KL of q here" in capsys.readouterr().out
