@@ -22,6 +22,7 @@ from command_line import (
     make_folder,
     make_free_folder,
     prepare_streams,
+    say,
     write_json,
 )
 from experiment import machine, positive
@@ -124,7 +125,7 @@ def compare(args):
     ]
     for peer in started:
         if peer.missing:
-            print(f"left out: {PEERS[peer.name]} ({peer.missing})")
+            say(f"left out: {PEERS[peer.name]} ({peer.missing})")
             peer.close()
         if peer.missing and peer.name in ("vae_np", "matrix_products"):
             raise PeerError(f"{peer.name} cannot run: {peer.missing}")
@@ -174,22 +175,20 @@ def scale(args):
 
 
 def print_report(result):
-    print(f"{result['processor']}, {result['cores']} cores, {result['date']}\n")
-    print(f"{'':<31}{'ms a step':>10}{'range':>16}{'to eager':>10}{'vae_np is':>11}{'peak MB':>9}")
+    say(f"{result['processor']}, {result['cores']} cores, {result['date']}\n")
+    say(f"{'':<31}{'ms a step':>10}{'range':>16}{'to eager':>10}{'vae_np is':>11}{'peak MB':>9}")
     for row in result["compare"]["rows"]:
         low, high = row["step_ms_range"]
         eager = row["times_as_fast_as_torch_eager"]
-        print(
+        say(
             f"{PEERS[row['peer']]:<31}{row['step_ms']:>10.2f}{f'{low:.2f} to {high:.2f}':>16}"
             f"{f'{eager:.2f} x' if eager else '':>10}{row['vae_np_is_times_as_fast']:>9.2f} x"
             f"{row['peak_mb']:>9.0f}"
         )
-    print(f"\nvae_np spends {result['compare']['share_in_products']:.0%} of a step in products.\n")
-    print(
-        f"{'batch':>6}{'width':>7}{'µs per example':>17}{'products alone':>17}{'in products':>14}"
-    )
+    say(f"\nvae_np spends {result['compare']['share_in_products']:.0%} of a step in products.\n")
+    say(f"{'batch':>6}{'width':>7}{'µs per example':>17}{'products alone':>17}{'in products':>14}")
     for row in result["scale"]:
-        print(
+        say(
             f"{row['batch']:>6}{row['width']:>7}{row['us_per_example']:>17.1f}"
             f"{row['us_in_products']:>17.1f}{row['share_in_products']:>14.0%}"
         )
@@ -231,6 +230,7 @@ def draw(result, path):
 
 def main(argv=None):
     args = make_parser().parse_args(argv)
+    own_folder = args.out is None
     try:
         args.out = make_folder(args.out) if args.out else make_free_folder(Path("runs/benchmark"))
         result = {
@@ -245,14 +245,15 @@ def main(argv=None):
         write_json(stem.with_suffix(".json"), result)
         draw(result, stem.with_suffix(".png"))
     except (OSError, PeerError) as error:
-        discard_if_empty(args.out)
         return complain("benchmark.py", error)
     except KeyboardInterrupt:
-        discard_if_empty(args.out)
         print("\nInterrupted: no results were written.", file=sys.stderr)
         return 130
+    finally:
+        if own_folder and args.out:
+            discard_if_empty(args.out)
     print_report(result)
-    print(f"\nWritten: {stem}.json and {stem}.png")
+    say(f"\nWritten: {stem}.json and {stem}.png")
     return 0
 
 

@@ -18,10 +18,10 @@ import sys
 import time
 from dataclasses import dataclass
 
+from command_line import say
 from experiment import run
 from long_runs import fit_and_save, side_by_side
 from matplotlib.figure import Figure
-from tqdm import tqdm
 
 from vae_np import VAE, Adam, BernoulliDecoder, GaussianEncoder, Trainer, datasets
 from vae_np.backend import Stream
@@ -130,7 +130,7 @@ def experiment(args):
     total += len(data.train) * sum(count_epochs(setting, data, args) for setting in SETTINGS)
     trainings = side_by_side(learn, SETTINGS, args, total)
     for result in trainings:
-        tqdm.write(f"{result['setting']}: test log p(x) {result['test_log_px']:.2f}")
+        say(f"{result['setting']}: test log p(x) {result['test_log_px']:.2f}")
         results.append(result)
     draw(results, args.out / "best_model.png")
     first, second = results

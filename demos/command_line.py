@@ -8,6 +8,8 @@ import sys
 from contextlib import suppress
 from itertools import count
 
+from tqdm import tqdm
+
 from vae_np.checkpoints import whole_file
 
 
@@ -26,6 +28,15 @@ def silence_stdout():
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def say(text):
+    """Print beside any progress bar; where nobody reads on, the work goes on in silence."""
+    try:
+        tqdm.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        silence_stdout()
+
+
 def complain(program, error):
     """Say what went wrong, and return the exit status for it."""
     print(f"{program}: error: {error}", file=sys.stderr)
@@ -37,7 +48,7 @@ def number(kind, minimum, maximum=math.inf):
 
     def convert(text):
         try:
-            value = int(text) if text.isdecimal() else float(text)
+            value = int(text) if kind is int and text.isdecimal() else float(text)
         except ValueError:
             value = math.nan
         noun = "whole number" if kind is int else "number"
@@ -66,13 +77,19 @@ def make_folder(path):
     return path
 
 
+def numbered(base):
+    """base, base-2, base-3 and so on."""
+    yield base
+    for n in count(2):
+        yield base.with_name(f"{base.name}-{n}")
+
+
 def make_free_folder(base):
     """Make the first of base, base-2, ... that is not there, and return it.
 
     Two runs that start at once get two.
     """
-    for n in count(1):
-        path = base if n == 1 else base.with_name(f"{base.name}-{n}")
+    for path in numbered(base):
         try:
             path.mkdir(parents=True)
             return path
@@ -83,10 +100,9 @@ def make_free_folder(base):
 
 
 def discard_if_empty(path):
-    """Remove a folder in which nothing was saved, if it is there."""
-    if path:
-        with suppress(OSError):
-            path.rmdir()
+    """Remove a folder in which nothing was saved."""
+    with suppress(OSError):
+        path.rmdir()
 
 
 def write_json(path, content):

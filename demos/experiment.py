@@ -9,7 +9,6 @@ import sys
 import textwrap
 import time
 from datetime import date
-from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +18,9 @@ from command_line import (
     make_folder,
     make_free_folder,
     number,
+    numbered,
     prepare_streams,
-    silence_stdout,
+    say,
     write_json,
 )
 from tqdm import tqdm
@@ -61,7 +61,7 @@ def run(experiment, description, epochs=None, samples=None, resumes=False):
     prepare_streams()
     program = Path(sys.argv[0])
     args = make_parser(description, epochs, samples, resumes).parse_args()
-    base = Path("runs") / program.stem
+    base, own_folder = Path("runs") / program.stem, args.out is None
     try:
         device_module(args.device)
         if args.out or resumes:
@@ -84,18 +84,15 @@ def run(experiment, description, epochs=None, samples=None, resumes=False):
         }
         write_json(args.out / SUMMARY, about | summary)
     except EXPECTED as error:  # anything else is a bug: show it
-        discard_if_empty(args.out)
         return complain(program.name, error)
     except KeyboardInterrupt:
-        discard_if_empty(args.out)
         kept = f"--out {args.out} goes on from what is saved there"
         print(f"\nInterrupted: {kept if resumes else 'no results were written'}.", file=sys.stderr)
         return 130
-    try:
-        print(f"\n{textwrap.fill(findings, 90)}\n\nThe picture and {SUMMARY} are in {args.out}")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        silence_stdout()
+    finally:
+        if own_folder:
+            discard_if_empty(args.out)
+    say(f"\n{textwrap.fill(findings, 90)}\n\nThe picture and {SUMMARY} are in {args.out}")
     return 0
 
 
@@ -186,8 +183,7 @@ natural, positive = number(int, 0), number(int, 1)
 
 def unfinished_folder(base):
     """The first of base, base-2, ... that has no summary: an interrupted run goes on there."""
-    numbered = chain([base], (base.with_name(f"{base.name}-{n}") for n in count(2)))
-    return next(folder for folder in numbered if not (folder / SUMMARY).exists())
+    return next(folder for folder in numbered(base) if not (folder / SUMMARY).exists())
 
 
 def digit_networks(data, args, n_latent, hidden=200):

@@ -18,10 +18,10 @@ import sys
 from dataclasses import dataclass
 
 import numpy as np
+from command_line import say
 from experiment import digit_networks, run
 from long_runs import side_by_side
 from matplotlib.figure import Figure
-from tqdm import tqdm
 
 from vae_np import VAE, Adam, Trainer, datasets
 from vae_np.backend import Stream, random_generator, to_numpy
@@ -125,7 +125,7 @@ def experiment(args):
     results = []
     for result in side_by_side(learn, SETTINGS, args, len(SETTINGS) * args.samples, ["mnist5k"]):
         results.append(result)
-        tqdm.write(
+        say(
             f"{result['training_images']:,} digits, {result['method']}: training bound "
             f"{result['points'][-1]['train']:.1f}, test bound {result['points'][-1]['test']:.1f}"
         )
@@ -147,7 +147,7 @@ def describe(results):
             f"{ends(mine[MAP])}, full Bayes {ends(mine[BAYES])} with the mean weights and "
             f"{bayes['test_drawn']:.1f} on the test set averaged over drawn ones, the weights' KL "
             f"{bayes['weight_kl_per_image']:.1f} per image and half of their standard deviations "
-            f"above {mine[BAYES]['median_weight_std']:.2f}; log p(x) is "
+            f"above {mine[BAYES]['median_weight_std']:.3f}; log p(x) is "
             f"{mine[LIKELIHOOD]['test_log_px']:.1f}, {mine[MAP]['test_log_px']:.1f}, "
             f"{mine[BAYES]['test_log_px']:.1f} with the mean weights and "
             f"{mine[BAYES]['test_log_px_drawn']:.1f} as log E[p(x|θ)]."

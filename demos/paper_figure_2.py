@@ -16,6 +16,7 @@ import sys
 from dataclasses import dataclass
 
 import numpy as np
+from command_line import say
 from experiment import run
 from long_runs import fit_and_save, side_by_side
 from matplotlib.figure import Figure
@@ -30,7 +31,6 @@ from paper_settings import (
     paper_networks,
     paper_trainer,
 )
-from tqdm import tqdm
 
 from vae_np import datasets
 from vae_np.checkpoints import read_checkpoint
@@ -136,7 +136,7 @@ def experiment(args):
     for setting, result in zip(SETTINGS, trainings, strict=True):
         results.append(result)
         last = f"test bound {result['points'][-1]['test']:.1f}" if result["points"] else ""
-        tqdm.write(f"{setting}, step size {result['step_size']:g}: {result['diverged'] or last}")
+        say(f"{setting}, step size {result['step_size']:g}: {result['diverged'] or last}")
         draw(results, baselines, args.out / "paper_figure_2.png")
     return {"settings": results, "without_latents": baselines}, describe(results, baselines, args)
 

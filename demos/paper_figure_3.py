@@ -19,7 +19,7 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
-from command_line import write_json
+from command_line import say, write_json
 from experiment import run
 from long_runs import side_by_side
 from matplotlib.figure import Figure
@@ -33,7 +33,6 @@ from paper_settings import (
     paper_networks,
     paper_trainer,
 )
-from tqdm import tqdm
 
 from vae_np import VAE, Adagrad, datasets
 from vae_np.backend import Stream, array_module, random_generator, to_numpy
@@ -226,7 +225,7 @@ def experiment(args):
     for curve in side_by_side(learn, SETTINGS, args, total=len(SETTINGS) * args.samples):
         curves.append(curve)
         last = curve["points"][-1]
-        tqdm.write(
+        say(
             f"{curve['training_images']:,} digits, {curve['method']}, step size "
             f"{curve['step_size']:g}: after {last['samples']:,} samples log p(x) is "
             f"{last['train']:.1f} on training and {last['test']:.1f} on test images"

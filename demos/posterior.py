@@ -19,6 +19,7 @@ import math
 import sys
 
 import numpy as np
+from command_line import say
 from experiment import digit_model, run, train
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse, Patch
@@ -165,13 +166,13 @@ def experiment(args):
 
 
 def print_table(rows):
-    print("\nrank  KL on the grid   log p(x) − ELBO  HMC accepts    R̂  exact mean, std      HMC's")
+    say("\nrank  KL on the grid   log p(x) − ELBO  HMC accepts    R̂  exact mean, std      HMC's")
     for row in rows:
         exact, hmc = (
             " ".join(f"{value:5.2f}" for value in row[f"{which}_mean"] + row[f"{which}_std"])
             for which in ("exact", "hmc")
         )
-        print(
+        say(
             f"{row['rank']:4d} {row['kl']:12.3f} {row['log_px_minus_elbo']:13.3f} ± "
             f"{row['elbo_error']:.3f} {row['hmc_acceptance']:10.2f} {row['hmc_r_hat']:7.2f}  "
             f"{exact}  {hmc}"

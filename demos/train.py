@@ -38,7 +38,7 @@ SECONDS_BETWEEN_CHECKPOINTS = 5
 
 
 def main(argv=None):
-    out = None
+    out, own_folder = None, False
     try:
         args, out = parse(argv, description=__doc__)
         data = datasets.load(args.data)
@@ -51,6 +51,7 @@ def main(argv=None):
                 )
             args.epochs = max(args.epochs, trainer.epoch)
             print(f"Going on in {out} after {progress_of(trainer)}.")
+        own_folder = out is None
         out = make_folder(out) if out else make_free_folder(RUNS / Path(args.data).stem)
     except (ValueError, OSError, MemoryError) as error:  # what was asked for cannot be had
         return complain("train.py", error)
@@ -62,12 +63,14 @@ def main(argv=None):
         silence_stdout()
         return interrupted(out)
     except (DivergenceError, OSError, MemoryError) as error:  # anything else is a bug: show it
-        discard_if_empty(out)
         saved = (out / CHECKPOINT).exists()
         kept = f"what was saved last is {out / CHECKPOINT}" if saved else "nothing was saved"
         return complain("train.py", f"{error}; {kept}")
     except KeyboardInterrupt:
         return interrupted(out)
+    finally:
+        if own_folder:
+            discard_if_empty(out)
 
 
 def interrupted(out):

@@ -40,7 +40,9 @@ def parse(argv, description):
         about, _ = read_checkpoint(out / CHECKPOINT)
         saved = about.get("settings")
         if not isinstance(saved, dict) or saved.keys() != settings(args).keys():
-            raise ValueError(f"{out / CHECKPOINT} was not written by this program")
+            raise ValueError(
+                f"{out / CHECKPOINT} was not written by this program, or by another version of it"
+            )
         parser.set_defaults(**saved)
         args = parser.parse_args(argv)
         for name, value in saved.items():

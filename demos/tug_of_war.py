@@ -19,6 +19,7 @@ draws and the best bound need not be one model's.
 import sys
 
 import numpy as np
+from command_line import say
 from experiment import digit_model, run, train
 from matplotlib.figure import Figure
 
@@ -47,7 +48,7 @@ def train_one(data, args, weight):
     def after_epoch(row):
         variances.append(float(posterior_variance(model, data.test).mean()))
 
-    print(f"KL weight {weight:g}")
+    say(f"KL weight {weight:g}")
     train(model, data.train, args, learning_rate=2e-3, after_epoch=after_epoch)
     return model, variances
 

@@ -27,6 +27,7 @@ import math
 import sys
 
 import numpy as np
+from command_line import say
 from experiment import digit_networks, run, train
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
@@ -107,7 +108,7 @@ def identity_error(model, images):
 def bounds_without_u(data, args):
     """The training bound after each epoch on grey values as they are, with a σ per pixel."""
     bounds = []
-    print("a σ per pixel, without u")
+    say("a σ per pixel, without u")
     try:
         train(
             make_model("per-output", data, args),
@@ -117,7 +118,7 @@ def bounds_without_u(data, args):
             after_epoch=lambda row: bounds.append(row["train_bound"]),
         )
     except DivergenceError as error:  # nothing holds this bound
-        print(error)
+        say(error)
     return bounds
 
 
@@ -127,7 +128,7 @@ def experiment(args):
     train_x, test_x = dequantized(data.train, generator), dequantized(data.test, generator)
     results, pictures, bounds = {}, {}, {}
     for kind, name in NAMES.items():
-        print(name)
+        say(name)
         model = make_model(kind, data, args)
         grey = kind == "bernoulli"
         trainer = train(model, data.train if grey else train_x, args)

@@ -178,7 +178,7 @@ def _module():
     module = types.ModuleType("cupy")
     module.ndarray = ndarray
     module.asarray, module.asnumpy = _asarray, _asnumpy
-    module.random = types.SimpleNamespace(default_rng=Generator)
+    module.random = types.SimpleNamespace(default_rng=Generator, Generator=Generator)
     runtime = types.SimpleNamespace(getDeviceCount=lambda: 1, CUDARuntimeError=RuntimeError)
     module.cuda = types.SimpleNamespace(runtime=runtime)
 

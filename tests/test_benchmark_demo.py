@@ -77,6 +77,7 @@ def test_what_stops_the_benchmark_is_said_in_one_line(tmp_path, monkeypatch, cap
         (interrupted, 130, "\nInterrupted: no results were written.\n"),
     ):
         monkeypatch.setattr(benchmark, "compare", what)
-        assert benchmark.main(["--out", str(tmp_path / "out")]) == status
+        monkeypatch.chdir(tmp_path)
+        assert benchmark.main([]) == status
         assert capsys.readouterr().err == message
-        assert not (tmp_path / "out").exists()
+        assert not (tmp_path / "runs" / "benchmark").exists()

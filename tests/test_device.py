@@ -245,3 +245,20 @@ def test_gpu_that_cannot_run_a_kernel_says_so(monkeypatch):
 def test_unknown_device():
     with pytest.raises(ValueError, match='device must be "cpu" or "gpu", got \'tpu\''):
         device_module("tpu")
+
+
+def test_images_on_the_device_and_its_generators(gpu, rng):
+    model = make_model(device=gpu)
+    images = rng.random((4, 6)).astype(np.float32)
+    on_gpu, on_cpu = (model.encode(x).mean for x in (to_device(images, gpu), images))
+    np.testing.assert_allclose(to_numpy(on_gpu), to_numpy(on_cpu), rtol=1e-6)
+    generator = random_generator(0, gpu)
+    assert to_numpy(model.sample_draw(3, generator)).shape == (3, 6)
+    with pytest.raises(ValueError, match=r"generator must be one that cupy\.random\.default_rng"):
+        model.sample_mean(3, rng)
+    with pytest.raises(ValueError, match=r"generator must be one that numpy\.random\.default_rng"):
+        make_model().sample_mean(3, generator)
+    vector = model.decoder.parameters
+    kept = to_numpy(vector.value)
+    vector.value = kept + 1  # from the CPU
+    np.testing.assert_array_equal(to_numpy(vector.value), kept + 1)

@@ -7,6 +7,7 @@ import math
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import command_line
 import experiment
@@ -127,7 +128,8 @@ def test_a_notebooks_streams_are_left_as_they_are(monkeypatch):
     command_line.prepare_streams()
 
 
-def test_two_runs_at_once_have_a_folder_each(tmp_path):
+def test_two_runs_at_once_have_a_folder_each(tmp_path, monkeypatch):
+    monkeypatch.setattr(Path, "exists", lambda path: False)  # both look before either makes one
     base = tmp_path / "runs" / "mine"
     assert command_line.make_free_folder(base) == base
     assert command_line.make_free_folder(base) == tmp_path / "runs" / "mine-2"
@@ -140,18 +142,20 @@ def test_a_folder_with_something_in_it_is_never_discarded(tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "kept").write_text("")
     (tmp_path / "empty").mkdir()
-    for path in (tmp_path / "full", tmp_path / "empty", tmp_path / "missing", None):
+    for path in (tmp_path / "full", tmp_path / "empty", tmp_path / "missing"):
         command_line.discard_if_empty(path)
     assert [path.name for path in tmp_path.iterdir()] == ["full"]
 
 
 @pytest.mark.skipif(not hasattr(os, "pipe2"), reason="the shell's pipes are a Unix's")
-def test_results_are_written_though_nobody_reads_on(tmp_path):
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_results_are_written_though_nobody_reads_on(tmp_path, unbuffered):
     reader, writer = os.pipe()
     os.close(reader)
     result = subprocess.run(
-        command("the_gap", "--epochs", 1, "--out", "out"),
+        command("tug_of_war", "--epochs", 1, "--out", "out"),  # it prints on the way too
         cwd=tmp_path,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
         stdout=writer,
         stderr=subprocess.PIPE,
         text=True,
@@ -186,3 +190,29 @@ def test_r_hat_is_one_where_chains_agree_and_large_where_they_do_not(rng):
     assert posterior.r_hat(draws) == pytest.approx(1, abs=0.01)
     draws[:, :2, 1] += 2  # two chains of four are elsewhere, in one latent
     assert posterior.r_hat(draws) == pytest.approx(math.sqrt(1 + 4 / 3), rel=0.02)
+
+
+@pytest.mark.parametrize("own_folder", [True, False])
+def test_an_interrupted_experiment_discards_its_own_empty_folder_alone(
+    tmp_path, monkeypatch, capsys, own_folder
+):
+    def interrupted(args):
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    arguments = [] if own_folder else ["--out", "mine"]
+    monkeypatch.setattr(sys, "argv", ["the_gap.py", *arguments])
+    assert experiment.run(interrupted, "", epochs=1) == 130
+    assert capsys.readouterr().err == "\nInterrupted: no results were written.\n"
+    assert (tmp_path / "mine").exists()
+    assert not (tmp_path / "runs" / "the_gap").exists()
+
+
+def test_an_unfinished_run_goes_on_in_its_folder(tmp_path):
+    base = tmp_path / "figure"
+    assert experiment.unfinished_folder(base) == base
+    base.mkdir()
+    assert experiment.unfinished_folder(base) == base
+    (base / "summary.json").write_text("{}")
+    assert experiment.unfinished_folder(base) == tmp_path / "figure-2"

@@ -85,10 +85,17 @@ def test_learning_curves_draw_the_test_set_where_it_was_evaluated(tmp_path, monk
     assert train.get_xdata().tolist() == [1, 2, 3] and test.get_xdata().tolist() == [2]
 
 
-def test_latent_scatter_takes_any_labels_and_wants_one_each(tmp_path, rng):
+def test_latent_scatter_takes_any_labels_and_wants_one_each(tmp_path, rng, monkeypatch):
     means = rng.standard_normal((4, 2))
-    for labels in (["cat", "dog", "cat", "cat"], [-1, 0.5, 2, 2], None):
-        figures.latent_scatter(means, labels, tmp_path / "latent.png")
+    drawn = []
+    with monkeypatch.context() as patch:
+        patch.setattr(figures.Figure, "savefig", lambda figure, *args, **more: drawn.append(figure))
+        for labels in (["cat", "dog", "cat", "cat"], [0.5, -1, 0.5, 0.5], None):
+            figures.latent_scatter(means, labels, tmp_path / "latent.png")
+    for figure, groups in zip(drawn, ([[0, 2, 3], [1]], [[1], [0, 2, 3]], [range(4)]), strict=True):
+        points = [collection.get_offsets() for collection in figure.axes[0].collections]
+        for group, rows in zip(points, groups, strict=True):
+            np.testing.assert_array_equal(group, means[list(rows)])
     with pytest.raises(ValueError, match=r"labels must have shape \(4,\), got \(3,\)"):
         figures.latent_scatter(means, [1, 2, 3], tmp_path / "latent.png")
     with pytest.raises(ValueError, match=r"means must have shape \(N, 2\)"):

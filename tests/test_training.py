@@ -236,7 +236,15 @@ def test_binarize_needs_a_bernoulli_decoder(images):
         make_trainer(images, decoder="fixed", binarize=True)
 
 
-@pytest.mark.parametrize("result", [None, 3.0, {"epoch": 2}, {"train_kl": 1.0}, {"seconds": 1.0}])
+@pytest.mark.parametrize(
+    "result",
+    [
+        None,
+        3.0,
+        *({"a": value} for value in (None, "b", [1, 2])),
+        *({name: 1.0} for name in ("epoch", "train_kl", "seconds")),
+    ],
+)
 def test_evaluate_must_return_numbers_of_its_own(images, result):
     trainer = make_trainer(images)
     with pytest.raises(ValueError, match="evaluate must return a dict of numbers, under names"):

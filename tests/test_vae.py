@@ -9,6 +9,9 @@ from conftest import make_model
 
 from vae_np import VAE, BernoulliDecoder, GaussianDecoder, GaussianEncoder
 from vae_np.distributions import Bernoulli, DiagonalGaussian
+from vae_np.inference import mean_field
+from vae_np.inference.hmc import sample_posterior
+from vae_np.inference.wake_sleep import WakeSleepVAE
 
 
 def test_encode_and_decode_return_distributions(rng):
@@ -79,9 +82,10 @@ def test_no_kl_in_the_loss_leaves_an_autoencoder(rng):
         (np.full((4, 6), -0.1), r"got -0.1 to -0.1"),
         (np.full((4, 6), np.nan), "must be finite"),
         (np.full((4, 6), np.inf), "must be finite"),
-        (np.zeros((4, 6), int), "must be uint8 or float, got int64"),
+        (np.zeros((4, 6), int), r"must be uint8 \(0 to 255\) or float, got int64"),
         (np.eye(6, dtype=np.uint8), "uint8 are taken as 0 to 255, got none above 1"),
         (np.ma.masked_invalid(np.full((4, 6), np.nan)), "must be a plain array, got one with a"),
+        (np.ma.zeros((4, 6), np.uint8), "images must be a plain array, got one with a mask"),
         ([[0.5] * 6], r"images must have shape .*, got list"),
     ],
 )
@@ -94,7 +98,7 @@ def test_a_gaussian_decoder_takes_pixels_outside_the_unit_interval():
     make_model("per-output").encode(np.full((4, 6), 1.5))
     with pytest.raises(ValueError, match="must be finite"):
         make_model("per-output").encode(np.full((4, 6), np.inf))
-    with pytest.raises(ValueError, match=r"images must be finite as float32, got 1e\+39"):
+    with pytest.raises(ValueError, match=r"images must be finite as float32, got -1e\+39"):
         make_model("per-output").encode(np.full((4, 6), -1e39))
 
 
@@ -251,6 +255,12 @@ def test_a_copied_model_learns_by_itself(rng, decoder, how):
     twin.bound_and_gradient(x, noise)
     assert all((vector.grad != 0).any() for vector in twin.parameters)
     assert not any(vector.grad.any() for vector in model.parameters)
+    if decoder == "learned":
+        parameters = twin.decoder.parameters
+        bound = twin.bound(x, noise).value
+        parameters.views(parameters.value)["log_var"] += 1
+        assert (twin.bound(x, noise).value != bound).all()
+        assert parameters.views(parameters.grad)["log_var"] != 0
 
 
 def test_weights_can_be_put_back(rng):
@@ -262,6 +272,13 @@ def test_weights_can_be_put_back(rng):
         vector.value[:] += 0.1
     for vector, value in zip(model.parameters, kept, strict=True):
         vector.value = value
+        memory, vector.grad = vector.grad, value
+        assert vector.grad is memory and (memory == value).all()
+        vector.grad += 1
+        assert vector.grad is memory and (memory == value + 1).all()
+        for name, wrong in (("value", 0), ("grad", [1.0]), ("value", value[:1])):
+            with pytest.raises(ValueError, match=rf"{name} must have shape \({value.size},\), got"):
+                setattr(vector, name, wrong)
     np.testing.assert_array_equal(model.bound(x, noise).value, bound)
 
 
@@ -276,6 +293,8 @@ def test_the_kl_weight_may_change_between_steps(rng):
         annealed.kl_weight = -1
     with pytest.raises(ValueError, match='kl_weight must be 1 for the bound "sgvb-a"'):
         make_model(bound="sgvb-a").kl_weight = 0.5
+    with pytest.raises(ValueError, match='kl_weight must be 1 for the bound "wake-sleep"'):
+        WakeSleepVAE(annealed.encoder, annealed.decoder).kl_weight = 0.5
 
 
 @pytest.mark.parametrize("generator", [0, None, np.random, np.random.RandomState(0)])
@@ -285,8 +304,11 @@ def test_a_seed_is_no_generator(rng, generator):
         lambda: model.sample_mean(3, generator),
         lambda: model.sample_draw(3, generator),
         lambda: model.reconstruct_draw(x, generator),
+        lambda: model.decode(np.zeros((2, 3))).draw(generator),
+        lambda: sample_posterior(model.decoder, x, 2, generator, np.zeros((1, 4, 3))),
+        lambda: mean_field.fit(model.decoder, x, model.encode(x), generator),
     ):
-        with pytest.raises(ValueError, match="generator must be one that"):
+        with pytest.raises(ValueError, match=r"generator must be one that numpy\.random"):
             draw()
 
 

@@ -5,7 +5,7 @@ import numbers
 
 import numpy as np
 
-from vae_np.backend import array_module, device_of
+from vae_np.backend import array_module, device_module, device_of
 
 
 def whole_number(name, value, minimum=1):
@@ -29,28 +29,30 @@ def between_0_and_1(name, value):
     return value
 
 
-def checked_generator(generator):
-    """Return ``generator``, or raise ValueError if it is a seed, say, and no Generator."""
-    legacy = generator is np.random or isinstance(generator, np.random.RandomState)
-    if legacy or not hasattr(generator, "standard_normal"):
+def checked_generator(generator, device):
+    """Return ``generator``, or raise ValueError if it is a seed, say, or of another device."""
+    if not isinstance(generator, device_module(device).random.Generator):
+        module = "numpy" if device == "cpu" else "cupy"
         raise ValueError(
-            "generator must be one that numpy.random.default_rng(seed) or, for a GPU, "
-            f"cupy.random.default_rng(seed) makes, got {generator!r}"
+            f"generator must be one that {module}.random.default_rng(seed) makes, got {generator!r}"
         )
     return generator
 
 
 def rows_of(name, x, width):
-    """Raise ValueError if ``x`` is not an array (N, width) with N ≥ 1."""
+    """Raise ValueError if ``x`` is not an array (N, width) with N ≥ 1, without a mask."""
     shape = getattr(x, "shape", type(x).__name__)
     if len(shape) != 2 or shape[0] == 0 or shape[1] != width:
         raise ValueError(f"{name} must have shape (N, {width}) with N ≥ 1, got {shape}")
+    if isinstance(x, np.ma.MaskedArray):
+        raise ValueError(f"{name} must be a plain array, got one with a mask")
 
 
 def values_in(name, x, support):
-    """Raise ValueError if a value of the array ``x`` is not finite or outside ``support``."""
-    if isinstance(x, np.ma.MaskedArray):
-        raise ValueError(f"{name} must be a plain array, got one with a mask")
+    """Return the least and the largest value of the array ``x``.
+
+    ValueError if a value is not finite or outside ``support``.
+    """
     if not array_module(x).isfinite(x).all():
         raise ValueError(f"{name} must be finite, got NaN or infinity")
     low, high = float(x.min()), float(x.max())
@@ -59,6 +61,7 @@ def values_in(name, x, support):
             f"{name} must lie in [{support[0]:g}, {support[1]:g}] for this decoder, got {low} to "
             f"{high}"
         )
+    return low, high
 
 
 def pixels(x, decoder):

@@ -14,7 +14,7 @@ from functools import cached_property
 
 import numpy as np
 
-from vae_np.backend import array_module
+from vae_np.backend import array_module, device_of
 from vae_np.checks import checked_generator
 from vae_np.layers import log1p, sigmoid
 
@@ -61,7 +61,7 @@ class DiagonalGaussian:
 
     def draw(self, generator):
         """One draw, with fresh noise from ``generator``; the shape of ``mean``."""
-        generator = checked_generator(generator)
+        generator = checked_generator(generator, device_of(self.mean))
         return self.sample(generator.standard_normal(self.mean.shape, dtype=self.mean.dtype))
 
     def log_prob(self, x):
@@ -142,7 +142,7 @@ class Bernoulli:
 
     def draw(self, generator):
         """One draw, with fresh noise from ``generator``; the shape of ``logits``."""
-        generator = checked_generator(generator)
+        generator = checked_generator(generator, device_of(self.logits))
         return self.sample(generator.random(self.logits.shape, dtype=self.logits.dtype))
 
     def log_prob(self, x):

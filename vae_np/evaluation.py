@@ -65,7 +65,8 @@ def evaluate_bound(model, images, binary=False, n_draws=1, seed=0, batch_size=50
     binary : bool
         Draw binary images from the grey ones first; the same ones for the same ``seed``.
     n_draws : int
-        L, the noise samples per example. The importance-weighted bound rises with it.
+        L, the noise samples per example. The importance-weighted bound rises with it: compare at
+        the same L, such as the Trainer's.
     seed : int
     batch_size : int
         How many (image, draw) pairs are decoded at a time, of one image at least: it bounds the

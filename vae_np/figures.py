@@ -166,8 +166,9 @@ def latent_scatter(means, labels, path):
     """
     rows_of("means", means, 2)
     means = to_numpy(means)
-    if labels is not None and np.shape(labels) != (len(means),):
-        raise ValueError(f"labels must have shape ({len(means)},), got {np.shape(labels)}")
+    labels = None if labels is None else to_numpy(labels)
+    if labels is not None and labels.shape != (len(means),):
+        raise ValueError(f"labels must have shape ({len(means)},), got {labels.shape}")
     figure = Figure(figsize=(6.4, 6), layout="constrained")
     axes = figure.subplots()
     if labels is None:
@@ -176,7 +177,7 @@ def latent_scatter(means, labels, path):
         names, index = np.unique(labels, return_inverse=True)
         for i, name in enumerate(names):
             axes.scatter(*means[index == i].T, s=8, alpha=0.7, label=str(name), color=f"C{i}")
-        axes.legend(title="digit", markerscale=2, loc="center left", bbox_to_anchor=(1, 0.5))
+        axes.legend(title="label", markerscale=2, loc="center left", bbox_to_anchor=(1, 0.5))
     axes.set(
         title="The test set in latent space: the means of q(z|x)",
         xlabel="z₁",

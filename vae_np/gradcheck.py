@@ -10,6 +10,7 @@ and give the same numbers to ``backward``::
     print(check_gradient("MyLayer dx", lambda: (layer.forward(x) * dy).sum(), x, dx))
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,14 +62,20 @@ def numerical_gradient(f, array, step=1e-3):
     -------
     numpy.ndarray
         Of ``array``'s shape.
+
+    Raises
+    ------
+    ValueError
+        If ``array`` is not of float64 or empty, or ``f`` returns more than one number.
     """
     if not isinstance(array, np.ndarray) or array.size == 0:
         raise ValueError(f"array must be a NumPy array of one number or more, got {array!r}")
     if array.dtype != np.float64:
         raise ValueError(f"array must be float64 to leave room for differences, got {array.dtype}")
     step = positive_number("step", step)
-    if np.size(f()) != 1:
-        raise ValueError(f"f must return one number, got shape {np.shape(f())}: sum over examples?")
+    shape = np.shape(f())
+    if math.prod(shape) != 1:
+        raise ValueError(f"f must return one number, got shape {shape}: sum over examples?")
     gradient, original = np.empty_like(array), array.copy()
 
     def value_at(index, value):

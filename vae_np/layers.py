@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from vae_np.backend import array_module, to_device
+from vae_np.backend import array_module, device_of, to_device
 
 
 class ParameterVector:
@@ -47,7 +47,7 @@ class ParameterVector:
 
     @value.setter
     def value(self, array):
-        self._value[:] = array
+        self._copy_into(self._value, array, "value")
 
     @property
     def grad(self):
@@ -55,7 +55,15 @@ class ParameterVector:
 
     @grad.setter
     def grad(self, array):
-        self._grad[:] = array
+        self._copy_into(self._grad, array, "grad")
+
+    @staticmethod
+    def _copy_into(own, array, name):
+        shape = getattr(array, "shape", type(array).__name__)
+        if shape != own.shape:
+            raise ValueError(f"{name} must have shape {own.shape}, got {shape}")
+        if array is not own:  # as it is after `vector.grad += …`
+            own[:] = to_device(array, device_of(own))
 
     def add_weight_prior(self, scale):
         """Add to ``grad`` that of −scale · log N(value; 0, I), which is scale · value."""

@@ -53,7 +53,7 @@ def initialized_parameters(network, init, seed, dtype, device, **more):
 
 
 class _Network:
-    """What the encoder and the decoders share: a copy of one computes with its own parameters."""
+    """What the encoder and the decoders share: a deep copy computes with its own parameters."""
 
     def __setstate__(self, state):  # called by the copy module and by pickle
         self.__dict__.update(state)

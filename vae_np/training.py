@@ -198,12 +198,16 @@ class Trainer:
         }
         if evaluate:
             numbers = evaluate()
-            if not isinstance(numbers, dict) or numbers.keys() & {*row, "seconds"}:
+            try:
+                measured = {name: float(value) for name, value in numbers.items()}
+            except (AttributeError, TypeError, ValueError):
+                measured = None
+            if measured is None or measured.keys() & {*row, "seconds"}:
                 raise ValueError(
                     "evaluate must return a dict of numbers, under names other than "
                     f"{', '.join(row)} and seconds, got {numbers!r}"
                 )
-            row |= {name: float(value) for name, value in numbers.items()}
+            row |= measured
         for name, value in row.items():
             if not math.isfinite(value):
                 raise self._divergence(self.steps_per_epoch, name)
@@ -268,7 +272,7 @@ class Trainer:
         seconds, history = about.get("seconds"), about.get("history")
         if not (
             all(isinstance(number, int) and number >= 0 for number in position)
-            and position[1] < self.steps_per_epoch
+            and position[1] <= self.steps_per_epoch  # all of them, where evaluate has raised
             and isinstance(seconds, float)
             and isinstance(history, list)
             and len(history) == position[0]

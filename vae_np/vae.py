@@ -20,8 +20,9 @@ class VAE:
         Of the same widths, dtype and device as the encoder.
     kl_weight : float
         Weight of the KL in the *loss*: 1 maximizes the bound; 0 leaves a plain autoencoder; other
-        values are the β of a β-VAE. It may be changed between steps. The bound that is reported
-        always has the weight 1.
+        values are the β of a β-VAE. It may be changed between steps, as in `Trainer.fit`'s
+        ``after_epoch``; a checkpoint loads at the weight it was saved at. The bound that is
+        reported always has the weight 1.
     bound : {"sgvb-b", "sgvb-a", "importance-weighted"}
         Which lower bound on log p(x) to maximize: see `vae_np.bounds`. Only the first has a KL to
         weigh.
@@ -31,6 +32,8 @@ class VAE:
     parameters : list of ParameterVector
         φ (the encoder's) and θ (the decoder's).
     """
+
+    weighs_kl = True  # for SGVB-B; wake-sleep has another objective
 
     def __init__(self, encoder, decoder, kl_weight=1.0, bound="sgvb-b"):
         if not hasattr(encoder, "n_latent") or hasattr(encoder, "support"):
@@ -64,7 +67,7 @@ class VAE:
     def kl_weight(self, kl_weight):
         if not (isinstance(kl_weight, numbers.Real) and 0 <= kl_weight < math.inf):
             raise ValueError(f"kl_weight must be a finite number ≥ 0, got {kl_weight!r}")
-        if kl_weight != 1 and self._bound is not sgvb_b:
+        if kl_weight != 1 and not (self.weighs_kl and self._bound is sgvb_b):
             raise ValueError(
                 f'kl_weight must be 1 for the bound "{self.bound_name}", which has no closed KL to '
                 f"weigh; got {kl_weight!r}"
@@ -183,7 +186,8 @@ class VAE:
 
     def _prior_draw(self, count, generator):
         shape = whole_number("count", count), self.n_latent
-        return checked_generator(generator).standard_normal(shape, dtype=self.dtype)
+        generator = checked_generator(generator, self.device)
+        return generator.standard_normal(shape, dtype=self.dtype)
 
     # Data
 
@@ -212,9 +216,8 @@ class VAE:
                 )
             return images
         if images.dtype.kind != "f":
-            raise ValueError(f"images must be uint8 or float, got {images.dtype}")
-        values_in("images", images, self.decoder.support)
-        largest = float(abs(images).max())
-        if largest > float(np.finfo(self.dtype).max):
-            raise ValueError(f"images must be finite as {self.dtype}, got {largest:g}")
+            raise ValueError(f"images must be uint8 (0 to 255) or float, got {images.dtype}")
+        low, high = values_in("images", images, self.decoder.support)
+        if max(-low, high) > float(np.finfo(self.dtype).max):
+            raise ValueError(f"images must be finite as {self.dtype}, got {low:g} to {high:g}")
         return images

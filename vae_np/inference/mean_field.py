@@ -76,7 +76,7 @@ def fit(
         If an argument is out of range or does not fit the decoder, or the fit diverged.
     """
     pixels(x, decoder)
-    checked_generator(generator)
+    checked_generator(generator, device_of(x))
     n_steps, n_draws = whole_number("n_steps", n_steps), whole_number("n_draws", n_draws)
     shape = (len(x), decoder.n_latent)
     if initial.mean.shape != shape or initial.log_var.shape != shape:

@@ -22,6 +22,8 @@ class WakeSleepVAE(VAE):
         As for `VAE`.
     """
 
+    weighs_kl = False
+
     def __init__(self, encoder, decoder):
         super().__init__(encoder, decoder)
         self.bound_name = "wake-sleep"
