@@ -176,12 +176,12 @@ def scale(args):
 
 def print_report(result):
     say(f"{result['processor']}, {result['cores']} cores, {result['date']}\n")
-    say(f"{'':<31}{'ms a step':>10}{'range':>16}{'to eager':>10}{'vae_np is':>11}{'peak MB':>9}")
+    say(f"{'':<31}{'ms a step':>10}{'range':>18}{'to eager':>10}{'vae_np is':>11}{'peak MB':>9}")
     for row in result["compare"]["rows"]:
         low, high = row["step_ms_range"]
         eager = row["times_as_fast_as_torch_eager"]
         say(
-            f"{PEERS[row['peer']]:<31}{row['step_ms']:>10.2f}{f'{low:.2f} to {high:.2f}':>16}"
+            f"{PEERS[row['peer']]:<31}{row['step_ms']:>10.2f}{f'{low:.2f} to {high:.2f}':>18}"
             f"{f'{eager:.2f} x' if eager else '':>10}{row['vae_np_is_times_as_fast']:>9.2f} x"
             f"{row['peak_mb']:>9.0f}"
         )

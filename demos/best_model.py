@@ -157,7 +157,12 @@ def draw(results, path):
         for part, line in (("train", "-"), ("test", "--")):
             bounds = [row[f"{part}_bound"] for row in result["curve"]]
             axes.plot(
-                epochs, bounds, line, color=colour, label=f"{result['setting']}: {part} bound"
+                epochs,
+                bounds,
+                line,
+                marker="o" if len(epochs) == 1 else None,
+                color=colour,
+                label=f"{result['setting']}: {part} bound",
             )
             late += bounds[len(bounds) // 10 :]
         log_px = result["test_log_px"]

@@ -86,8 +86,10 @@ def run(experiment, description, epochs=None, samples=None, resumes=False):
     except EXPECTED as error:  # anything else is a bug: show it
         return complain(program.name, error)
     except KeyboardInterrupt:
-        kept = f"--out {args.out} goes on from what is saved there"
-        print(f"\nInterrupted: {kept if resumes else 'no results were written'}.", file=sys.stderr)
+        kept = "nothing was saved"
+        if resumes and any(args.out.iterdir()):
+            kept = f"the same command with --out {args.out} goes on from what is saved there"
+        print(f"\nInterrupted: {kept}.", file=sys.stderr)
         return 130
     finally:
         if own_folder:

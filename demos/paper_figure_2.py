@@ -218,7 +218,12 @@ def draw(results, baselines, path):
                     bounds = [point[part] for point in result["points"]]
                     method = result["method"]
                     axes.plot(
-                        samples, bounds, line, color=COLOURS[method], label=f"{method}, {part}"
+                        samples,
+                        bounds,
+                        line,
+                        marker="o" if len(samples) == 1 else None,
+                        color=COLOURS[method],
+                        label=f"{method}, {part}",
                     )
                     late += bounds[len(bounds) // 4 :]
         if late:  # the first points climb from far away and would flatten the rest into a line

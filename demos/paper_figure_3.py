@@ -181,6 +181,7 @@ def learn(setting, args, report):
         "training_images": setting.n_training,
         "method": setting.method,
         "step_size": step_size,
+        "images": n_images,
         "points": points,
     }
     if setting.method == "AEVB":
@@ -245,16 +246,17 @@ def describe(curves):
             if curve["training_images"] == n_training
         )
         sentences.append(f"{n_training:,} training digits: {ends}.")
+    n_images = curves[0]["images"]
+    between_images = max(curve["points"][-1]["test_between_images"] for curve in curves)
+    spread = "" if n_images == 1 else f", whose choice moves a mean by about {between_images:.1f}"
     return (
-        "log p(x) by appendix D, nats per example, of training and of test images. "
+        f"log p(x) by appendix D, nats per example, of {n_images} training and {n_images} test "
+        "images. "
         + " ".join(sentences)
         + " On AEVB's final models, training and test images of each set, it is "
         + f"{differences(curves, 'from_prior')} nats above importance sampling from the prior, "
         + f"and {differences(curves, 'half_from_q')} above that with {IMPORTANCE_SAMPLES:,} "
-        + "samples, half of them from q(z|x). The standard error of a mean by the choice of "
-        + "images is up to "
-        + f"{max(curve['points'][-1]['test_between_images'] for curve in curves):.1f}; all curves "
-        + "are of the same ones."
+        + f"samples, half of them from q(z|x). All are of the same images{spread}."
     )
 
 

@@ -204,7 +204,7 @@ def test_an_interrupted_experiment_discards_its_own_empty_folder_alone(
     arguments = [] if own_folder else ["--out", "mine"]
     monkeypatch.setattr(sys, "argv", ["the_gap.py", *arguments])
     assert experiment.run(interrupted, "", epochs=1) == 130
-    assert capsys.readouterr().err == "\nInterrupted: no results were written.\n"
+    assert capsys.readouterr().err == "\nInterrupted: nothing was saved.\n"
     assert (tmp_path / "mine").exists()
     assert not (tmp_path / "runs" / "the_gap").exists()
 
