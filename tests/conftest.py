@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import stand_in_cupy
+import train
 
 from vae_np import VAE, Adam, BernoulliDecoder, GaussianDecoder, GaussianEncoder, Trainer
 from vae_np.backend import device_module
@@ -15,6 +16,7 @@ from vae_np.backend import device_module
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 DEMOS = Path(__file__).parent.parent / "demos"
+TINY = ["--epochs", "2", "--hidden", "8", "--latent", "2", "--batch-size", "20"]  # of train.py
 PIXELS, LATENT, STD = 5, 2, 0.6  # of the linear-Gaussian model
 
 
@@ -133,3 +135,26 @@ def exact_noise(n_examples):
     """±√Z eᵢ: its average of a quadratic function is the expectation under N(0, I)."""
     points = np.sqrt(LATENT) * np.concatenate([np.eye(LATENT), -np.eye(LATENT)])
     return np.repeat(points[:, None, :], n_examples, axis=1)
+
+
+@pytest.fixture
+def error_of(monkeypatch, capsys):
+    """The last line of train.py's complaint; in this process, because there are many."""
+
+    def last_line(cwd, *options):
+        monkeypatch.chdir(cwd)
+        try:
+            status = train.main([str(option) for option in options])
+        except SystemExit as leaving:  # argparse's own
+            status = leaving.code
+        assert status == 2
+        return capsys.readouterr().err.strip().splitlines()[-1]
+
+    return last_line
+
+
+@pytest.fixture
+def stripes(tmp_path, rng):
+    x = np.tile(np.repeat(np.eye(2), 8, axis=1), (40, 1)) * 0.9 + 0.05
+    np.savez(tmp_path / "stripes.npz", x=x.reshape(80, 4, 4))
+    return tmp_path

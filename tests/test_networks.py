@@ -1,0 +1,100 @@
+"""The networks: what they start from, whose weights they use, and what backward fills."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from conftest import make_model
+
+from vae_np import BernoulliDecoder, GaussianDecoder
+
+
+def test_fixed_noise_is_no_parameter(rng):
+    """Neither the optimizer nor the weight prior may move a σ that is fixed."""
+    decoder = GaussianDecoder(3, [5], 6, noise="fixed", std=0.2)
+    assert "log_var" not in decoder.parameters.shapes
+    p = decoder.forward(rng.random((4, 3), dtype=np.float32))
+    assert p.std == pytest.approx(0.2, rel=1e-6)
+    learned = GaussianDecoder(3, [5], 6, noise="learned", std=0.2)
+    assert learned.parameters.value[-1] == pytest.approx(2 * np.log(0.2))
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu", "softplus"])
+@pytest.mark.parametrize("decoder", ["bernoulli", "fixed", "learned", "per-output"])
+def test_backward_to_input_returns_the_same_dz_and_leaves_the_gradient(rng, decoder, activation):
+    more = {"activation": activation, "dtype": np.float64}
+    if decoder == "bernoulli":
+        decoder = BernoulliDecoder(2, [4, 3], 5, **more)
+    else:
+        decoder = GaussianDecoder(2, [4, 3], 5, noise=decoder, squash=True, **more)
+    p = decoder.forward(rng.standard_normal((2, 6, 2)))
+    dp = p.log_prob_backward(rng.random((6, 5)), rng.random((2, 6)))
+    dz = decoder.backward(*dp)
+    decoder.parameters.grad[:] = 7
+    np.testing.assert_array_equal(decoder.backward_to_input(*dp), dz)
+    assert (decoder.parameters.grad == 7).all()
+
+
+def test_a_gaussian_mean_that_is_not_squashed_may_start_anywhere():
+    decoder = GaussianDecoder(2, [4], 6)
+    decoder.start_at(np.full(6, -3.0))
+    np.testing.assert_array_equal(decoder.network.layers[-1].bias[:6], -3)
+    with pytest.raises(ValueError, match=r"mean_image must lie in \[0, 1\]"):
+        GaussianDecoder(2, [4], 6, squash=True).start_at(np.full(6, -3.0))
+
+
+@pytest.mark.parametrize("squash", [False, True])
+def test_a_decoder_can_start_at_the_mean_image(rng, squash):
+    image = np.linspace(0.1, 0.9, 6)
+    for decoder in (BernoulliDecoder(3, [5], 6), GaussianDecoder(3, [5], 6, squash=squash)):
+        decoder.start_at(image)
+        p = decoder.forward(np.zeros((1, 3), np.float32))
+        np.testing.assert_allclose(
+            p.mean[0], image, atol=1e-6
+        )  # tanh(0) = 0: only the bias is left
+    np.testing.assert_array_equal(p.log_var, 0)
+    decoder = BernoulliDecoder(3, [5], 6)
+    decoder.start_at(np.array([0, 0, 0, 1, 1, 1.0]))
+    assert np.isfinite(decoder.parameters.value).all()
+
+
+@pytest.mark.parametrize("decoder", ["bernoulli", "fixed", "learned", "per-output"])
+@pytest.mark.parametrize("how", ["copy", "pickle"])
+def test_a_copied_model_learns_by_itself(rng, decoder, how):
+    model = make_model(decoder, dtype=np.float64)
+    twin = copy.deepcopy(model) if how == "copy" else pickle.loads(pickle.dumps(model))
+    x, noise = rng.random((4, 6)), rng.standard_normal((1, 4, 3))
+    bound = model.bound(x, noise).value
+    for vector in twin.parameters:
+        vector.value[:] += 0.1
+    np.testing.assert_array_equal(model.bound(x, noise).value, bound)
+    assert (twin.bound(x, noise).value != bound).all()
+    twin.bound_and_gradient(x, noise)
+    assert all((vector.grad != 0).any() for vector in twin.parameters)
+    assert not any(vector.grad.any() for vector in model.parameters)
+    if decoder == "learned":
+        parameters = twin.decoder.parameters
+        bound = twin.bound(x, noise).value
+        parameters.views(parameters.value)["log_var"] += 1
+        assert (twin.bound(x, noise).value != bound).all()
+        assert parameters.views(parameters.grad)["log_var"] != 0
+
+
+def test_weights_can_be_put_back(rng):
+    model = make_model(dtype=np.float64)
+    x, noise = rng.random((4, 6)), rng.standard_normal((1, 4, 3))
+    bound = model.bound(x, noise).value
+    kept = [vector.value.copy() for vector in model.parameters]
+    for vector in model.parameters:
+        vector.value[:] += 0.1
+    for vector, value in zip(model.parameters, kept, strict=True):
+        vector.value = value
+        memory, vector.grad = vector.grad, value
+        assert vector.grad is memory and (memory == value).all()
+        vector.grad += 1
+        assert vector.grad is memory and (memory == value + 1).all()
+        for name, wrong in (("value", 0), ("grad", [1.0]), ("value", value[:1])):
+            with pytest.raises(ValueError, match=rf"{name} must have shape \({value.size},\), got"):
+                setattr(vector, name, wrong)
+    np.testing.assert_array_equal(model.bound(x, noise).value, bound)
