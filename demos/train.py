@@ -116,7 +116,7 @@ def train(trainer, data, args, out):
         f"{'in nats per example':<20}{'training bound = reconstruction − KL':>40}"
         f"{'test bound = reconstruction − KL':>42}"
     )
-    if args.bound == "importance-weighted":
+    if is_importance_weighted(model):
         print("(what stands for the KL is reconstruction − bound, which is not the KL of q here)")
     saved_at = -math.inf
 
@@ -149,6 +149,10 @@ def train(trainer, data, args, out):
     finished = trainer.fit(args.epochs, evaluate, after_epoch)
     save()
     return finished
+
+
+def is_importance_weighted(model):
+    return model.bound_name == "importance-weighted"
 
 
 def report(trainer, data, args, out):
@@ -221,7 +225,8 @@ def write_history(history, path):
 def draw_pictures(model, data, history, out, seed):
     generator = random_generator([seed, Stream.PICTURES], model.device)
     if history:
-        figures.learning_curves(history, out / "learning_curves.png")
+        weighted = {"kl": "Reconstruction − bound"} if is_importance_weighted(model) else {}
+        figures.learning_curves(history, out / "learning_curves.png", **weighted)
     some = data.test[:12]
     figures.reconstructions(
         to_numpy(model.as_pixels(some)),

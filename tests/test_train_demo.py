@@ -190,9 +190,14 @@ def test_the_test_bound_is_of_the_training_bounds_kind(stripes, monkeypatch, cap
         evaluated.append((model.bound_name, options["n_draws"]))
         return evaluate_bound(model, images, **options)
 
+    titles = []
     monkeypatch.chdir(stripes)
+    monkeypatch.setattr(
+        train.figures, "learning_curves", lambda history, path, kl: titles.append(kl)
+    )
     monkeypatch.setattr(train, "evaluate_bound", record)
     options = ["--data", "stripes.npz", *TINY, "--bound", "importance-weighted", "--samples", "3"]
     assert train.main(options) == 0
     assert set(evaluated) == {("importance-weighted", 3)}
+    assert titles == ["Reconstruction − bound"]
     assert "which is not the KL of q here" in capsys.readouterr().out

@@ -208,6 +208,7 @@ def test_the_kl_weight_may_change_between_steps(rng):
 def test_a_seed_is_no_generator(rng, generator):
     model, x = make_model(), rng.random((4, 6)).astype(np.float32)
     for draw in (
+        lambda: model.draw_noise(generator, 1, 4),
         lambda: model.sample_mean(3, generator),
         lambda: model.sample_draw(3, generator),
         lambda: model.reconstruct_draw(x, generator),

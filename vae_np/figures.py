@@ -10,7 +10,7 @@ from vae_np.backend import to_numpy
 from vae_np.checks import rows_of, whole_number
 
 
-def learning_curves(history, path):
+def learning_curves(history, path, kl="KL(q(z|x) ‖ p(z))"):
     """The bound, and its two terms, after each epoch.
 
     Parameters
@@ -19,6 +19,8 @@ def learning_curves(history, path):
         `Trainer.history`, of one epoch or more. ``test_`` columns are drawn beside the ``train_``
         ones where they are there.
     path : str or Path
+    kl : str
+        What the ``kl`` columns are: with the importance-weighted bound, no KL of q.
     """
     if not history:
         raise ValueError("history must hold at least one epoch, got none")
@@ -26,7 +28,7 @@ def learning_curves(history, path):
     titles = {
         "bound": "Bound = reconstruction − KL",
         "reconstruction": "Reconstruction E[log p(x|z)]",
-        "kl": "KL",
+        "kl": kl,
     }
     for axes, (term, title) in zip(figure.subplots(1, 3), titles.items(), strict=True):
         late = []

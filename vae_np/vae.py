@@ -78,6 +78,7 @@ class VAE:
 
     def draw_noise(self, generator, n_draws, n_examples):
         """What `bound_and_gradient` needs of randomness: (L, N, Z) draws from N(0, I)."""
+        generator = checked_generator(generator, self.device)
         return generator.standard_normal((n_draws, n_examples, self.n_latent), dtype=self.dtype)
 
     def bound(self, x, noise):
