@@ -14,15 +14,16 @@ from dataclasses import asdict
 from unittest.mock import patch
 
 import numpy as np
-from command_line import complain, prepare_streams
-from experiment import natural
-from gradient_rows import all_checks
 
+from demos.common.command_line import complain, prepare_streams
+from demos.common.findings import natural
+from demos.gradient_rows import all_checks
 from vae_np import bounds
 from vae_np.distributions import Bernoulli, DiagonalGaussian
 from vae_np.gradcheck import TOLERANCE
-from vae_np.inference import hmc, score_function
+from vae_np.inference import hmc
 from vae_np.layers import Linear, ReLU, Sigmoid, Softplus, Tanh
+from vae_np.objectives import score_function
 
 # Where each planted error goes, and what it makes of the right derivative.
 BREAKS = {

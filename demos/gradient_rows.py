@@ -10,10 +10,7 @@ from vae_np.distributions import (
     standard_normal_log_prob_backward,
 )
 from vae_np.gradcheck import check_gradient
-from vae_np.inference import hmc, mean_field, score_function
-from vae_np.inference.full_bayes import FullBayesVAE
-from vae_np.inference.monte_carlo_em import MonteCarloEM
-from vae_np.inference.wake_sleep import WakeSleepVAE
+from vae_np.inference import hmc, per_image
 from vae_np.layers import Linear, ParameterVector, ReLU, Sequential, Sigmoid, Softplus, Tanh
 from vae_np.networks import (
     BernoulliDecoder,
@@ -21,6 +18,10 @@ from vae_np.networks import (
     GaussianEncoder,
     initialized_parameters,
 )
+from vae_np.objectives import score_function
+from vae_np.objectives.full_bayes import FullBayesVAE
+from vae_np.objectives.monte_carlo_em import MonteCarloEM
+from vae_np.objectives.wake_sleep import WakeSleepVAE
 from vae_np.optimizers import Adam
 from vae_np.vae import VAE
 
@@ -194,7 +195,7 @@ def inference_checks(rng):
     variational = ParameterVector(start, np.float64)
 
     def loss():
-        return -mean_field.bound_and_gradient(variational, decoder, x, noise).value.sum()
+        return -per_image.bound_and_gradient(variational, decoder, x, noise).value.sum()
 
     loss()
     yield from parameter_checks("Mean field q", variational, loss)

@@ -13,7 +13,9 @@ import sys
 import time
 from pathlib import Path
 
-from command_line import (
+from tqdm import tqdm
+
+from demos.common.command_line import (
     complain,
     discard_if_empty,
     make_folder,
@@ -22,15 +24,13 @@ from command_line import (
     silence_stdout,
     write_json,
 )
-from tqdm import tqdm
-from train_options import CHECKPOINT, HISTORY, PICTURES, RUNS, SUMMARY, parse, settings
-
+from demos.train_options import CHECKPOINT, HISTORY, PICTURES, RUNS, SUMMARY, parse, settings
 from vae_np import datasets, figures
 from vae_np.backend import Stream, random_generator, to_numpy
 from vae_np.evaluation import evaluate_bound, importance_sampled_log_likelihood
 from vae_np.networks import BernoulliDecoder, GaussianDecoder, GaussianEncoder
 from vae_np.optimizers import OPTIMIZERS
-from vae_np.training import DivergenceError, Trainer
+from vae_np.training.trainer import DivergenceError, Trainer
 from vae_np.vae import VAE
 
 LOG_LIKELIHOOD_SAMPLES = 100

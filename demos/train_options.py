@@ -4,14 +4,13 @@ import argparse
 import math
 from pathlib import Path
 
-from command_line import number as number_of
-
+from demos.common.command_line import number as number_of
 from vae_np.backend import DEVICES
 from vae_np.bounds import BOUNDS
-from vae_np.checkpoints import read_checkpoint
 from vae_np.datasets import NAMES
 from vae_np.networks import ACTIVATIONS, NOISES
 from vae_np.optimizers import OPTIMIZERS
+from vae_np.training.checkpoints import read_checkpoint
 
 CHECKPOINT, HISTORY, SUMMARY = "checkpoint.npz", "history.csv", "summary.json"
 PICTURES = (

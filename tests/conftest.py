@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import stand_in_cupy
-import train
 
+from demos import train
 from vae_np import VAE, Adam, BernoulliDecoder, GaussianDecoder, GaussianEncoder, Trainer
 from vae_np.backend import device_module
 
@@ -79,7 +79,8 @@ def weights(trainer):
 
 
 def command(demo, *options):
-    return [sys.executable, str(DEMOS / f"{demo}.py"), *map(str, options)]
+    script = next(DEMOS.rglob(f"{demo}.py"))
+    return [sys.executable, str(script), *map(str, options)]
 
 
 def run(cwd, demo, *options, status=0):

@@ -2,11 +2,10 @@
 
 import importlib.util
 
-import benchmark
 import pytest
-from experiment import machine
 
-from vae_np import openblas
+from demos.benchmark import benchmark
+from demos.common.findings import machine
 
 
 def test_benchmark_measures_and_reports(tmp_path, capsys):
@@ -45,15 +44,6 @@ def test_a_missing_peer_says_so():
         pytest.skip("JAX is installed")
     peer.close()
     assert "No module named 'jax'" in peer.missing
-
-
-def test_openblas_chooses_by_itself_where_the_row_says_so(monkeypatch):
-    monkeypatch.setenv("OPENBLAS_CORETYPE", "COOPERLAKE")  # as importing vae_np does on a Zen 5
-    ours, default = map(benchmark.environment_of, ("vae_np", "vae_np_default_kernels"))
-    assert ours["OPENBLAS_CORETYPE"] == "COOPERLAKE"
-    assert "OPENBLAS_CORETYPE" not in default
-    openblas.choose_kernels(default, modules=())
-    assert "OPENBLAS_CORETYPE" not in default
 
 
 def has_jax():

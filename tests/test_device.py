@@ -24,11 +24,11 @@ from vae_np.evaluation import (
     prior_sampled_log_likelihood,
     reciprocal_log_likelihood,
 )
-from vae_np.inference import mean_field
-from vae_np.inference.full_bayes import FullBayesVAE
-from vae_np.inference.monte_carlo_em import MonteCarloEM
-from vae_np.inference.score_function import BASELINES, ScoreFunctionVAE
-from vae_np.inference.wake_sleep import WakeSleepVAE
+from vae_np.inference import per_image
+from vae_np.objectives.full_bayes import FullBayesVAE
+from vae_np.objectives.monte_carlo_em import MonteCarloEM
+from vae_np.objectives.score_function import BASELINES, ScoreFunctionVAE
+from vae_np.objectives.wake_sleep import WakeSleepVAE
 
 DECODERS = ("bernoulli", "fixed", "learned", "per-output")
 
@@ -106,7 +106,7 @@ def test_other_inference_runs_on_the_device(gpu, rng):
     ):
         np.testing.assert_allclose(estimate.value, grid.value, atol=0.05)
     q, x, generator = model.encode(images), model.as_pixels(images), random_generator(0, gpu)
-    fitted = mean_field.fit(model.decoder, x, q, generator, n_steps=200)
+    fitted = per_image.fit(model.decoder, x, q, generator, n_steps=200)
     noise = generator.standard_normal((5000, 7, 2))
     bounds = [
         to_numpy(sgvb_b(x, q, model.decoder.forward(q.sample(noise))).value) for q in (q, fitted)

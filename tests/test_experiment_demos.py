@@ -9,11 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import command_line
-import experiment
-import posterior
 import pytest
 from conftest import command, run
+
+from demos.common import command_line, findings
+from demos.questions import posterior
 
 EXPERIMENTS = (
     "the_gap",
@@ -29,10 +29,10 @@ EXPERIMENTS = (
 
 
 OF_THE_PAPER = (
-    "paper_figure_2",
-    "paper_figure_3",
-    "paper_figure_4",
-    "paper_figure_5",
+    "figure_2",
+    "figure_3",
+    "figure_4",
+    "figure_5",
     "full_bayes",
     "best_model",
 )
@@ -103,9 +103,9 @@ def test_what_cannot_be_had_is_said_in_one_line(tmp_path):
 def test_another_programs_summary_is_left_alone(tmp_path, content):
     (tmp_path / "summary.json").write_bytes(content)
     with pytest.raises(ValueError, match=r"holds a summary.json of (another program|why_q)"):
-        experiment.check_owner(tmp_path, "the_gap")
+        findings.check_owner(tmp_path, "the_gap")
     if b"why_q" in content:
-        experiment.check_owner(tmp_path, "why_q")
+        findings.check_owner(tmp_path, "why_q")
 
 
 def test_a_folder_without_permission_is_said_before_the_work(tmp_path, monkeypatch):
@@ -167,21 +167,24 @@ def test_results_are_written_though_nobody_reads_on(tmp_path, unbuffered):
 
 
 def test_whole_numbers_are_exact():
-    assert experiment.natural("9007199254740993") == 9007199254740993
-    assert experiment.natural("1e6") == 1_000_000
+    assert findings.natural("9007199254740993") == 9007199254740993
+    assert findings.natural("1e6") == 1_000_000
     for text in ("1.5", "nan", "inf", "-1", "one", ""):
         with pytest.raises(argparse.ArgumentTypeError, match="wants a whole number of at least 0"):
-            experiment.natural(text)
+            findings.natural(text)
     with pytest.raises(argparse.ArgumentTypeError, match="wants a whole number of at most 9, got"):
         command_line.number(int, 0, 9)("10")
     assert command_line.number(float, 0)("0.5") == 0.5
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS + OF_THE_PAPER)
+@pytest.mark.parametrize(
+    "name",
+    [f"questions.{name}" for name in EXPERIMENTS] + [f"paper.{name}" for name in OF_THE_PAPER],
+)
 def test_help_teaches(name, capsys):
-    module = importlib.import_module(name)
+    module = importlib.import_module(f"demos.{name}")
     with pytest.raises(SystemExit):
-        experiment.make_parser(module.__doc__, samples=1).parse_args(["--help"])
+        findings.make_parser(module.__doc__, samples=1).parse_args(["--help"])
     assert len(capsys.readouterr().out.split("options:")[0]) > 400
 
 
@@ -203,7 +206,7 @@ def test_an_interrupted_experiment_discards_its_own_empty_folder_alone(
     (tmp_path / "mine").mkdir()
     arguments = [] if own_folder else ["--out", "mine"]
     monkeypatch.setattr(sys, "argv", ["the_gap.py", *arguments])
-    assert experiment.run(interrupted, "", epochs=1) == 130
+    assert findings.run(interrupted, "", epochs=1) == 130
     assert capsys.readouterr().err == "\nInterrupted: nothing was saved.\n"
     assert (tmp_path / "mine").exists()
     assert not (tmp_path / "runs" / "the_gap").exists()
@@ -211,8 +214,8 @@ def test_an_interrupted_experiment_discards_its_own_empty_folder_alone(
 
 def test_an_unfinished_run_goes_on_in_its_folder(tmp_path):
     base = tmp_path / "figure"
-    assert experiment.unfinished_folder(base) == base
+    assert findings.unfinished_folder(base) == base
     base.mkdir()
-    assert experiment.unfinished_folder(base) == base
+    assert findings.unfinished_folder(base) == base
     (base / "summary.json").write_text("{}")
-    assert experiment.unfinished_folder(base) == tmp_path / "figure-2"
+    assert findings.unfinished_folder(base) == tmp_path / "figure-2"

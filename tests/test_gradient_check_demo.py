@@ -2,9 +2,10 @@
 
 import json
 
-import gradient_check
 import pytest
 from conftest import run
+
+from demos import gradient_check
 
 
 def test_every_gradient_is_right(tmp_path):

@@ -6,10 +6,10 @@ from conftest import LATENT, PIXELS, exact, exact_noise, kl_between_gaussians, m
 
 from vae_np import VAE, GaussianDecoder
 from vae_np.distributions import DiagonalGaussian
-from vae_np.inference import linear_gaussian, mean_field
+from vae_np.inference import linear_gaussian, per_image
 from vae_np.inference.grid import grid_log_joint, latent_grid
 from vae_np.inference.hmc import leapfrog, log_joint_and_gradient, sample_posterior
-from vae_np.inference.score_function import ScoreFunctionVAE
+from vae_np.objectives.score_function import ScoreFunctionVAE
 
 # Closed forms, against other ways to the same numbers
 
@@ -223,7 +223,7 @@ def test_hmc_refuses_bad_arguments(linear, rng):
 def test_fitted_q_is_the_closed_form(linear, rng):
     x = rng.standard_normal((7, PIXELS))
     encoded, best = linear.encode(x), linear_gaussian.mean_field(linear.decoder, x)
-    fitted = mean_field.fit(linear.decoder, x, encoded, rng, n_steps=1500)
+    fitted = per_image.fit(linear.decoder, x, encoded, rng, n_steps=1500)
     assert np.abs(encoded.mean - best.mean).max() > 0.3
     np.testing.assert_allclose(fitted.mean, best.mean, atol=0.02)
     np.testing.assert_allclose(fitted.log_var, best.log_var, atol=0.03)
@@ -236,13 +236,13 @@ def test_mean_field_refuses_bad_arguments(linear, rng):
     x = rng.standard_normal((7, PIXELS))
     q = linear.encode(x)
     with pytest.raises(ValueError, match=r"initial must have a mean and log_var of shape \(3, 2\)"):
-        mean_field.fit(linear.decoder, x[:3], q, rng)
+        per_image.fit(linear.decoder, x[:3], q, rng)
     with pytest.raises(ValueError, match="n_steps must be a whole number ≥ 1, got 0"):
-        mean_field.fit(linear.decoder, x, q, rng, n_steps=0)
+        per_image.fit(linear.decoder, x, q, rng, n_steps=0)
     with pytest.raises(ValueError, match="x must be finite"):
-        mean_field.fit(linear.decoder, np.full_like(x, np.nan), q, rng, n_steps=2)
+        per_image.fit(linear.decoder, np.full_like(x, np.nan), q, rng, n_steps=2)
     with pytest.raises(ValueError, match="the fit diverged; a learning_rate below 1e"):
-        mean_field.fit(linear.decoder, x, q, rng, n_steps=5, learning_rate=1e300)
+        per_image.fit(linear.decoder, x, q, rng, n_steps=5, learning_rate=1e300)
 
 
 # The score function

@@ -6,11 +6,11 @@ import subprocess
 import sys
 import types
 
-import long_runs
 import pytest
 from conftest import DEMOS, make_trainer
 
-from vae_np.checkpoints import read_checkpoint
+from demos.common import long_runs
+from vae_np.training.checkpoints import read_checkpoint
 
 ARGS = types.SimpleNamespace(device="cpu")
 
@@ -61,8 +61,8 @@ def test_ctrl_c_ends_the_processes_at_once(tmp_path):
     script = tmp_path / "sleepers.py"
     script.write_text(
         "import os, signal, sys, threading, time, types\n"
-        f"sys.path.insert(0, {str(DEMOS)!r})\n"
-        "from long_runs import side_by_side\n"
+        f"sys.path.insert(0, {str(DEMOS.parent)!r})\n"
+        "from demos.common.long_runs import side_by_side\n"
         "def sleep(task, args, report):\n"
         "    time.sleep(60)\n"
         "if __name__ == '__main__':\n"

@@ -6,9 +6,9 @@ from conftest import make_model
 
 from vae_np import SGD, Adam, GaussianDecoder, GaussianEncoder, Trainer
 from vae_np.inference import linear_gaussian
-from vae_np.inference.full_bayes import FullBayesVAE
-from vae_np.inference.monte_carlo_em import MonteCarloEM
-from vae_np.inference.wake_sleep import WakeSleepVAE
+from vae_np.objectives.full_bayes import FullBayesVAE
+from vae_np.objectives.monte_carlo_em import MonteCarloEM
+from vae_np.objectives.wake_sleep import WakeSleepVAE
 
 PIXELS = 5
 

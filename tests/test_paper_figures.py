@@ -4,24 +4,19 @@ import itertools
 import json
 import types
 
-import best_model
-import full_bayes
-import long_runs
 import numpy as np
-import paper_figure_2
-import paper_figure_3
-import paper_figure_4
-import paper_figure_5
-import paper_settings
 import pytest
 from conftest import make_model
 
+from demos.common import long_runs
+from demos.paper import best_model, figure_2, figure_3, figure_4, figure_5, full_bayes
+from demos.paper import settings as paper_settings
 from vae_np import datasets
-from vae_np.checkpoints import CheckpointError
 from vae_np.evaluation import importance_sampled_log_likelihood
-from vae_np.inference.full_bayes import FullBayesVAE
+from vae_np.objectives.full_bayes import FullBayesVAE
+from vae_np.training.checkpoints import CheckpointError
 
-DEMOS = (best_model, full_bayes, paper_figure_2, paper_figure_3, paper_figure_4, paper_figure_5)
+DEMOS = (best_model, full_bayes, figure_2, figure_3, figure_4, figure_5)
 
 
 def in_this_process(function, tasks, args, total, data=()):
@@ -52,15 +47,15 @@ def picture(tmp_path, name):
 
 def figure_2_settings(monkeypatch, *wanted):
     settings = [
-        setting for setting in paper_figure_2.SETTINGS if (setting.data, setting.n_latent) in wanted
+        setting for setting in figure_2.SETTINGS if (setting.data, setting.n_latent) in wanted
     ]
-    monkeypatch.setattr(paper_figure_2, "SETTINGS", settings)
+    monkeypatch.setattr(figure_2, "SETTINGS", settings)
 
 
 @pytest.mark.slow
 def test_figure_2_draws_reports_and_goes_on(monkeypatch, tmp_path):
     figure_2_settings(monkeypatch, ("mnist", 20), ("mnist", 200), ("frey", 2))
-    summary, findings = paper_figure_2.experiment(options(tmp_path, 900))
+    summary, findings = figure_2.experiment(options(tmp_path, 900))
     assert len(summary["settings"]) == 6
     assert "After 900 training samples, rounded up to epochs, AEVB's test bound is" in findings
     assert "of 3 settings" in findings
@@ -68,9 +63,9 @@ def test_figure_2_draws_reports_and_goes_on(monkeypatch, tmp_path):
         assert [point["samples"] for point in result["points"]] == [300, 600, 900]
         assert result["step_size"] in paper_settings.STEP_SIZES
         assert np.isfinite([point["test"] for point in result["points"]]).all()
-    assert picture(tmp_path, "paper_figure_2")
+    assert picture(tmp_path, "figure_2")
 
-    longer, _ = paper_figure_2.experiment(options(tmp_path, 1800))
+    longer, _ = figure_2.experiment(options(tmp_path, 1800))
     for before, after in zip(summary["settings"], longer["settings"], strict=True):
         assert after["points"][:3] == before["points"]
         assert after["points"][-1]["samples"] == 1800
@@ -78,17 +73,17 @@ def test_figure_2_draws_reports_and_goes_on(monkeypatch, tmp_path):
 
 
 def test_points_are_even_on_a_logarithmic_axis():
-    epochs = [epoch for epoch in range(1, 10_001) if paper_figure_2.due(epoch)]
+    epochs = [epoch for epoch in range(1, 10_001) if figure_2.due(epoch)]
     assert epochs[:8] == [1, 2, 3, 4, 6, 7, 10, 13]
     per_decade = [sum(10**k < epoch <= 10 ** (k + 1) for epoch in epochs) for k in (1, 2, 3)]
-    assert per_decade == [paper_figure_2.POINTS_PER_DECADE] * 3
+    assert per_decade == [figure_2.POINTS_PER_DECADE] * 3
 
 
 @pytest.mark.parametrize("method", ["AEVB", "Monte Carlo EM"])
 def test_the_step_size_is_one_that_learns(method, monkeypatch, tmp_path):
     monkeypatch.setattr(paper_settings, "STEP_SIZES", (1e-9, 0.02, 1e-8))
-    setting = paper_figure_3.Setting(300, method)
-    curve = paper_figure_3.learn(setting, options(tmp_path, 10_000), lambda n: None)
+    setting = figure_3.Setting(300, method)
+    curve = figure_3.learn(setting, options(tmp_path, 10_000), lambda n: None)
     assert curve["step_size"] == 0.02
 
 
@@ -98,24 +93,22 @@ def test_without_latents_a_decoder_can_have_the_pixels_means_and_variances():
     mean, var = x.mean(axis=0), x.var(axis=0)
     gaussian = -0.5 * ((test - mean) ** 2 / var + np.log(2 * np.pi * var)).sum(axis=1).mean()
     entropy = -(test * np.log(mean) + (1 - test) * np.log(1 - mean)).sum(axis=1).mean()
-    assert paper_figure_2.without_latents("frey") == pytest.approx(gaussian, rel=1e-9)
-    assert paper_figure_2.without_latents("mnist") == pytest.approx(-entropy, rel=1e-9)
+    assert figure_2.without_latents("frey") == pytest.approx(gaussian, rel=1e-9)
+    assert figure_2.without_latents("mnist") == pytest.approx(-entropy, rel=1e-9)
 
 
 @pytest.fixture
 def small_figure_3(monkeypatch):
-    monkeypatch.setattr(paper_figure_3, "TRAINING_SETS", (100, 300))
-    settings = [
-        paper_figure_3.Setting(n, method) for method in paper_figure_3.COLOURS for n in (100, 300)
-    ]
-    monkeypatch.setattr(paper_figure_3, "SETTINGS", settings)
+    monkeypatch.setattr(figure_3, "TRAINING_SETS", (100, 300))
+    settings = [figure_3.Setting(n, method) for method in figure_3.COLOURS for n in (100, 300)]
+    monkeypatch.setattr(figure_3, "SETTINGS", settings)
 
 
 @pytest.mark.slow
 def test_figure_3_compares_the_three_methods_and_keeps_finished_curves(
     small_figure_3, monkeypatch, tmp_path
 ):
-    summary, findings = paper_figure_3.experiment(options(tmp_path, 10_000))
+    summary, findings = figure_3.experiment(options(tmp_path, 10_000))
     assert len(summary["curves"]) == 6
     for curve in summary["curves"]:
         n_training, points = curve["training_images"], curve["points"]
@@ -126,39 +119,39 @@ def test_figure_3_compares_the_three_methods_and_keeps_finished_curves(
                 error = np.hypot(points[-1]["test_error"], sampled["test_error"])
                 assert abs(points[-1]["test"] - sampled["test"]) < 0.05 + 4 * error
     assert "nats above importance sampling" in findings
-    assert picture(tmp_path, "paper_figure_3")
+    assert picture(tmp_path, "figure_3")
 
-    monkeypatch.setattr(paper_figure_3, "choose_step_size", None)  # nothing is trained again
-    again, _ = paper_figure_3.experiment(options(tmp_path, 10_000))
+    monkeypatch.setattr(figure_3, "choose_step_size", None)  # nothing is trained again
+    again, _ = figure_3.experiment(options(tmp_path, 10_000))
     assert again == json.loads(json.dumps(summary))
     with pytest.raises(CheckpointError, match="give the same options, or another --out"):
-        paper_figure_3.experiment(options(tmp_path, 20_000))
+        figure_3.experiment(options(tmp_path, 20_000))
 
 
 def test_figure_3_cuts_monte_carlo_em(small_figure_3, monkeypatch, tmp_path):
-    monkeypatch.setattr(paper_figure_3, "MINUTES_OF_MONTE_CARLO_EM", 0)
-    setting = paper_figure_3.Setting(100, "Monte Carlo EM")
-    curve = paper_figure_3.learn(setting, options(tmp_path, 10_000), lambda n: None)
+    monkeypatch.setattr(figure_3, "MINUTES_OF_MONTE_CARLO_EM", 0)
+    setting = figure_3.Setting(100, "Monte Carlo EM")
+    curve = figure_3.learn(setting, options(tmp_path, 10_000), lambda n: None)
     assert [point["samples"] for point in curve["points"]] == [100]
 
 
 def test_figure_3_is_estimated_at_round_numbers():
-    samples = [n for n in range(1000, 1_000_001, 1000) if paper_figure_3.due(n)]
+    samples = [n for n in range(1000, 1_000_001, 1000) if figure_3.due(n)]
     assert samples == [10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000]
 
 
-@pytest.mark.parametrize("figure", [paper_figure_4, paper_figure_5])
+@pytest.mark.parametrize("figure", [figure_4, figure_5])
 def test_figures_4_and_5_draw_and_go_on(figure, monkeypatch, tmp_path):
-    monkeypatch.setattr(paper_figure_5, "LATENTS", (2, 5))
+    monkeypatch.setattr(figure_5, "LATENTS", (2, 5))
     short, _ = figure.experiment(options(tmp_path, 600))
     longer, findings = figure.experiment(options(tmp_path, 3000))
     for before, after in zip(short["models"], longer["models"], strict=True):
         assert (before["samples"], after["samples"]) == (600, 3000)
         assert after["test_bound"] > before["test_bound"]
         assert f"{after['test_bound']:.1f}" in findings
-    assert picture(tmp_path, figure.__name__)
+    assert picture(tmp_path, figure.__name__.rpartition(".")[2])
     reports = []
-    task = {paper_figure_4: "frey", paper_figure_5: 5}[figure]
+    task = {figure_4: "frey", figure_5: 5}[figure]
     figure.learn(task, options(tmp_path, 3300), reports.append)
     assert reports == [3000, 300]  # what was trained before, and one epoch
 
@@ -243,11 +236,11 @@ def test_best_model_goes_on_as_if_never_stopped(small_best_model, monkeypatch, t
     [
         (best_model, best_model.SETTINGS[0]),
         (full_bayes, full_bayes.Setting(100, "full Bayes")),
-        (paper_figure_2, paper_figure_2.SETTINGS[1]),
-        (paper_figure_3, paper_figure_3.Setting(300, "AEVB")),
-        (paper_figure_3, paper_figure_3.Setting(300, "Monte Carlo EM")),
-        (paper_figure_4, "frey"),
-        (paper_figure_5, 2),
+        (figure_2, figure_2.SETTINGS[1]),
+        (figure_3, figure_3.Setting(300, "AEVB")),
+        (figure_3, figure_3.Setting(300, "Monte Carlo EM")),
+        (figure_4, "frey"),
+        (figure_5, 2),
     ],
 )
 def test_they_learn_on_a_gpu(demo, task, gpu, small_best_model, tmp_path):

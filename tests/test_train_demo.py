@@ -9,9 +9,9 @@ import time
 
 import numpy as np
 import pytest
-import train
 from conftest import TINY, command, run
 
+from demos import train
 from vae_np.evaluation import evaluate_bound
 from vae_np.layers import Linear
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import train_options
 from conftest import TINY, command, make_model, run
 
+from demos import train_options
 from vae_np import Adam, Trainer
-from vae_np.checkpoints import write_checkpoint
+from vae_np.training.checkpoints import write_checkpoint
 
 
 def test_resumed_run_equals_an_uninterrupted_one(stripes, error_of):

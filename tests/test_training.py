@@ -10,7 +10,7 @@ from conftest import make_model, make_trainer, weights
 from vae_np import Adam, Trainer
 from vae_np.evaluation import evaluate_bound
 from vae_np.optimizers import SGD, Adagrad
-from vae_np.training import DivergenceError
+from vae_np.training.trainer import DivergenceError
 
 STEPS_PER_EPOCH = 4
 

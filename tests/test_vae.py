@@ -6,9 +6,9 @@ from conftest import make_model
 
 from vae_np import VAE, BernoulliDecoder, GaussianDecoder, GaussianEncoder
 from vae_np.distributions import Bernoulli, DiagonalGaussian
-from vae_np.inference import mean_field
+from vae_np.inference import per_image
 from vae_np.inference.hmc import sample_posterior
-from vae_np.inference.wake_sleep import WakeSleepVAE
+from vae_np.objectives.wake_sleep import WakeSleepVAE
 
 
 def test_encode_and_decode_return_distributions(rng):
@@ -214,7 +214,7 @@ def test_a_seed_is_no_generator(rng, generator):
         lambda: model.reconstruct_draw(x, generator),
         lambda: model.decode(np.zeros((2, 3))).draw(generator),
         lambda: sample_posterior(model.decoder, x, 2, generator, np.zeros((1, 4, 3))),
-        lambda: mean_field.fit(model.decoder, x, model.encode(x), generator),
+        lambda: per_image.fit(model.decoder, x, model.encode(x), generator),
     ):
         with pytest.raises(ValueError, match=r"generator must be one that numpy\.random"):
             draw()

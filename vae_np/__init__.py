@@ -1,14 +1,9 @@
 """The variational autoencoder in NumPy, every gradient by hand, on a CPU or a GPU."""
 
-# ruff: noqa: E402
-from vae_np.openblas import choose_kernels
-
-choose_kernels()  # before the first import of NumPy
-
 from vae_np import datasets
 from vae_np.networks import BernoulliDecoder, GaussianDecoder, GaussianEncoder
 from vae_np.optimizers import SGD, Adagrad, Adam
-from vae_np.training import Trainer
+from vae_np.training.trainer import Trainer
 from vae_np.vae import VAE
 
 __all__ = [

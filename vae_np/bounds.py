@@ -93,7 +93,7 @@ def sgvb_a(x, q, p, z):
     """SGVB-A (eq. 6): all three terms averaged over L draws; arguments as for `sgvb_b`.
 
     It needs no closed form: ``kl`` is an estimate too. Its gradient has more variance for that,
-    above all while q is near the prior; its value need not (``demos/two_estimators.py``).
+    above all while q is near the prior; its value need not (``demos/questions/two_estimators.py``).
     """
     return Bound(reconstruction=p.log_prob(x).mean(axis=0), kl=log_ratio(q, z).mean(axis=0))
 

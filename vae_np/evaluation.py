@@ -21,7 +21,7 @@ from vae_np.inference.appendix_d import appendix_d
 from vae_np.inference.grid import grid_log_joint, latent_grid, log_integral
 from vae_np.inference.hmc import log_joint
 from vae_np.networks import BernoulliDecoder
-from vae_np.progress import progress_bar
+from vae_np.training.progress import progress_bar
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,15 +18,15 @@ import sys
 import time
 from dataclasses import dataclass
 
-from command_line import say
-from experiment import run
-from long_runs import fit_and_save, side_by_side
 from matplotlib.figure import Figure
 
+from demos.common.command_line import say
+from demos.common.findings import run
+from demos.common.long_runs import fit_and_save, side_by_side
 from vae_np import VAE, Adam, BernoulliDecoder, GaussianEncoder, Trainer, datasets
 from vae_np.backend import Stream
-from vae_np.checkpoints import CheckpointError, read_checkpoint
 from vae_np.evaluation import evaluate_bound, importance_sampled_log_likelihood
+from vae_np.training.checkpoints import CheckpointError, read_checkpoint
 
 LATENT = 50
 POINTS = 60  # at most, along the learning curve

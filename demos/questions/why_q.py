@@ -15,9 +15,10 @@ standard error does not show it, because they all miss the same places.
 import sys
 
 import numpy as np
-from experiment import digit_model, run, train
 from matplotlib.figure import Figure
 
+from demos.common.findings import run
+from demos.common.models import digit_model, train
 from vae_np import datasets
 from vae_np.evaluation import (
     grid_log_likelihood,

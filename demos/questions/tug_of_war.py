@@ -19,10 +19,11 @@ draws and the best bound need not be one model's.
 import sys
 
 import numpy as np
-from command_line import say
-from experiment import digit_model, run, train
 from matplotlib.figure import Figure
 
+from demos.common.command_line import say
+from demos.common.findings import run
+from demos.common.models import digit_model, train
 from vae_np import datasets
 from vae_np.backend import Stream, random_generator, to_numpy
 from vae_np.evaluation import evaluate_bound

@@ -10,7 +10,7 @@ from itertools import count
 
 from tqdm import tqdm
 
-from vae_np.checkpoints import whole_file
+from vae_np.training.checkpoints import whole_file
 
 
 def prepare_streams():

@@ -18,16 +18,17 @@ import sys
 from dataclasses import dataclass
 
 import numpy as np
-from command_line import say
-from experiment import digit_networks, run
-from long_runs import side_by_side
 from matplotlib.figure import Figure
 
+from demos.common.command_line import say
+from demos.common.findings import run
+from demos.common.long_runs import side_by_side
+from demos.common.models import digit_networks
 from vae_np import VAE, Adam, Trainer, datasets
 from vae_np.backend import Stream, random_generator, to_numpy
 from vae_np.bounds import log_mean_exp
 from vae_np.evaluation import evaluate_bound, importance_sampled_log_likelihood
-from vae_np.inference.full_bayes import FullBayesVAE
+from vae_np.objectives.full_bayes import FullBayesVAE
 
 TRAINING_SETS = (100, 1_000, 4_000)
 LIKELIHOOD, MAP, BAYES = METHODS = ("maximum likelihood", "MAP", "full Bayes")

@@ -12,7 +12,7 @@ from vae_np.checks import checked_generator, pixels, whole_number
 from vae_np.distributions import DiagonalGaussian
 from vae_np.layers import ParameterVector
 from vae_np.optimizers import Adam
-from vae_np.progress import progress_bar
+from vae_np.training.progress import progress_bar
 
 
 def bound_and_gradient(parameters, decoder, x, noise):

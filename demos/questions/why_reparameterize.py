@@ -17,14 +17,15 @@ question, that of two_estimators.py.
 import math
 import sys
 
-from experiment import digit_networks, repeat, run, total_variance, train, z_score
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from demos.common.findings import run
+from demos.common.models import digit_networks, repeat, total_variance, train, z_score
 from vae_np import VAE, datasets
 from vae_np.backend import Stream
 from vae_np.evaluation import evaluate_bound
-from vae_np.inference.score_function import ScoreFunctionVAE
+from vae_np.objectives.score_function import ScoreFunctionVAE
 
 LATENT, HIDDEN, EXAMPLES = 10, 100, 25
 DRAWS, REPEATS = 4, 400

@@ -14,9 +14,10 @@ and the seconds that training took. You will see what draws buy, and that steps 
 
 import sys
 
-from experiment import digit_model, run, train
 from matplotlib.figure import Figure
 
+from demos.common.findings import run
+from demos.common.models import digit_model, train
 from vae_np import VAE, datasets
 from vae_np.evaluation import evaluate_bound, importance_sampled_log_likelihood
 

@@ -9,14 +9,17 @@ A peer that is not installed is left out and said so.
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from command_line import (
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
+from tqdm import tqdm
+
+from demos.common.command_line import (
     complain,
     discard_if_empty,
     make_folder,
@@ -25,16 +28,10 @@ from command_line import (
     say,
     write_json,
 )
-from experiment import machine, positive
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
-from tqdm import tqdm
-
-from vae_np.openblas import CORE_TYPE, SWITCH
+from demos.common.findings import machine, positive
 
 PEERS = {
     "vae_np": "vae_np",
-    "vae_np_default_kernels": "vae_np, OpenBLAS's own kernels",
     "matrix_products": "matrix products alone",
     "torch_eager": "PyTorch, eager",
     "torch_fused": "PyTorch, fused Adam",
@@ -52,13 +49,13 @@ class PeerError(Exception):
 
 
 class Peer:
-    """A process of benchmark_peers.py that trains for one epoch whenever it is asked."""
+    """A process of peers.py that trains for one epoch whenever it is asked."""
 
     def __init__(self, name, examples, batch, width, device):
         self.name, self.examples, self.batch = name, examples, batch
         self.seconds, self.peak_bytes = [], 0
         options = {"examples": examples, "batch": batch, "width": width, "device": device}
-        command = [sys.executable, str(Path(__file__).parent / "benchmark_peers.py"), name]
+        command = [sys.executable, str(Path(__file__).parent / "peers.py"), name]
         for option, value in options.items():
             command += [f"--{option}", str(value)]
         self.process = subprocess.Popen(
@@ -66,7 +63,6 @@ class Peer:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=environment_of(name),
             start_new_session=True,  # Ctrl-C is for this process to hear
         )
         ready = self._answer()
@@ -93,15 +89,6 @@ class Peer:
         """Milliseconds per step in each round."""
         steps = -(-self.examples // self.batch)
         return [1000 * seconds / steps for seconds in self.seconds]
-
-
-def environment_of(name):
-    """The environment variables of a peer's process; this one has set OpenBLAS's for its own."""
-    environment = dict(os.environ)
-    if name == "vae_np_default_kernels":
-        environment.pop(CORE_TYPE, None)
-        environment[SWITCH] = "default"
-    return environment
 
 
 def take_turns(peers, rounds, description):

@@ -3,8 +3,8 @@
 import math
 
 import numpy as np
-from long_runs import fit_and_save
 
+from demos.common.long_runs import fit_and_save
 from vae_np import (
     VAE,
     Adagrad,
@@ -17,8 +17,8 @@ from vae_np import (
 )
 from vae_np.backend import Stream
 from vae_np.evaluation import evaluate_bound
-from vae_np.inference.wake_sleep import WakeSleepVAE
-from vae_np.training import DivergenceError
+from vae_np.objectives.wake_sleep import WakeSleepVAE
+from vae_np.training.trainer import DivergenceError
 
 STEP_SIZES = (0.01, 0.02, 0.1)
 FIRST_STEPS = 2000  # after which, or after a quarter of --samples, the step size is chosen

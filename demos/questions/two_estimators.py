@@ -15,9 +15,10 @@ import math
 import sys
 
 import numpy as np
-from experiment import digit_model, repeat, run, total_variance, train, z_score
 from matplotlib.figure import Figure
 
+from demos.common.findings import run
+from demos.common.models import digit_model, repeat, total_variance, train, z_score
 from vae_np import VAE, datasets
 from vae_np.backend import Stream, to_numpy
 

@@ -19,14 +19,15 @@ import sys
 import time
 
 import numpy as np
-from experiment import digit_model, run, train
 from matplotlib.figure import Figure
 
+from demos.common.findings import run
+from demos.common.models import digit_model, train
 from vae_np import datasets
 from vae_np.backend import Stream, random_generator, to_numpy
 from vae_np.bounds import log_mean_exp, log_weight
 from vae_np.evaluation import importance_sampled_log_likelihood
-from vae_np.inference import mean_field
+from vae_np.inference import per_image
 
 IMAGES = 100  # of each set, or 5 times the epochs, if that is fewer
 FIT_STEPS, BOUND_DRAWS, SAMPLES = 200, 1000, 3000
@@ -54,7 +55,7 @@ def measure(model, images, args):
     q = model.encode(images)
     to_numpy(q.mean)  # on a GPU this waits for the result
     encoded = time.perf_counter()
-    own = mean_field.fit(model.decoder, x, q, generator, n_steps=FIT_STEPS, progress=True)
+    own = per_image.fit(model.decoder, x, q, generator, n_steps=FIT_STEPS, progress=True)
     fitted = time.perf_counter()
 
     encoder_log_w = draw_log_weights(model, x, q, generator, BOUND_DRAWS)

@@ -10,11 +10,10 @@ import time
 from multiprocessing import TimeoutError, active_children, get_context, parent_process
 from threading import RLock
 
-from experiment import cores
 from tqdm import tqdm
 
+from demos.common.findings import cores
 from vae_np import datasets
-from vae_np.openblas import choose_kernels
 
 SECONDS_BETWEEN_LOOKS = 0.5
 SECONDS_BETWEEN_CHECKPOINTS = 30
@@ -47,9 +46,8 @@ def side_by_side(function, tasks, args, total, data=("mnist",)):
     """
     for name in data:
         datasets.load(name)
-    for variable in THREADS:  # the processes read them, and the next line's, with their NumPy
+    for variable in THREADS:  # the processes read them with their NumPy
         os.environ.setdefault(variable, "1")
-    choose_kernels(modules=())
     context = get_context("spawn")
     done = context.Value("q", 0)
     n_processes = 1 if args.device == "gpu" else min(cores(), len(tasks))

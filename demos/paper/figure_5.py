@@ -9,11 +9,11 @@ saves twice a minute; the same --out goes on where it was.
 
 import sys
 
-from experiment import run
-from long_runs import side_by_side
 from matplotlib.figure import Figure
-from paper_settings import trained_model
 
+from demos.common.findings import run
+from demos.common.long_runs import side_by_side
+from demos.paper.settings import trained_model
 from vae_np.backend import Stream, random_generator, to_numpy
 from vae_np.figures import tiled
 
@@ -35,7 +35,7 @@ def experiment(args):
         axes.set_title(f"{summary['latents']} latents, test bound {summary['test_bound']:.1f} nats")
         axes.set_axis_off()
     figure.suptitle("The mean of p(x|z) at draws of z from the prior")
-    figure.savefig(args.out / "paper_figure_5.png", dpi=120)
+    figure.savefig(args.out / "figure_5.png", dpi=120)
     bounds = ", ".join(
         f"{summary['test_bound']:.1f} with {summary['latents']}" for summary, _ in trained
     )

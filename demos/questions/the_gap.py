@@ -9,9 +9,10 @@ log p(x) = ELBO + KL(q(z|x) ‖ p(z|x)) hold, the gap close, and the maximum-lik
 import sys
 
 import numpy as np
-from experiment import run, train
 from matplotlib.figure import Figure
 
+from demos.common.findings import run
+from demos.common.models import train
 from vae_np import VAE, GaussianDecoder, GaussianEncoder
 from vae_np.backend import Stream, random_generator, to_numpy
 from vae_np.inference import linear_gaussian

@@ -10,11 +10,11 @@ smoothly. It saves twice a minute; the same --out goes on where it was.
 
 import sys
 
-from experiment import run
-from long_runs import side_by_side
 from matplotlib.figure import Figure
-from paper_settings import NAMES, trained_model
 
+from demos.common.findings import run
+from demos.common.long_runs import side_by_side
+from demos.paper.settings import NAMES, trained_model
 from vae_np.backend import to_numpy
 from vae_np.figures import latent_plane, tiled
 
@@ -42,7 +42,7 @@ def experiment(args):
         "The mean of p(x|z) over the latent plane, equal prior mass each: z₁ grows to the right, "
         "z₂ upwards"
     )
-    figure.savefig(args.out / "paper_figure_4.png", dpi=120)
+    figure.savefig(args.out / "figure_4.png", dpi=120)
     ends = " and ".join(
         f"{summary['test_bound']:.1f} on {NAMES[summary['data']]} (after "
         f"{summary['samples']:,} training samples)"

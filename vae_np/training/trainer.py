@@ -7,12 +7,12 @@ import zlib
 import numpy as np
 
 from vae_np.backend import Stream, array_module, random_generator, to_device, to_numpy
-from vae_np.checkpoints import CheckpointError, read_checkpoint, write_checkpoint
 from vae_np.checks import whole_number
 from vae_np.distributions import binarize
-from vae_np.interrupt import deferred_interrupt
 from vae_np.networks import BernoulliDecoder
-from vae_np.progress import progress_bar
+from vae_np.training.checkpoints import CheckpointError, read_checkpoint, write_checkpoint
+from vae_np.training.interrupt import deferred_interrupt
+from vae_np.training.progress import progress_bar
 
 
 class DivergenceError(ValueError):

@@ -27,17 +27,18 @@ import math
 import sys
 
 import numpy as np
-from command_line import say
-from experiment import digit_networks, run, train
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from demos.common.command_line import say
+from demos.common.findings import run
+from demos.common.models import digit_networks, train
 from vae_np import VAE, GaussianDecoder, datasets
 from vae_np.backend import Stream, random_generator, to_numpy
 from vae_np.distributions import DiagonalGaussian
 from vae_np.figures import strip
-from vae_np.training import DivergenceError
+from vae_np.training.trainer import DivergenceError
 
 PIXELS, LATENT, HIDDEN = 784, 10, 200
 SHAPE = (28, 28)

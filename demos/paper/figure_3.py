@@ -19,12 +19,13 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
-from command_line import say, write_json
-from experiment import run
-from long_runs import side_by_side
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
-from paper_settings import (
+
+from demos.common.command_line import say, write_json
+from demos.common.findings import run
+from demos.common.long_runs import side_by_side
+from demos.paper.settings import (
     BATCH_SIZE,
     COLOURS,
     METHODS,
@@ -33,18 +34,17 @@ from paper_settings import (
     paper_networks,
     paper_trainer,
 )
-
 from vae_np import VAE, Adagrad, datasets
 from vae_np.backend import Stream, array_module, random_generator, to_numpy
 from vae_np.bounds import log_mean_exp
-from vae_np.checkpoints import CheckpointError
 from vae_np.distributions import standard_normal_log_prob
 from vae_np.evaluation import importance_sampled_log_likelihood
 from vae_np.inference.appendix_d import appendix_d
 from vae_np.inference.grid import grid_log_joint
 from vae_np.inference.hmc import log_joint
-from vae_np.inference.monte_carlo_em import MonteCarloEM
 from vae_np.layers import softplus
+from vae_np.objectives.monte_carlo_em import MonteCarloEM
+from vae_np.training.checkpoints import CheckpointError
 
 HIDDEN, LATENT = 100, 3
 TRAINING_SETS = (1_000, 50_000)
@@ -231,7 +231,7 @@ def experiment(args):
             f"{curve['step_size']:g}: after {last['samples']:,} samples log p(x) is "
             f"{last['train']:.1f} on training and {last['test']:.1f} on test images"
         )
-        draw(curves, args.out / "paper_figure_3.png")
+        draw(curves, args.out / "figure_3.png")
     return {"curves": curves}, describe(curves)
 
 

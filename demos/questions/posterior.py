@@ -19,11 +19,12 @@ import math
 import sys
 
 import numpy as np
-from command_line import say
-from experiment import digit_model, run, train
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse, Patch
 
+from demos.common.command_line import say
+from demos.common.findings import run
+from demos.common.models import digit_model, train
 from vae_np import datasets
 from vae_np.backend import Stream, random_generator, to_numpy
 from vae_np.distributions import DiagonalGaussian

@@ -11,8 +11,8 @@ import numpy as np
 from vae_np.backend import Stream, array_module, device_of, random_generator, to_device
 from vae_np.checks import between_0_and_1, pixels, positive_number, whole_number
 from vae_np.inference.hmc import log_joint_and_gradient, transition
-from vae_np.progress import progress_bar
-from vae_np.training import DivergenceError
+from vae_np.training.progress import progress_bar
+from vae_np.training.trainer import DivergenceError
 
 
 class MonteCarloEM:

@@ -5,7 +5,6 @@ line; standard output answers its seconds. Every function here returns the libra
 function that trains for one epoch and waits until it is done.
 """
 
-# ruff: noqa: I001
 import argparse
 import json
 import resource
@@ -13,8 +12,6 @@ import signal
 import sys
 import time
 from pathlib import Path
-
-from vae_np import openblas  # before NumPy: it chooses the kernels of the matrix products
 
 import numpy as np
 
@@ -30,13 +27,6 @@ def vae_np(images, batch, width, device):
     optimizer = Adam(model.parameters, LEARNING_RATE)
     trainer = Trainer(model, optimizer, images, batch_size=batch)
     return np.__version__, lambda: trainer.fit(trainer.epoch + 1, progress=False)
-
-
-def vae_np_default_kernels(*arguments):
-    """The same with the kernels that OpenBLAS chooses by itself."""
-    if openblas.missed_core_type() is None:
-        raise ValueError("not overruled on this processor: the same as vae_np")
-    return vae_np(*arguments)
 
 
 def matrix_products(images, batch, width, device):
@@ -187,7 +177,6 @@ PEERS = {
     peer.__name__: peer
     for peer in (
         vae_np,
-        vae_np_default_kernels,
         matrix_products,
         torch_eager,
         torch_fused,

@@ -16,12 +16,13 @@ import sys
 from dataclasses import dataclass
 
 import numpy as np
-from command_line import say
-from experiment import run
-from long_runs import fit_and_save, side_by_side
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
-from paper_settings import (
+
+from demos.common.command_line import say
+from demos.common.findings import run
+from demos.common.long_runs import fit_and_save, side_by_side
+from demos.paper.settings import (
     COLOURS,
     HIDDEN,
     METHODS,
@@ -31,12 +32,11 @@ from paper_settings import (
     paper_networks,
     paper_trainer,
 )
-
 from vae_np import datasets
-from vae_np.checkpoints import read_checkpoint
 from vae_np.distributions import Bernoulli, DiagonalGaussian
 from vae_np.evaluation import evaluate_bound
-from vae_np.training import DivergenceError
+from vae_np.training.checkpoints import read_checkpoint
+from vae_np.training.trainer import DivergenceError
 
 POINTS_PER_DECADE = 8
 UNUSED = 0.1  # nats of KL, with all latents together
@@ -137,7 +137,7 @@ def experiment(args):
         results.append(result)
         last = f"test bound {result['points'][-1]['test']:.1f}" if result["points"] else ""
         say(f"{setting}, step size {result['step_size']:g}: {result['diverged'] or last}")
-        draw(results, baselines, args.out / "paper_figure_2.png")
+        draw(results, baselines, args.out / "figure_2.png")
     return {"settings": results, "without_latents": baselines}, describe(results, baselines, args)
 
 

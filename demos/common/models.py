@@ -1,0 +1,84 @@
+"""The models that the experiments train, and how they train and repeat them."""
+
+import math
+
+import numpy as np
+from tqdm import tqdm
+
+from vae_np import VAE, Adam, BernoulliDecoder, GaussianEncoder, Trainer
+from vae_np.backend import Stream, random_generator, to_numpy
+
+
+def digit_networks(data, args, n_latent, hidden=200):
+    """An encoder and a Bernoulli decoder for the digits, tanh, that start at the mean image."""
+    pixels = data.train.shape[1]
+    encoder = GaussianEncoder(
+        pixels, [hidden], n_latent, seed=[args.seed, Stream.ENCODER], device=args.device
+    )
+    decoder = BernoulliDecoder(
+        n_latent, [hidden], pixels, seed=[args.seed, Stream.DECODER], device=args.device
+    )
+    decoder.start_at(data.mean_image)
+    return encoder, decoder
+
+
+def digit_model(data, args, n_latent, hidden=200, **options):
+    """A `VAE` of `digit_networks`; ``options`` are its ``kl_weight`` and ``bound``."""
+    return VAE(*digit_networks(data, args, n_latent, hidden), **options)
+
+
+def train(
+    model, images, args, epochs=None, learning_rate=1e-3, evaluate=None, after_epoch=None, **options
+):
+    """Train by Adam, whose step falls to 0 over the second half; return the `Trainer`.
+
+    ``options`` are the Trainer's own: ``n_draws``, ``batch_size`` and so on. KeyboardInterrupt if
+    Ctrl-C stopped it.
+    """
+    epochs = epochs or args.epochs
+    trainer = Trainer(
+        model, Adam(model.parameters, learning_rate), images, seed=args.seed, **options
+    )
+
+    def decay(row):
+        left = 1 - row["epoch"] / (epochs + 1)
+        trainer.optimizer.learning_rate = learning_rate * min(1, 2 * left)
+        if after_epoch:
+            after_epoch(row)
+
+    if not trainer.fit(epochs, evaluate, decay):
+        raise KeyboardInterrupt
+    return trainer
+
+
+def repeat(model, x, n_draws, n_repeats, seed):
+    """The bound and its gradient again and again; the same noise for the same seed.
+
+    Returns
+    -------
+    reconstructions, kls : (n_repeats, N) numpy.ndarray
+        Of each example; nats.
+    gradients : (n_repeats, P) numpy.ndarray
+        Of minus the examples' mean bound, with respect to φ.
+    """
+    generator = random_generator(seed, model.device)
+    shape = (n_draws, len(x), model.n_latent)
+    reconstructions, kls, gradients = [], [], []
+    for _ in tqdm(range(n_repeats), f"L = {n_draws}", leave=False, disable=None, unit="repeat"):
+        noise = generator.standard_normal(shape, dtype=model.dtype)
+        bound = model.bound_and_gradient(x, noise)
+        reconstructions.append(to_numpy(bound.reconstruction))
+        kls.append(to_numpy(bound.kl))
+        gradients.append(to_numpy(model.encoder.parameters.grad).copy())  # the next step writes it
+    return np.stack(reconstructions), np.stack(kls), np.stack(gradients)
+
+
+def total_variance(repeats):
+    """The variance over the repeats, the first axis, summed over all components."""
+    return float(repeats.var(axis=0, ddof=1).sum())
+
+
+def z_score(differences):
+    """The mean difference over its standard error: about N(0, 1) if the true mean is 0."""
+    standard_error = differences.std(ddof=1) / math.sqrt(len(differences))
+    return float(differences.mean() / standard_error)
