@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from vae_np.backend import array_module, device_of, to_device
+from vae_np.backend import array_module, device_of, on_a_cache_line, to_device
 
 
 class ParameterVector:
@@ -37,8 +37,8 @@ class ParameterVector:
         if np.dtype(dtype) not in (np.float32, np.float64):
             raise ValueError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
         flat = np.concatenate([np.ravel(array) for array in initial.values()])
-        self._value = to_device(flat.astype(dtype), device)
-        self._grad = to_device(np.zeros_like(flat, dtype=dtype), device)
+        self._value = to_device(on_a_cache_line(flat.astype(dtype)), device)
+        self._grad = to_device(on_a_cache_line(np.zeros_like(flat, dtype=dtype)), device)
         self.shapes = {name: np.shape(array) for name, array in initial.items()}
 
     @property

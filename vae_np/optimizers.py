@@ -2,7 +2,8 @@
 
 import math
 
-from vae_np.backend import array_module
+from vae_np import fused
+from vae_np.backend import array_module, on_a_cache_line
 from vae_np.checks import positive_number
 
 
@@ -37,13 +38,17 @@ class Optimizer:
                 f"{type(vectors).__name__}"
             )
         self.vectors, self.steps = vectors, 0
-        self.state = [[0 * vector.value for _ in range(self.n_state_arrays)] for vector in vectors]
+        self.state = [
+            [on_a_cache_line(0 * vector.value) for _ in range(self.n_state_arrays)]
+            for vector in vectors
+        ]
 
     def step(self):
         """Update every vector from its gradient."""
         self.steps += 1
         for vector, state in zip(self.vectors, self.state, strict=True):
-            self.update(vector.value, vector.grad, *state)
+            for part in fused.parts(vector.value):
+                self.update(vector.value[part], vector.grad[part], *(a[part] for a in state))
 
 
 class SGD(Optimizer):
@@ -63,6 +68,9 @@ class Adagrad(Optimizer):
     epsilon = 1e-8
 
     def update(self, value, grad, sum_of_squares):
+        one_pass = fused.one_pass(fused.adagrad, value)
+        if one_pass:  # the same, compiled
+            return one_pass(value, grad, sum_of_squares, self.epsilon, self.learning_rate)
         xp = array_module(value)
         change = grad * grad
         sum_of_squares += change
@@ -85,22 +93,25 @@ class Adam(Optimizer):
     beta1, beta2, epsilon = 0.9, 0.999, 1e-8
 
     def update(self, value, grad, m, v):
-        xp = array_module(value)
+        # η m̂ / (√v̂ + ε), with the two means' scales, which are numbers, taken out of the arrays'
+        # arithmetic, and in place: with temporary arrays Adam takes 1.5 times as long.
         m_scale = (1 - self.beta1) / (1 - self.beta1**self.steps)
-        v_scale = (1 - self.beta2) / (1 - self.beta2**self.steps)
+        root_v_scale = math.sqrt((1 - self.beta2) / (1 - self.beta2**self.steps))
+        epsilon, rate = self.epsilon / root_v_scale, self.learning_rate * m_scale / root_v_scale
 
+        one_pass = fused.one_pass(fused.adam, value)
+        if one_pass:  # the same, compiled
+            return one_pass(value, grad, m, v, self.beta1, self.beta2, epsilon, rate)
+        xp = array_module(value)
         m *= self.beta1
         m += grad
         v *= self.beta2
         change = grad * grad
         v += change
-
-        # η m_scale m / (√(v_scale v) + ε), in place: with temporary arrays Adam takes 1.5 times
-        # as long. The two scales are numbers, so they are taken out of the arrays' arithmetic.
         xp.sqrt(v, out=change)
-        change += self.epsilon / math.sqrt(v_scale)
+        change += epsilon
         xp.divide(m, change, out=change)
-        change *= self.learning_rate * m_scale / math.sqrt(v_scale)
+        change *= rate
         value -= change
 
 
