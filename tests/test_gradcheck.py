@@ -1,9 +1,11 @@
-"""The checker itself: right on known derivatives, and able to fail."""
+"""The checker itself: right on known derivatives, and able to fail. No layer is involved."""
+
+import math
 
 import numpy as np
 import pytest
 
-from vae_np.gradcheck import check_gradient, numerical_gradient, relative_error
+from vae_np.gradcheck import check_directions, check_gradient, numerical_gradient, relative_error
 
 
 def test_numerical_gradient_of_a_known_function(rng):
@@ -25,6 +27,21 @@ def test_writes_through_views_and_shape_zero_arrays():
     np.testing.assert_allclose(numerical_gradient(lambda: (whole**2).sum(), whole[2:4]), [4, 6])
     number = np.array(3.0)
     assert numerical_gradient(lambda: number**2, number) == pytest.approx(6)
+    assert check_gradient("number", lambda: number**2, number, np.array(6.0)).passed
+    assert not check_gradient("number", lambda: number**2, number, np.array(-6.0)).passed
+
+
+def test_the_array_is_put_back_when_f_raises():
+    x = np.array([0.001, 2.0])
+
+    def f():
+        if x[0] < 0:
+            raise ZeroDivisionError
+        return x.sum()
+
+    with pytest.raises(ZeroDivisionError):
+        numerical_gradient(f, x)
+    np.testing.assert_array_equal(x, [0.001, 2.0])
 
 
 def test_relative_error():
@@ -33,22 +50,44 @@ def test_relative_error():
     assert relative_error(np.ones(3), -np.ones(3)) == 1
     assert relative_error(2 * np.ones(3), np.ones(3)) == pytest.approx(1 / 3)
     assert relative_error(np.array([np.nan]), np.ones(1)) == float("inf")
+    assert relative_error([], []) == 0
     with pytest.raises(ValueError, match="shapes differ"):
         relative_error(np.ones(3), np.ones(1))
+
+
+@pytest.mark.parametrize("scale", [1e-320, 1e-200, 1, 1e200, 1e308])
+def test_relative_error_does_not_depend_on_the_scale(scale):
+    # Squares of these would be 0 or infinite.
+    assert relative_error([scale], [1.5 * scale]) == pytest.approx(0.2, rel=1e-3)
+    assert relative_error([scale, scale], [scale, -scale]) == pytest.approx(math.sqrt(0.5))
+
+
+def test_a_wrong_tiny_gradient_is_caught(rng):
+    x = rng.random(4)
+    assert check_gradient("tiny", lambda: 1e-200 * (x**2).sum(), x, 2e-200 * x).passed
+    wrong = check_gradient("tiny", lambda: 1e-200 * (x**2).sum(), x, 6e-200 * x)
+    assert wrong.relative_error == pytest.approx(0.5)
 
 
 def test_check_catches_a_wrong_gradient(rng):
     x = rng.random(4)
     right = check_gradient("sin", lambda: np.sin(x).sum(), x, np.cos(x))
-    wrong = check_gradient("sin", lambda: np.sin(x).sum(), x, np.cos(x) * (1 + 1e-7))
+    wrong = check_gradient("sin", lambda: np.sin(x).sum(), x, np.cos(x) * (1 + 1e-8))
     assert right.passed
     assert right.derivatives == 4
+    assert right.cause == ""
     assert not wrong.passed
 
 
-def test_float32_is_refused():
-    with pytest.raises(ValueError, match="array must be float64"):
-        numerical_gradient(lambda: 0.0, np.ones(2, np.float32))
+def test_f_may_write_to_the_gradient_that_is_checked(rng):
+    x, buffer = rng.random(4), np.zeros(4)
+
+    def f():
+        buffer[:] = 0
+        return (x**2).sum()
+
+    buffer[:] = 2 * x
+    assert check_gradient("Square dx", f, x, buffer).passed
 
 
 def test_a_constant_has_the_derivative_zero_exactly(rng):
@@ -61,10 +100,134 @@ def test_a_constant_has_the_derivative_zero_exactly(rng):
     [
         (lambda: 1.0, np.empty((0, 2)), 1e-3, "array must be a NumPy array of one number or more"),
         (lambda: 1.0, [1.0], 1e-3, r"array must be a NumPy array .* got \[1.0\]"),
+        (lambda: 1.0, np.ones(3, np.float32), 1e-3, "array must be float64 .* got float32"),
         (lambda: np.ones(3), np.ones(3), 1e-3, r"f must return one number, got shape \(3,\)"),
+        (lambda: np.float32(1), np.ones(3), 1e-3, "f must compute in float64 .* got float32"),
         (lambda: 1.0, np.ones(3), 0, "step must be a finite number > 0, got 0"),
     ],
 )
 def test_what_cannot_be_checked_is_refused(f, array, step, message):
     with pytest.raises(ValueError, match=message):
         check_gradient("bad", f, array, array, step=step)
+
+
+def test_a_gradient_of_another_shape_or_kind_is_refused(rng):
+    x = rng.random((2, 3))
+    with pytest.raises(ValueError, match=r"shapes differ: analytic \(3, 2\), numeric \(2, 3\)"):
+        check_gradient("bad", x.sum, x, np.ones((3, 2)))
+    with pytest.raises(ValueError, match=r"analytic must be an array of real numbers, got .*None"):
+        check_gradient("bad", x.sum, x, None)
+    for n_directions in (0, 1.5):
+        with pytest.raises(ValueError, match="n_directions must be a whole number ≥ 1"):
+            check_directions("bad", x.sum, x, np.ones((2, 3)), rng, n_directions)
+
+
+# A kink: LeakyReLU has the slope 1 above 0 and 0.01 below, and none at 0.
+
+
+def leaky_relu(rng):
+    x, dy = rng.standard_normal((2, 50, 20))
+    return x, dy, lambda: (np.where(x > 0, x, 0.01 * x) * dy).sum()
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_right_leaky_relu_passes_and_names_its_kinks(seed):
+    x, dy, f = leaky_relu(np.random.default_rng(seed))
+    right = check_gradient("LeakyReLU dx", f, x, np.where(x > 0, 1, 0.01) * dy)
+    assert right.passed
+    # 1 of 500 inputs lies so near to 0 that the differences reach across it
+    reached = {tuple(index) for index in np.argwhere(np.abs(x) < 2e-3).tolist()}
+    assert set(right.kinks) == reached
+    assert ("near a kink of f" in str(right)) == bool(reached)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_kink_hides_no_error(seed):
+    x, dy, f = leaky_relu(np.random.default_rng(seed))
+    x[3, 4] = 0  # where the ratio is another one, and no part of the pattern
+    slope = np.where(x > 0, 1, np.where(x < 0, -0.01, -0.5))
+    below = check_gradient("LeakyReLU dx", f, x, slope * dy)
+    assert "are minus the right one" in below.cause
+    derivative = np.where(x > 0, 1, 0.01) * dy
+    nearest = np.unravel_index(np.abs(x).argmin(), x.shape)
+    derivative[nearest] *= -1
+    assert not check_gradient("LeakyReLU dx", f, x, derivative).passed
+
+
+@pytest.mark.parametrize("slope", [1, 0.01, 0.5])
+def test_on_the_kink_any_slope_between_the_sides_is_right(rng, slope):
+    x, dy, f = leaky_relu(rng)
+    x[3, 4] = 0
+    derivative = np.where(x > 0, 1, np.where(x < 0, 0.01, slope)) * dy
+    check = check_gradient("LeakyReLU dx", f, x, derivative)
+    assert check.passed
+    assert (3, 4) in check.kinks
+
+
+@pytest.mark.parametrize("slope", [2, -1])
+def test_a_check_that_fails_on_a_kink_alone_says_so(rng, slope):
+    x, dy, f = leaky_relu(rng)
+    x[3, 4] = 0
+    derivative = np.where(x > 0, 1, np.where(x < 0, 0.01, slope)) * dy
+    check = check_gradient("LeakyReLU dx", f, x, derivative)
+    assert not check.passed
+    assert check.worst.index == (3, 4)
+    assert check.cause.startswith("a kink: each wrong entry lies where f has a corner or a jump")
+
+
+def test_a_jump_is_no_kink_that_any_slope_fits():
+    x = np.array([0.0, 1.0])
+    check = check_gradient("step", lambda: ((x > 0) + x).sum(), x, np.array([3.0, 1.0]))
+    assert not check.passed
+    assert check.cause.startswith("a kink: each wrong entry lies where f has a corner or a jump")
+
+
+def test_a_step_too_long_for_the_curvature_is_shortened():
+    x = np.array([0.3])
+    assert check_gradient("sin 50x", lambda: np.sin(50 * x).sum(), x, 50 * np.cos(50 * x)).passed
+
+
+# Random directions
+
+
+def large(rng):
+    x, dy = rng.standard_normal((2, 300, 100))
+    return x, lambda: (np.tanh(x) * dy).sum(), (1 - np.tanh(x) ** 2) * dy
+
+
+def test_directions_check_a_large_gradient_in_a_handful_of_evaluations(rng):
+    x, f, derivative = large(rng)
+    before, calls = x.copy(), []
+
+    def counted():
+        calls.append(1)
+        return f()
+
+    check = check_directions("tanh", counted, x, derivative, rng)
+    assert check.passed
+    assert (check.derivatives, check.directions) == (30_000, 5)
+    assert len(calls) <= 25
+    np.testing.assert_array_equal(x, before)
+    assert "30,000 derivatives along 5 random directions" in str(check)
+
+
+def test_directions_catch_one_wrong_number_among_many(rng):
+    x, f, derivative = large(rng)
+    derivative[17, 3] *= 1 + 1e-4
+    check = check_directions("tanh", f, x, derivative, rng)
+    assert not check.passed
+    assert "check the parts" in check.cause
+    for seed in range(5):  # each sign of each direction counts it
+        one = np.random.default_rng(seed)
+        assert not check_directions("tanh", f, x, derivative, one, n_directions=1).passed
+
+
+@pytest.mark.parametrize(
+    ("factor", "cause"),
+    [(-1, "minus the right one: a sign"), (5, "5 times the right one: a sum stands where f has")],
+)
+def test_directions_see_a_common_factor(rng, factor, cause):
+    x, f, derivative = large(rng)
+    check = check_directions("tanh", f, x, factor * derivative, rng)
+    assert cause in check.cause
+    assert "axis" not in check.cause  # a direction has none

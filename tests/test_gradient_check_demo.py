@@ -13,7 +13,7 @@ def test_every_gradient_is_right(tmp_path):
     rows = json.loads((tmp_path / "table.json").read_text(encoding="utf-8"))
     assert len(rows) > 140
     assert all(row["passed"] and 0 <= row["relative_error"] < 1e-8 for row in rows)
-    assert {"name", "derivatives", "relative_error", "passed"} == rows[0].keys()
+    assert {"name", "derivatives", "relative_error", "passed"} <= rows[0].keys()
     names = " ".join(row["name"] for row in rows)
     for what in (
         "Linear",
