@@ -1,0 +1,131 @@
+"""How exercises.py is graded: each function's answer against finite differences.
+
+The learner's file is read as a module and never written.
+"""
+
+import argparse
+import inspect
+import traceback
+from pathlib import Path
+
+import numpy as np
+
+from demos.common.command_line import prepare_streams
+from demos.exercise_list import make_exercises
+from vae_np.gradcheck import check_gradient
+
+RIGHT, WRONG, LEFT = "right", "WRONG", "not yet"
+
+
+def main(learner, argv=None):
+    """Grade the functions of the module ``learner``; return the exit status, 0 if all are right."""
+    prepare_streams()
+    exercises = make_exercises(np.random.default_rng(0))
+    args = make_parser(learner, exercises).parse_args(argv)
+    if args.solutions:
+        names = exercises if args.solutions == "all" else [args.solutions]
+        print("\n".join(f"{name}: {solution(exercises[name])}" for name in names))
+        return 0
+
+    statuses = {}
+    for index, (name, exercise) in enumerate(exercises.items(), 1):
+        function = getattr(learner, name, None)
+        status, report = grade(function, exercise)
+        if status == WRONG and inspect.isfunction(function):
+            for used in function.__code__.co_names:
+                if statuses.get(used) == WRONG:
+                    report += f"\nit calls {used}, which is wrong: mend that first"
+        statuses[name] = status
+        print(f"{index}. {name}: {status}" + report.replace("\n", "\n   "))
+    right, wrong, left = (sum(s == t for s in statuses.values()) for t in (RIGHT, WRONG, LEFT))
+    print(f"\n{right} of {len(statuses)} right, {wrong} wrong, {left} left to write.")
+    if right == len(statuses):
+        print("These are all the derivatives that a VAE needs. --solutions shows the package's.")
+        return 0
+    todo = next(name for name, status in statuses.items() if status != RIGHT)
+    where = f" ({location(getattr(learner, todo))})" if hasattr(learner, todo) else ""
+    print(f"Next: {todo}{where}")
+    return 1
+
+
+def make_parser(learner, exercises):
+    parser = argparse.ArgumentParser(
+        description=learner.__doc__,
+        epilog="The exit status is 0 if all are right, else 1.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--solutions",
+        nargs="?",
+        const="all",
+        choices=["all", *exercises],
+        metavar="NAME",
+        help="show where the package has the answers, or the one to this exercise, and its lines",
+    )
+    return parser
+
+
+def solution(exercise):
+    """Where the package has the answer, and its lines."""
+    lines, _ = inspect.getsourcelines(exercise.solution)
+    name = exercise.solution.__qualname__
+    return f"{name} ({location(exercise.solution)})\n\n{''.join(lines)}"
+
+
+def location(function):
+    """The file and the line of a function, as editors understand them."""
+    path, here = Path(function.__code__.co_filename), Path.cwd()
+    path = path.relative_to(here) if path.is_relative_to(here) else path
+    return f"{path}:{function.__code__.co_firstlineno}"
+
+
+def grade(function, exercise):
+    """Compare what the learner's function returns with finite differences.
+
+    Returns
+    -------
+    status : {"right", "WRONG", "not yet"}
+    report : str
+        To be printed behind it: how exact the answer is, what is wrong with it and what that
+        suggests, or what is to be written.
+    """
+    if not inspect.isfunction(function):
+        return WRONG, ": there is no function of this name"
+    given = [np.copy(a) if isinstance(a, np.ndarray) else a for a in exercise.arguments.values()]
+    for grad in exercise.grads.values():
+        grad[:] = 0
+    try:
+        with np.errstate(all="ignore"):  # what overflows shows in the answer
+            returned = function(*given)
+    except NotImplementedError as error:
+        inner = traceback.extract_tb(error.__traceback__)[-1].name
+        own = inner == function.__name__
+        return LEFT, f": {error}" if own else f": it calls {inner}, which is not written yet"
+    except Exception as error:  # of the learner's lines, whatever it is
+        return WRONG, f": {type(error).__name__}{_line(function, error)}: {error}"
+
+    for now, (name, before) in zip(given, exercise.arguments.items(), strict=True):
+        if isinstance(before, np.ndarray) and not np.array_equal(now, before):
+            return WRONG, f": it changes {name}, which its caller still needs; make a new array"
+    answers = list(exercise.grads.values())
+    if not answers:
+        answers = list(returned) if isinstance(returned, tuple | list) else [returned]
+    if len(answers) != len(exercise.answers):
+        return WRONG, f": it must return {', '.join(exercise.answers)}; it returns {len(answers)}"
+    checks = []
+    for (name, array), answer in zip(exercise.answers.items(), answers, strict=True):
+        shape = getattr(answer, "shape", type(answer).__name__)
+        if shape != array.shape:
+            return WRONG, f": {name} must be an array of shape {array.shape}, got {shape}"
+        checks.append(check_gradient(name, exercise.loss, array, answer))
+    if all(check.passed for check in checks):
+        return RIGHT, "".join(f", {check.name} to {check.relative_error:.0e}" for check in checks)
+    return WRONG, "".join(f"\n{check}" for check in checks) + f"\nlook again: {exercise.hint}"
+
+
+def _line(function, error):
+    """The line of the learner's file where the error was raised."""
+    code = function.__code__
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == code.co_filename]
+    return f" in line {lines[-1] if lines else code.co_firstlineno}"

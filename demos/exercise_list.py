@@ -1,0 +1,124 @@
+"""The exercises of exercises.py: inputs, a loss, and the arrays to differentiate it by."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from vae_np import VAE, BernoulliDecoder, GaussianEncoder, layers
+from vae_np.bounds import log_mean_exp, normalized_weights
+from vae_np.distributions import Bernoulli, DiagonalGaussian
+
+
+@dataclass
+class Exercise:
+    """One derivative, or a few, to be written.
+
+    Attributes
+    ----------
+    arguments : dict
+        What the learner's function is called with.
+    loss : callable
+        A number, from the arrays as they stand.
+    answers : dict of str to array
+        What is asked for, by name, and the array that each is the derivative with respect to.
+    hint : str
+        For an answer that is wrong.
+    solution : callable
+        Where the package has it.
+    grads : dict of str to array
+        Where the answers are written, if the function does not return them.
+    """
+
+    arguments: dict
+    loss: Callable
+    answers: dict
+    hint: str
+    solution: Callable
+    grads: dict = field(default_factory=dict)
+
+
+def make_exercises(rng):
+    """The exercises by name, in their order, at random inputs."""
+    x, dy, mean, log_var = rng.standard_normal((4, 5, 3))
+    upstream, logits, pixels = rng.standard_normal(5), rng.normal(0, 3, (5, 3)), rng.random((5, 3))
+    noise, dz = rng.standard_normal((2, 4, 5, 3))
+    weight, bias, dout = (rng.standard_normal(shape) for shape in ((3, 2), (2,), (5, 2)))
+    log_w = rng.standard_normal((4, 5)) - 1000
+    y = np.tanh(x)
+
+    def q():
+        return DiagonalGaussian(mean, log_var)
+
+    return {
+        "tanh_backward": Exercise(
+            {"y": y, "dy": dy},
+            lambda: (np.tanh(x) * dy).sum(),
+            {"dx": x},
+            "∂y/∂x = 1 / cosh²(x) is a function of y; and the chain rule needs dy",
+            layers.Tanh.backward,
+        ),
+        "kl_backward": Exercise(
+            {"mean": mean, "log_var": log_var, "upstream": upstream},
+            lambda: (q().kl_to_standard_normal() * upstream).sum(),
+            {"dmean": mean, "dlog_var": log_var},
+            "all terms stand behind the ½; log_var occurs twice, and σ² = exp(log_var)",
+            DiagonalGaussian.kl_backward,
+        ),
+        "bernoulli_backward": Exercise(
+            {"logits": logits, "x": pixels, "upstream": upstream},
+            lambda: (Bernoulli(logits).log_prob(pixels) * upstream).sum(),
+            {"dlogits": logits},
+            "what is ∂ log(1 + exp(a)) / ∂a? More white than expected must raise the logit",
+            Bernoulli.log_prob_backward,
+        ),
+        "sample_backward": Exercise(
+            {"log_var": log_var, "noise": noise, "dz": dz},
+            lambda: (q().sample(noise) * dz).sum(),
+            {"dmean": mean, "dlog_var": log_var},
+            "σ = exp(½ log_var), so what is ∂σ/∂log_var? And the draws add up",
+            DiagonalGaussian.sample_backward,
+        ),
+        "linear_backward": Exercise(
+            {"x": x, "weight": weight, "dy": dout},
+            lambda: ((x @ weight + bias) * dout).sum(),
+            {"dx": x, "dweight": weight, "dbias": bias},
+            "write ∂y[n, j]/∂W[i, j], and sum over all that W[i, j] does not know of",
+            layers.Linear.backward,
+        ),
+        "gaussian_backward": Exercise(
+            {"mean": mean, "log_var": log_var, "x": x, "upstream": upstream},
+            lambda: (q().log_prob(x) * upstream).sum(),
+            {"dmean": mean, "dlog_var": log_var},
+            "log_var occurs twice, in 1/σ² = exp(−log_var) and alone; a mean nearer x is better",
+            DiagonalGaussian.log_prob_backward,
+        ),
+        "importance_weighted_backward": Exercise(
+            {"log_w": log_w, "upstream": upstream},
+            lambda: (log_mean_exp(log_w + 1000) * upstream).sum(),  # a constant less, to be exact
+            {"dlog_w": log_w},
+            "each draw's share of Σ w, a softmax along the first axis; all shares sum to 1",
+            normalized_weights,
+        ),
+        "elbo_backward": elbo_exercise(rng),
+    }
+
+
+def elbo_exercise(rng):
+    """A whole model, small enough to check every weight."""
+    model = VAE(
+        GaussianEncoder(6, [5], 2, dtype=np.float64), BernoulliDecoder(2, [5], 6, dtype=np.float64)
+    )
+    for vector in model.parameters:
+        vector.value[:] = 0.5 * rng.standard_normal(vector.value.shape)
+    x, noise = rng.random((5, 6)), rng.standard_normal((3, 5, 2))
+    phi, theta = model.parameters
+    return Exercise(
+        {"encoder": model.encoder, "decoder": model.decoder, "x": x, "noise": noise},
+        lambda: -model.bound(x, noise).value.mean(),
+        {"the gradient of φ": phi.value, "the gradient of θ": theta.value},
+        "upstream is −1/(L N) for log p(x|z) and +1/N for the KL; q's mean and log_var are reached "
+        "through z and from the KL, and the two add up",
+        VAE.bound_and_gradient,
+        {"the gradient of φ": phi.grad, "the gradient of θ": theta.grad},
+    )

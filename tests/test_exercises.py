@@ -1,0 +1,275 @@
+"""The exercises are graded as they should be: right answers, typical wrong ones, and half-done."""
+
+import shutil
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from conftest import DEMOS, run
+
+from demos import exercises as learners_file
+from demos.exercise_grader import LEFT, RIGHT, WRONG, grade, main
+from demos.exercise_list import make_exercises
+
+NAMES = tuple(make_exercises(np.random.default_rng(0)))
+
+
+def tanh_backward(y, dy):
+    return dy * (1 - y**2)
+
+
+def kl_backward(mean, log_var, upstream):
+    upstream = upstream[..., None]
+    return upstream * mean, upstream * 0.5 * (np.exp(log_var) - 1)
+
+
+def bernoulli_backward(logits, x, upstream):
+    return upstream[..., None] * (x - 1 / (1 + np.exp(-logits)))
+
+
+def sample_backward(log_var, noise, dz):
+    return dz.sum(axis=0), (dz * noise * 0.5 * np.exp(0.5 * log_var)).sum(axis=0)
+
+
+def linear_backward(x, weight, dy):
+    return dy @ weight.T, x.T @ dy, dy.sum(axis=0)
+
+
+def gaussian_backward(mean, log_var, x, upstream):
+    upstream, precision = upstream[..., None], np.exp(-log_var)
+    return (
+        upstream * (x - mean) * precision,
+        upstream * 0.5 * ((x - mean) ** 2 * precision - 1),
+    )
+
+
+def importance_weighted_backward(log_w, upstream):
+    w = np.exp(log_w - log_w.max(axis=0))
+    return upstream * w / w.sum(axis=0)
+
+
+def way_back(kl_sign=1, over_n=True, through_z=True):
+    """The answer to the last exercise, or a wrong one."""
+
+    def elbo_backward(encoder, decoder, x, noise):
+        q = encoder.forward(x)
+        p = decoder.forward(q.mean + np.exp(0.5 * q.log_var) * noise)
+        n_draws, n_examples = noise.shape[:2]
+        n = n_examples if over_n else 1
+        upstream = np.full((n_draws, n_examples), -1 / (n_draws * n))
+        dz = decoder.backward(bernoulli_backward(p.logits, x, upstream))
+        dmean, dlog_var = sample_backward(q.log_var, noise, dz if through_z else 0 * dz)
+        direct = kl_backward(q.mean, q.log_var, np.full(n_examples, kl_sign / n))
+        encoder.backward(dmean + direct[0], dlog_var + direct[1])
+
+    return elbo_backward
+
+
+elbo_backward = way_back()
+
+
+def answers(**instead):
+    """A learner's module: all answers right but for those given."""
+    return SimpleNamespace(__doc__="", **{name: globals()[name] for name in NAMES} | instead)
+
+
+def verdict(name, function):
+    return grade(function, make_exercises(np.random.default_rng(0))[name])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_right_answer_is_right(name):
+    status, report = verdict(name, globals()[name])
+    assert status == RIGHT, report
+    assert " to " in report
+
+
+def halved(function, which):
+    """The same answers, with one of them twice as large: its ½ forgotten."""
+
+    def answer(*inputs):
+        results = list(function(*inputs))
+        results[which] = 2 * results[which]
+        return tuple(results)
+
+    return answer
+
+
+SIGN, HALF = "minus the right one: a sign is wrong", "2 times the right one: a ½ is missing"
+WRONG_ANSWERS = {
+    "tanh_backward": [
+        (lambda y, dy: -dy * (1 - y**2), f"each entry is {SIGN}"),
+        (lambda y, dy: dy * (1 - y), "no common factor"),
+        (lambda y, dy: 1 - y**2, "look again: ∂y/∂x = 1 / cosh²(x) is a function of y; and the"),
+    ],
+    "kl_backward": [
+        (halved(kl_backward, 1), HALF),
+        (lambda m, v, u: (-u[:, None] * m, kl_backward(m, v, u)[1]), f"each entry is {SIGN}"),
+        (
+            lambda m, v, u: (u[:, None] * m, u[:, None] * 0.5 * (np.exp(0.5 * v) - 1)),
+            "σ² = exp(log_var)",
+        ),
+    ],
+    "bernoulli_backward": [
+        (lambda a, x, u: -bernoulli_backward(a, x, u), f"each entry is {SIGN}"),
+        (lambda a, x, u: x - 1 / (1 + np.exp(-a)), "a factor that depends on axis 0 alone"),
+        (lambda a, x, u: u[:, None] * (x - a), "what is ∂ log(1 + exp(a)) / ∂a?"),
+    ],
+    "sample_backward": [
+        (halved(sample_backward, 1), HALF),
+        (
+            lambda v, noise, dz: (dz, dz * noise * 0.5 * np.exp(0.5 * v)),
+            "dmean must be an array of shape (5, 3), got (4, 5, 3)",
+        ),
+        (
+            lambda v, noise, dz: [d / 4 for d in sample_backward(v, noise, dz)],
+            "a mean over 4 stands where f has a sum",
+        ),
+    ],
+    "linear_backward": [
+        (lambda x, w, dy: (dy @ w.T, x.T @ dy, dy.mean(axis=0)), "a mean over 5 stands where"),
+        (lambda x, w, dy: (dy @ w, x.T @ dy, dy.sum(axis=0)), "ValueError in line "),
+        (lambda x, w, dy: (dy @ w.T, dy.T @ x, dy.sum(axis=0)), "shape (3, 2), got (2, 3)"),
+    ],
+    "gaussian_backward": [
+        (lambda *a: (-gaussian_backward(*a)[0], gaussian_backward(*a)[1]), f"each entry is {SIGN}"),
+        (halved(gaussian_backward, 1), HALF),
+        (
+            lambda m, v, x, u: (
+                gaussian_backward(m, v, x, u)[0],
+                u[:, None] * 0.5 * (x - m) ** 2 * np.exp(-v),
+            ),
+            "a term that depends on axis 0 alone is missing",
+        ),
+    ],
+    "importance_weighted_backward": [
+        (lambda w, u: u * np.exp(w) / np.exp(w).sum(axis=0), "an overflow, or a division by 0"),
+        (lambda w, u: np.broadcast_to(u / 4, w.shape), "each draw's share of Σ w"),
+        (
+            lambda w, u: u * np.exp(w - w.max()) / np.exp(w - w.max()).sum(),
+            "a factor that depends on axis 1 alone",
+        ),
+    ],
+    "elbo_backward": [
+        (way_back(kl_sign=-1), "the gradient of φ: WRONG"),
+        (way_back(over_n=False), "5 times the right one"),
+        (way_back(through_z=False), "through z and from the KL, and the two add up"),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "said"),
+    [(name, *case) for name, cases in WRONG_ANSWERS.items() for case in cases],
+)
+def test_a_wrong_answer_is_wrong_and_says_why(name, function, said):
+    status, report = verdict(name, function)
+    assert status == WRONG
+    assert said in report
+
+
+def test_every_exercise_has_its_wrong_answers():
+    assert [len(WRONG_ANSWERS[name]) for name in NAMES] == 8 * [3]
+
+
+def test_an_answer_that_spoils_its_arguments_is_wrong():
+    def spoiling(y, dy):
+        dy *= 1 - y**2
+        return dy
+
+    assert verdict("tanh_backward", spoiling) == (
+        WRONG,
+        ": it changes dy, which its caller still needs; make a new array",
+    )
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (None, "there is no function of this name"),
+        (lambda *inputs: None, "dmean, dlog_var; it returns 1"),
+        (lambda *inputs: (None, None), "dmean must be an array of shape (5, 3), got NoneType"),
+        (lambda: 0, "TypeError"),
+        (lambda *inputs: 1 // 0, "ZeroDivisionError in line "),
+    ],
+)
+def test_what_is_no_answer_is_wrong_in_one_line(function, said):
+    status, report = verdict("kl_backward", function)
+    assert status == WRONG
+    assert said in report
+    assert "\n" not in report
+
+
+def test_the_last_exercise_says_what_it_waits_for():
+    def unwritten(logits, x, upstream):
+        raise NotImplementedError("write dlogits")
+
+    def calling(encoder, decoder, x, noise):
+        p = decoder.forward(noise)
+        unwritten(p.logits, x, noise)
+
+    assert verdict("elbo_backward", calling) == (
+        LEFT,
+        ": it calls unwritten, which is not written yet",
+    )
+
+
+def test_the_last_exercise_names_the_wrong_ones_that_it_calls(capsys):
+    def calls_kl(encoder, decoder, x, noise):
+        kl_backward(x, x, x)
+
+    assert main(answers(kl_backward=halved(kl_backward, 1), elbo_backward=calls_kl), []) == 1
+    out = capsys.readouterr().out
+    assert "it calls kl_backward, which is wrong: mend that first" in out
+    assert "it calls tanh_backward" not in out
+    assert "6 of 8 right, 2 wrong, 0 left to write.\nNext: kl_backward (" in out
+
+
+def test_all_right(capsys):
+    assert main(answers(), []) == 0
+    assert "8 of 8 right, 0 wrong, 0 left to write." in capsys.readouterr().out
+
+
+def test_the_file_is_all_exercises_and_stays_as_it_is(tmp_path):
+    before = (DEMOS / "exercises.py").read_bytes()
+    out = run(tmp_path, "exercises", status=1).stdout
+    assert out.count(": not yet: write ") == 8
+    assert "0 of 8 right, 0 wrong, 8 left to write." in out
+    line = before.decode().splitlines().index("def tanh_backward(y, dy):") + 1
+    assert out.rstrip().endswith(f"exercises.py:{line})")
+    assert (DEMOS / "exercises.py").read_bytes() == before
+
+
+def test_a_copy_is_graded_as_well(tmp_path):
+    copy = tmp_path / "mine.py"
+    shutil.copy(DEMOS / "exercises.py", copy)
+    text = copy.read_text(encoding="utf-8")
+    copy.write_text(text.replace('raise NotImplementedError("write dx")', "return dy * (1 - y**2)"))
+    result = subprocess.run([sys.executable, copy], cwd=tmp_path, capture_output=True, text=True)
+    assert result.returncode == 1, result.stderr
+    assert "1. tanh_backward: right, dx to " in result.stdout
+    assert "1 of 8 right, 0 wrong, 7 left to write.\nNext: kl_backward (mine.py:" in result.stdout
+
+
+def test_the_example_is_right(rng):
+    x, dy = rng.standard_normal((2, 5))
+    y, step = 1 / (1 + np.exp(-x)), 1e-6
+    slope = (1 / (1 + np.exp(-x - step)) - 1 / (1 + np.exp(-x + step))) / (2 * step)
+    np.testing.assert_allclose(learners_file.sigmoid_backward(y, dy), dy * slope, rtol=1e-8)
+
+
+def test_solutions_show_the_lines_of_the_package(capsys):
+    assert main(answers(), ["--solutions", "kl_backward"]) == 0
+    head, _, *lines = capsys.readouterr().out.splitlines()
+    name, place = head.removeprefix("kl_backward: ").rstrip(")").split(" (")
+    path, line = place.rsplit(":", 1)
+    assert name == "DiagonalGaussian.kl_backward"
+    source = (DEMOS.parent / path).read_text(encoding="utf-8").splitlines()[int(line) - 1 :]
+    assert lines[0].strip() == "def kl_backward(self, upstream):"
+    assert lines[:3] == source[:3]
+
+    assert main(answers(), ["--solutions"]) == 0
+    out = capsys.readouterr().out
+    assert [name for name in NAMES if f"{name}: " in out] == list(NAMES)
