@@ -2,6 +2,7 @@ import importlib.util
 import signal
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import stand_in_cupy
 
 from demos import train
-from vae_np import VAE, Adam, BernoulliDecoder, GaussianDecoder, GaussianEncoder, Trainer
+from vae_np import VAE, Adam, BernoulliDecoder, GaussianDecoder, GaussianEncoder, Trainer, datasets
 from vae_np.backend import device_module
 
 # A shell's background job ignores Ctrl-C, and so would the processes that the tests start.
@@ -159,3 +160,28 @@ def stripes(tmp_path, rng):
     x = np.tile(np.repeat(np.eye(2), 8, axis=1), (40, 1)) * 0.9 + 0.05
     np.savez(tmp_path / "stripes.npz", x=x.reshape(80, 4, 4))
     return tmp_path
+
+
+@pytest.fixture
+def small_data(monkeypatch, rng):
+    """300 training images and 100 test images of 4 × 4 pixels, for the demos of long runs."""
+    stripes = np.tile([[240] * 8 + [10] * 8, [10] * 8 + [240] * 8], (200, 1))
+    images = (stripes + rng.integers(-9, 10, stripes.shape)).astype(np.uint8)
+    data = datasets.Dataset(images[:300], images[300:], (4, 4))
+    monkeypatch.setattr(datasets, "load", lambda name: data)
+
+
+def in_this_process(function, tasks, args, total, data=()):
+    """For `side_by_side`: no other processes."""
+    done = []
+    for task in tasks:
+        yield function(task, args, done.append)
+    assert sum(done) >= total  # the progress bar gets to its end
+
+
+def options(tmp_path, samples):
+    return types.SimpleNamespace(samples=samples, seed=0, device="cpu", out=tmp_path)
+
+
+def picture(tmp_path, name):
+    return (tmp_path / f"{name}.png").stat().st_size > 10_000

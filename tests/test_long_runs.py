@@ -44,15 +44,26 @@ def test_a_training_is_saved_as_it_goes_and_at_the_end(images, tmp_path, monkeyp
     path, reports = tmp_path / "run.npz", []
     long_runs.fit_and_save(make_trainer(images), path, 2, reports.append, {"a": 1})
     about, _ = read_checkpoint(path)
-    assert (about["epoch"], about["settings"], reports) == (2, {"a": 1}, [0, 38, 38])
+    assert (about["epoch"], about["settings"], reports) == (2, {"a": 1}, [38, 38])
 
     monkeypatch.setattr(long_runs, "SECONDS_BETWEEN_CHECKPOINTS", 0)
     trainer, saved = make_trainer(images), []
     trainer.load(path)
     monkeypatch.setattr(trainer, "save", lambda *_: saved.append(trainer.epoch))
     long_runs.fit_and_save(trainer, path, 4, reports.append)
-    assert reports[3:] == [76, 38, 38]
+    assert reports[2:] == [38, 38]
     assert saved == [3, 4, 4]
+
+
+def test_saving_takes_a_small_share_of_the_time(images, tmp_path, monkeypatch):
+    clock = iter(range(1000))  # a second passes between any two looks at it
+    monkeypatch.setattr(long_runs.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(long_runs, "SECONDS_BETWEEN_CHECKPOINTS", 5)
+    monkeypatch.setattr(long_runs, "SHARE_FOR_CHECKPOINTS", 0.1)
+    trainer, saved = make_trainer(images), []
+    monkeypatch.setattr(trainer, "save", lambda *_: saved.append(trainer.epoch))
+    long_runs.fit_and_save(trainer, tmp_path / "run.npz", 40, lambda n: None)
+    assert saved == [6, 17, 28, 39, 40]  # a save takes a second: ten then lie between two
 
 
 @pytest.mark.slow

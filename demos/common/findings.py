@@ -32,7 +32,7 @@ SUMMARY = "summary.json"
 EXPECTED = (CheckpointError, DataError, DivergenceError, OSError, MemoryError)
 
 
-def run(experiment, description, epochs=None, samples=None, resumes=False):
+def run(experiment, description, epochs=None, samples=None, resumes=False, add_options=None):
     """Parse the options, run the experiment, print what it found and write summary.json.
 
     Parameters
@@ -49,6 +49,8 @@ def run(experiment, description, epochs=None, samples=None, resumes=False):
         The default of ``--samples``, for one that counts the training samples that it has seen.
     resumes : bool
         Whether the same ``--out`` goes on from what an interrupted run has saved there.
+    add_options : callable, optional
+        Gives the parser the demo's own options.
 
     Returns
     -------
@@ -57,7 +59,10 @@ def run(experiment, description, epochs=None, samples=None, resumes=False):
     """
     prepare_streams()
     program = Path(sys.argv[0])
-    args = make_parser(description, epochs, samples, resumes).parse_args()
+    parser = make_parser(description, epochs, samples, resumes)
+    if add_options:
+        add_options(parser)
+    args = parser.parse_args()
     base, own_folder = Path("runs") / program.stem, args.out is None
     try:
         device_module(args.device)

@@ -17,6 +17,7 @@ from vae_np import datasets
 
 SECONDS_BETWEEN_LOOKS = 0.5
 SECONDS_BETWEEN_CHECKPOINTS = 30
+SHARE_FOR_CHECKPOINTS = 0.01  # of the time: with 60,000 epochs of history, one takes over a second
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
@@ -92,6 +93,8 @@ def _report(n):
 def fit_and_save(trainer, path, epochs, report, settings=None, evaluate=None, after_epoch=None):
     """``trainer.fit``, with a checkpoint at ``path`` about every half minute and at the end.
 
+    What was trained before a checkpoint is for the caller to report.
+
     Parameters
     ----------
     trainer : Trainer
@@ -105,18 +108,17 @@ def fit_and_save(trainer, path, epochs, report, settings=None, evaluate=None, af
     evaluate, after_epoch
         For `Trainer.fit`.
     """
-    n_images = len(trainer.images)
-    report(trainer.epoch * n_images)
-    saved_at = time.monotonic()
+    wait, saved_at = SECONDS_BETWEEN_CHECKPOINTS, time.monotonic()
 
     def keep(row):
-        nonlocal saved_at
+        nonlocal wait, saved_at
         if after_epoch:
             after_epoch(row)
-        report(n_images)
-        if time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS:
+        report(len(trainer.images))
+        if (started := time.monotonic()) - saved_at > wait:
             trainer.save(path, settings)
             saved_at = time.monotonic()
+            wait = max(wait, (saved_at - started) / SHARE_FOR_CHECKPOINTS)
 
     trainer.fit(epochs, evaluate, keep, progress=False)
     trainer.save(path, settings)

@@ -106,6 +106,7 @@ def learn(setting, args, report):
         set_step_size(row["epoch"])
         about["seconds"] = clock() - started
 
+    report(trainer.epoch * len(data.train))
     fit_and_save(trainer, path, epochs, report, about, evaluate, after_epoch)
     test = judged_images(data, args)
     log_px = importance_sampled_log_likelihood(

@@ -103,6 +103,7 @@ def trained_model(name, n_latent, args, report):
     path = args.out / f"{name}_{n_latent}.npz"
     if path.exists():
         trainer.load(path)
+    report(trainer.epoch * len(data.train))
     fit_and_save(trainer, path, math.ceil(args.samples / len(data.train)), report)
     summary = {
         "data": name,

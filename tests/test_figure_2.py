@@ -1,0 +1,126 @@
+"""The paper's figure 2: one setting at a time, recorded as it goes, and drawn from the records."""
+
+import json
+
+import numpy as np
+import pytest
+from conftest import in_this_process, options, picture
+
+from demos.common.findings import run
+from demos.paper import figure_2, figure_2_picture
+from demos.paper import settings as paper_settings
+from vae_np import datasets
+from vae_np.training.checkpoints import CheckpointError
+
+
+@pytest.fixture(autouse=True)
+def small(small_data, monkeypatch):
+    monkeypatch.setattr(figure_2, "side_by_side", in_this_process)
+
+
+def run_figure_2(tmp_path, samples, *names, draw=False):
+    args = options(tmp_path, samples)
+    args.setting, args.draw = names, draw
+    return figure_2.experiment(args)
+
+
+def curves_of(folder, setting):
+    return json.loads((folder / f"{setting}.json").read_bytes())["curves"]
+
+
+@pytest.mark.slow
+def test_figure_2_draws_reports_and_goes_on(tmp_path):
+    _, findings = run_figure_2(tmp_path, 900, "MNIST 20", "Frey Face 2")
+    assert "settings. AEVB's and wake-sleep's" in findings and "of 2 settings" in findings
+    before = [*curves_of(tmp_path, "mnist_20"), *curves_of(tmp_path, "frey_2")]
+    assert [curve["method"] for curve in before] == ["AEVB", "wake-sleep"] * 2
+    for curve in before:
+        assert [point["samples"] for point in curve["points"]] == [300, 600, 900]
+        assert curve["step_size"] in paper_settings.STEP_SIZES
+        assert np.isfinite([point["test"] for point in curve["points"]]).all()
+    assert picture(tmp_path, "figure_2")
+
+    _, findings = run_figure_2(tmp_path, 1800, "MNIST 20")
+    for earlier, later in zip(before, curves_of(tmp_path, "mnist_20"), strict=False):
+        assert later["points"][:3] == earlier["points"]
+        assert later["points"][-1]["samples"] == 1800
+        assert later["step_size"] == earlier["step_size"]
+    assert curves_of(tmp_path, "frey_2") == before[2:]
+    assert "MNIST 20 (1.8e3): " in findings and "Frey Face 2 (9e2): " in findings
+
+
+def test_figure_2_is_recorded_as_it_goes(monkeypatch, tmp_path):
+    """At any time, in the setting's file, the one method has got as far as the other."""
+    recorded = []
+
+    def spy(path, record):
+        recorded.append([len(curve["points"]) for curve in record["curves"]])
+
+    monkeypatch.setattr(figure_2, "write_json", spy)
+    reports = []
+    setting = figure_2.SETTINGS["MNIST 3"]
+    figure_2.learn(setting, options(tmp_path, 900), reports.append)
+    figure_2.learn(setting, options(tmp_path, 1200), reports.append)
+    assert recorded == [[1, 1], [2, 2], [3, 3], *[[3, 3]] * 3, [4, 4]]
+    assert sum(reports) == 2 * (900 + 900 + 300)  # what was trained before counts as done
+
+
+def record_curves(folder, data, latents, **tests):
+    curves = [
+        {
+            "method": method.replace("_", "-"),
+            "step_size": 0.02,
+            "points": [
+                {"samples": 10**n, "train": test + 1, "test": test, "kl": 5}
+                for n, test in enumerate(bounds, 3)
+            ],
+            "seconds": 1.0,
+            "diverged": None,
+        }
+        for method, bounds in tests.items()
+    ]
+    content = {"data": data, "latents": latents, "curves": curves}
+    (folder / f"{data}_{latents}.json").write_text(json.dumps(content))
+
+
+def test_figure_2_draws_curves_of_different_reach(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no setting is recorded in .*mnist_3.json"):
+        run_figure_2(tmp_path, 1e6, draw=True)
+    record_curves(tmp_path, "mnist", 3, AEVB=[-200, -150], wake_sleep=[-300, -250])
+    record_curves(tmp_path, "frey", 20, AEVB=[1, 900, 500, 400], wake_sleep=[1, 600, 550])
+    _, findings = run_figure_2(tmp_path, 1e6, draw=True)
+    assert "above wake-sleep's in 1 of 2 settings (not: Frey Face 20)" in findings
+    assert "MNIST 3 (1e4): -150.0, -250.0; Frey Face 20 (1e5): 500.0, 550.0." in findings
+    assert "Frey Face 20, AEVB: from 900.0 after 1e4 to 400.0 after 1e6" in findings
+    assert "MNIST 3, AEVB: from" not in findings
+    assert picture(tmp_path, "figure_2")
+
+    (tmp_path / "frey_2.json").write_text('{"data": "frey", "latents": 20, "curves": []}')
+    with pytest.raises(CheckpointError, match=r"frey_2.json is not a record of Frey Face 2"):
+        run_figure_2(tmp_path, 1e6, draw=True)
+
+
+@pytest.mark.parametrize("setting", ["MNIST 21", "frey", ""])
+def test_figure_2_names_its_settings(setting, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["figure_2.py", "--setting", setting])
+    with pytest.raises(SystemExit) as leaving:
+        run(figure_2.experiment, "", samples=1, add_options=figure_2.add_options)
+    assert leaving.value.code == 2
+    assert "wants one of MNIST 3, MNIST 5" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_points_are_even_on_a_logarithmic_axis():
+    epochs = [epoch for epoch in range(1, 10_001) if figure_2.due(epoch)]
+    assert epochs[:8] == [1, 2, 3, 4, 6, 7, 10, 13]
+    per_decade = [sum(10**k < epoch <= 10 ** (k + 1) for epoch in epochs) for k in (1, 2, 3)]
+    assert per_decade == [figure_2.POINTS_PER_DECADE] * 3
+
+
+def test_without_latents_a_decoder_can_have_the_pixels_means_and_variances():
+    data = datasets.load("frey")
+    x, test = data.train / 255, data.test / 255
+    mean, var = x.mean(axis=0), x.var(axis=0)
+    gaussian = -0.5 * ((test - mean) ** 2 / var + np.log(2 * np.pi * var)).sum(axis=1).mean()
+    entropy = -(test * np.log(mean) + (1 - test) * np.log(1 - mean)).sum(axis=1).mean()
+    assert figure_2_picture.without_latents("frey") == pytest.approx(gaussian, rel=1e-9)
+    assert figure_2_picture.without_latents("mnist") == pytest.approx(-entropy, rel=1e-9)
