@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import command, run
 
-from demos.common import command_line, findings
-from demos.questions import posterior
+from demos.common import command_line, findings, posteriors
 
 EXPERIMENTS = (
     "the_gap",
@@ -190,9 +189,9 @@ def test_help_teaches(name, capsys):
 
 def test_r_hat_is_one_where_chains_agree_and_large_where_they_do_not(rng):
     draws = rng.standard_normal((5000, 4, 2))
-    assert posterior.r_hat(draws) == pytest.approx(1, abs=0.01)
+    assert posteriors.r_hat(draws) == pytest.approx(1, abs=0.01)
     draws[:, :2, 1] += 2  # two chains of four are elsewhere, in one latent
-    assert posterior.r_hat(draws) == pytest.approx(math.sqrt(1 + 4 / 3), rel=0.02)
+    assert posteriors.r_hat(draws) == pytest.approx(math.sqrt(1 + 4 / 3), rel=0.02)
 
 
 @pytest.mark.parametrize("own_folder", [True, False])
@@ -206,7 +205,7 @@ def test_an_interrupted_experiment_discards_its_own_empty_folder_alone(
     (tmp_path / "mine").mkdir()
     arguments = [] if own_folder else ["--out", "mine"]
     monkeypatch.setattr(sys, "argv", ["the_gap.py", *arguments])
-    assert findings.run(interrupted, "", epochs=1) == 130
+    assert findings.run(interrupted, "Why?\n\nBecause.", epochs=1) == 130
     assert capsys.readouterr().err == "\nInterrupted: nothing was saved.\n"
     assert (tmp_path / "mine").exists()
     assert not (tmp_path / "runs" / "the_gap").exists()

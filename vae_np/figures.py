@@ -31,7 +31,6 @@ def learning_curves(history, path, kl="KL(q(z|x) ‖ p(z))"):
         "kl": kl,
     }
     for axes, (term, title) in zip(figure.subplots(1, 3), titles.items(), strict=True):
-        late = []
         for part in ("train", "test"):
             rows = [row for row in history if f"{part}_{term}" in row]
             values = [row[f"{part}_{term}"] for row in rows]
@@ -42,15 +41,43 @@ def learning_curves(history, path, kl="KL(q(z|x) ‖ p(z))"):
                     label=f"{part}, last {values[-1]:.1f}",
                     marker="o" if len(rows) == 1 else None,
                 )
-            # The first epochs climb from far away and would flatten the rest into a line.
-            late += values[len(values) // 10 :]
-        margin = 0.1 * (max(late) - min(late)) or 1
-        axes.set(title=title, xlabel="epoch", ylim=(min(late) - margin, max(late) + margin))
+        show_late(axes, skip=0.1)
+        axes.set(title=title, xlabel="epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.legend()
     figure.axes[0].set_ylabel("nats per example")
     figure.savefig(path, dpi=120)
+
+
+def show_late(panels, skip):
+    """Fit the y-axis to what the curves drawn so far do late, and say what lies outside.
+
+    The first points climb from far away and would flatten the rest into a line.
+
+    Parameters
+    ----------
+    panels : Axes, or a sequence of Axes
+        Several get the same y-axis.
+    skip : float
+        The share of each curve's points, from its start, that the axis need not show.
+    """
+    panels = np.atleast_1d(panels)
+    curves = [[np.array(line.get_ydata()) for line in axes.get_lines()] for axes in panels]
+    late = np.concatenate([y[int(skip * len(y)) :] for lines in curves for y in lines])
+    margin = 0.1 * (late.max() - late.min()) or 1
+    low, high = late.min() - margin, late.max() + margin
+    for axes, lines in zip(panels, curves, strict=True):
+        axes.set_ylim(low, high)
+        first = [y[0] for y in lines]
+        if min(first) < low:
+            _note(axes, 0.02, f"the first points lie below, from {min(first):.0f} on")
+        if max(first) > high:
+            _note(axes, 0.93, f"the first points lie above, from {max(first):.0f} on")
+
+
+def _note(axes, height, text):
+    axes.text(0.02, height, text, transform=axes.transAxes, fontsize=7, color="0.3")
 
 
 def reconstructions(images, rows, image_shape, path):
@@ -70,21 +97,25 @@ def reconstructions(images, rows, image_shape, path):
         figsize=(max(6.5, 1 + 0.7 * len(images)), 1.05 * len(rows)), layout="constrained"
     )
     for axes, (name, row) in zip(figure.subplots(len(rows), 1), rows.items(), strict=True):
-        _show(axes, tiled(row, image_shape, columns=len(images)), name)
+        show(axes, tiled(row, image_shape, columns=len(images)), name)
     figure.savefig(path, dpi=120)
 
 
-def strip(axes, images, image_shape, title="", **options):
-    """Draw images, (N, D), side by side into ``axes``; return Matplotlib's picture.
+def show(axes, picture, title="", **options):
+    """Draw one picture, (height, width), into ``axes``; return Matplotlib's image.
 
     ``options`` go to ``axes.imshow``; without them, 0 is black and 1 is white.
     """
     options = options or {"cmap": "gray", "vmin": 0, "vmax": 1}
-    side_by_side = np.concatenate(_shaped(images, image_shape), axis=1)
-    picture = axes.imshow(side_by_side, interpolation="nearest", **options)
+    image = axes.imshow(picture, interpolation="nearest", **options)
     axes.set_title(title, fontsize=10)
     axes.set_axis_off()
-    return picture
+    return image
+
+
+def strip(axes, images, image_shape, title="", **options):
+    """Draw images, (N, D), side by side into ``axes``; title and options as `show` takes them."""
+    return show(axes, np.concatenate(_shaped(images, image_shape), axis=1), title, **options)
 
 
 def tiled(images, image_shape, columns):
@@ -113,7 +144,7 @@ def image_grid(images, image_shape, path, title, columns=10):
     figure = Figure(
         figsize=(6, min(0.4 + 6 * picture.shape[0] / picture.shape[1], 12)), layout="constrained"
     )
-    _show(figure.subplots(), picture, title)
+    show(figure.subplots(), picture, title)
     figure.savefig(path, dpi=120)
 
 
@@ -188,9 +219,3 @@ def latent_scatter(means, labels, path):
     axes.set_aspect("equal", adjustable="datalim")
     axes.grid(alpha=0.3)
     figure.savefig(path, dpi=120)
-
-
-def _show(axes, image, title):
-    axes.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    axes.set_title(title, fontsize=10)
-    axes.set_axis_off()

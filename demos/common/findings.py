@@ -29,11 +29,14 @@ from vae_np.training.checkpoints import CheckpointError
 from vae_np.training.trainer import DivergenceError
 
 SUMMARY = "summary.json"
+WIDTH = 90  # of a paragraph that is printed
 EXPECTED = (CheckpointError, DataError, DivergenceError, OSError, MemoryError)
 
 
 def run(experiment, description, epochs=None, samples=None, resumes=False, add_options=None):
-    """Parse the options, run the experiment, print what it found and write summary.json.
+    """Parse the options, print the idea, run the experiment, print and save what it found.
+
+    The idea is the first line of the demo's docstring and the paragraph below it.
 
     Parameters
     ----------
@@ -74,6 +77,7 @@ def run(experiment, description, epochs=None, samples=None, resumes=False, add_o
             args.out = make_free_folder(base)
     except (ValueError, OSError) as error:  # what was asked for cannot be had
         return complain(program.name, error)
+    say(f"{idea(description)}\n")
     started = time.monotonic()
     try:
         summary, findings = experiment(args)
@@ -96,8 +100,14 @@ def run(experiment, description, epochs=None, samples=None, resumes=False, add_o
     finally:
         if own_folder:
             discard_if_empty(args.out)
-    say(f"\n{textwrap.fill(findings, 90)}\n\nThe picture and {SUMMARY} are in {args.out}")
+    say(f"\n{textwrap.fill(findings, WIDTH)}\n\nThe picture and {SUMMARY} are in {args.out}")
     return 0
+
+
+def idea(description):
+    """A docstring's first line and its next paragraph, at the width of the findings."""
+    question, answer, *_ = description.strip().split("\n\n")
+    return f"{question}\n\n{textwrap.fill(' '.join(answer.split()), WIDTH)}"
 
 
 def check_owner(folder, name):

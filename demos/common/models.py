@@ -8,18 +8,36 @@ from tqdm import tqdm
 from vae_np import VAE, Adam, BernoulliDecoder, GaussianEncoder, Trainer
 from vae_np.backend import Stream, random_generator, to_numpy
 
+ACTIVE_VARIANCE = 0.01
 
-def digit_networks(data, args, n_latent, hidden=200):
-    """An encoder and a Bernoulli decoder for the digits, tanh, that start at the mean image."""
-    pixels = data.train.shape[1]
-    encoder = GaussianEncoder(
-        pixels, [hidden], n_latent, seed=[args.seed, Stream.ENCODER], device=args.device
+
+def make_networks(args, pixels, hidden, n_latent, decoder=BernoulliDecoder, **options):
+    """An encoder of the ``hidden`` widths and a decoder of the same ones, from its end.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        Its ``seed`` sets the initial weights, its ``device`` is theirs.
+    pixels : int
+    hidden : sequence of int
+    n_latent : int
+    decoder : callable
+        The decoder's class, or what calls it with the class's own options.
+    **options
+        Of both networks: ``activation`` and ``init``.
+    """
+    options["device"] = args.device
+    encoder = GaussianEncoder(pixels, hidden, n_latent, seed=[args.seed, Stream.ENCODER], **options)
+    return encoder, decoder(
+        n_latent, hidden[::-1], pixels, seed=[args.seed, Stream.DECODER], **options
     )
-    decoder = BernoulliDecoder(
-        n_latent, [hidden], pixels, seed=[args.seed, Stream.DECODER], device=args.device
-    )
-    decoder.start_at(data.mean_image)
-    return encoder, decoder
+
+
+def digit_networks(data, args, n_latent, hidden=200, decoder=BernoulliDecoder):
+    """An encoder and a decoder for digits, of one hidden layer, that start at the mean image."""
+    networks = make_networks(args, data.train.shape[1], [hidden], n_latent, decoder)
+    networks[1].start_at(data.mean_image)
+    return networks
 
 
 def digit_model(data, args, n_latent, hidden=200, **options):
@@ -49,6 +67,39 @@ def train(
     if not trainer.fit(epochs, evaluate, decay):
         raise KeyboardInterrupt
     return trainer
+
+
+def reconstructed_and_drawn(model, images, args):
+    """Means of p(x|z): at the q of each image, and at as many draws from the prior; (N, D) each.
+
+    The draws of z are the same for all models of as many latents.
+    """
+    generator = random_generator([args.seed, Stream.PICTURES], args.device)
+    reconstructed = model.reconstruct_mean(images)
+    return to_numpy(reconstructed), to_numpy(model.sample_mean(len(images), generator))
+
+
+def active_latents(model, images):
+    """Which latents say something about an image; (Z,) bool.
+
+    Those whose posterior mean varies over the images, with a variance above 0.01 (1509.00519,
+    section 5.2).
+    """
+    return to_numpy(model.encode(images).mean).var(axis=0) > ACTIVE_VARIANCE
+
+
+def over_draws(value, q, generator, n_draws, at_once):
+    """``value(z)`` for many draws z ~ q, so many at once, for the memory; (n_draws, N) float64."""
+    parts = []
+    for _ in range(n_draws // at_once):
+        noise = generator.standard_normal((at_once, *q.mean.shape), dtype=q.mean.dtype)
+        parts.append(to_numpy(value(q.sample(noise))))
+    return np.concatenate(parts).astype(np.float64)
+
+
+def standard_error(draws):
+    """Of the mean over the first axis."""
+    return draws.std(axis=0) / math.sqrt(len(draws))
 
 
 def repeat(model, x, n_draws, n_repeats, seed):

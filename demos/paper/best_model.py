@@ -1,16 +1,16 @@
 """How good does a plain VAE get? Two larger models of MNIST, trained long, by their test log p(x).
 
-The paper's model has one hidden layer. Burda, Grosse and Salakhutdinov (1509.00519) report -86.76
-nats for a VAE with two of 200 tanh units and 50 latents, by importance sampling with 5,000 samples
-per test image. This is the first model here; the second has two layers of 500 softplus units. Both
-train on images that are drawn anew from the grey ones each epoch, white with the pixel's value as
-the probability, and climb SGVB-B by Adam, whose step falls in a straight line to 0 at the end:
-decide how long to train before you start.
+The paper's model has one hidden layer; a second one gets nearer to what a plain VAE can do. Burda,
+Grosse and Salakhutdinov (1509.00519) report -86.76 nats for two layers of 200 tanh units and 50
+latents. You will see where this one comes to, and whether a larger model, two layers of 500
+softplus units, is any better on images that it has not seen.
 
-You will see the bound of both on the test set as it climbs, and log p(x) at the end: the longer the
-run, the more test images are judged. The bar counts the samples of both. The larger model trains
-for a third of the epochs, about as long in time. A long run saves twice a minute; the same --out
-and --samples go on where it was.
+Both train on images that are drawn anew from the grey ones each epoch, white with the pixel's value
+as the probability, and climb the ELBO by Adam, whose step falls in a straight line to 0 at the end:
+decide how long to train before you start. log p(x) at the end is by importance sampling with 5,000
+samples per test image: the longer the run, the more test images are judged. The bar counts the
+samples of both. The larger model trains for a third of the epochs, about as long in time. A long
+run saves twice a minute; the same --out and --samples go on where it was.
 """
 
 import math

@@ -1,15 +1,15 @@
 """The paper's figure 3: AEVB, wake-sleep and Monte Carlo EM, log p(x) as training goes on.
 
-With three latents and 100 hidden units the marginal likelihood can be estimated by the paper's
-appendix D, from draws of the exact posterior, and so a method without an encoder can be compared
-too: Monte Carlo EM, which draws each z by Hamiltonian Monte Carlo. All learn from the first 1,000
-and the first 50,000 digits of MNIST, by the settings of figure 2; Monte Carlo EM has appendix E's.
-Each estimate is of 100 training and 100 test images, by 100 draws of each posterior after 100 to
-fit to; the paper takes 1,000 images and 50 draws.
+With three latents log p(x) itself can be estimated, from draws of the exact posterior, and so a
+method without an encoder can be compared too: Monte Carlo EM, which draws each z by Hamiltonian
+Monte Carlo. The paper finds that it learns a small training set, but is no online method and cannot
+be applied to a large one in good time.
 
-The paper finds that Monte Carlo EM learns the small training set but is no online method and cannot
-be applied to the large one in good time. Here it goes on for 30 minutes at most. A curve that is
-finished is saved; the same --out and --samples go on with the others.
+All learn from the first 1,000 and the first 50,000 digits of MNIST with 100 hidden units, by the
+settings of figure 2; Monte Carlo EM has appendix E's, and goes on for 30 minutes at most. Each
+estimate, by appendix D, is of 100 training and 100 test images, by 100 draws of each posterior
+after 100 to fit to; the paper takes 1,000 images and 50 draws. A curve that is finished is saved;
+the same --out and --samples go on with the others.
 """
 
 import json

@@ -1,17 +1,18 @@
 """The paper's figure 4: what a two-dimensional latent space has learned.
 
-With two latents all of the latent space fits on a page. A model of Frey Face and one of MNIST are
-trained by AEVB, and the mean of p(x|z) is drawn at the points to which the inverse Gaussian CDF
-takes an even grid on the unit square, so that each image stands for the same share of the prior.
+With two latents all of the latent space fits on a page. You will see faces turn and change their
+mood, and digits change into one another, everywhere smoothly: neighbours in latent space are
+decoded alike.
 
-You will see faces turn and change their mood, and digits change into one another, everywhere
-smoothly. It saves twice a minute; the same --out goes on where it was.
+A model of Frey Face and one of MNIST are trained by AEVB, and the mean of p(x|z) is drawn at the
+points to which the inverse Gaussian CDF takes an even grid on the unit square, so that each image
+stands for the same share of the prior. It saves twice a minute; the same --out goes on where it
+was.
 """
 
 import sys
 
-from matplotlib.figure import Figure
-
+from demos.common import plots
 from demos.common.findings import run
 from demos.common.long_runs import side_by_side
 from demos.paper.settings import NAMES, trained_model
@@ -29,26 +30,21 @@ def learn(name, args, report):
 
 def experiment(args):
     trained = list(side_by_side(learn, DATA, args, len(DATA) * args.samples, DATA))
-    figure = Figure(figsize=(11, 6.9), layout="constrained")
-    for axes, (summary, picture) in zip(
-        figure.subplots(1, 2, width_ratios=[picture.shape[1] for _, picture in trained]),
-        trained,
-        strict=True,
-    ):
-        axes.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-        axes.set_title(f"{NAMES[summary['data']]}, test bound {summary['test_bound']:.1f} nats")
-        axes.set_axis_off()
-    figure.suptitle(
+    tiles = {
+        f"{NAMES[summary['data']]}, test ELBO {summary['test_bound']:.1f} nats": picture
+        for summary, picture in trained
+    }
+    title = (
         "The mean of p(x|z) over the latent plane, equal prior mass each: z₁ grows to the right, "
         "z₂ upwards"
     )
-    figure.savefig(args.out / "figure_4.png", dpi=120)
+    plots.save_tiles(args.out / "figure_4.png", 11, 6.9, tiles, title)
     ends = " and ".join(
         f"{summary['test_bound']:.1f} on {NAMES[summary['data']]} (after "
         f"{summary['samples']:,} training samples)"
         for summary, _ in trained
     )
-    findings = f"The bound on the test set, in nats per example, is {ends}."
+    findings = f"The ELBO on the test set, in nats per example, is {ends}."
     return {"models": [summary for summary, _ in trained]}, findings
 
 

@@ -1,16 +1,16 @@
 """The paper's figure 5: digits drawn from models with 2, 5, 10 and 20 latents.
 
-Each model of MNIST is trained by AEVB. Then z is drawn from the prior, and what is shown is the
-mean of p(x|z), as in the paper.
+z is drawn from the prior, and what is shown is the mean of p(x|z), as in the paper. You will see
+the strokes get sharper as latents are added, and more draws that are no digit: in more dimensions
+the codes of the data leave more of the prior empty.
 
-You will see the strokes get sharper as latents are added, and more draws that are no digit. It
-saves twice a minute; the same --out goes on where it was.
+Each model of MNIST is trained by AEVB. It saves twice a minute; the same --out goes on where it
+was.
 """
 
 import sys
 
-from matplotlib.figure import Figure
-
+from demos.common import plots
 from demos.common.findings import run
 from demos.common.long_runs import side_by_side
 from demos.paper.settings import trained_model
@@ -29,18 +29,17 @@ def learn(n_latent, args, report):
 
 def experiment(args):
     trained = list(side_by_side(learn, LATENTS, args, total=len(LATENTS) * args.samples))
-    figure = Figure(figsize=(14, 4.1), layout="constrained")
-    for axes, (summary, picture) in zip(figure.subplots(1, len(trained)), trained, strict=True):
-        axes.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-        axes.set_title(f"{summary['latents']} latents, test bound {summary['test_bound']:.1f} nats")
-        axes.set_axis_off()
-    figure.suptitle("The mean of p(x|z) at draws of z from the prior")
-    figure.savefig(args.out / "figure_5.png", dpi=120)
+    tiles = {
+        f"{summary['latents']} latents, test ELBO {summary['test_bound']:.1f} nats": picture
+        for summary, picture in trained
+    }
+    title = "The mean of p(x|z) at draws of z from the prior"
+    plots.save_tiles(args.out / "figure_5.png", 14, 4.1, tiles, title)
     bounds = ", ".join(
         f"{summary['test_bound']:.1f} with {summary['latents']}" for summary, _ in trained
     )
     findings = (
-        f"After {trained[0][0]['samples']:,} training samples the bound on the test set is, in "
+        f"After {trained[0][0]['samples']:,} training samples the ELBO on the test set is, in "
         f"nats per example by the number of latents: {bounds}."
     )
     return {"models": [summary for summary, _ in trained]}, findings

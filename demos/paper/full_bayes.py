@@ -1,14 +1,14 @@
 """Where does it help to be uncertain about the weights too? The paper's appendix F on few digits.
 
-With few training images the decoder's weights θ are not well determined. A VAE of digits learns
-from 100, 1,000 and 4,000 images, in three ways: by maximum likelihood; by MAP, for the θ of the
-highest posterior density under a prior N(0, I); and by full variational Bayes, with a Gaussian q(θ)
-of a mean and a variance for each weight, learned by the same estimator as q(z|x).
+With few training images the decoder's weights θ are not well determined, and a single θ, even the
+best, overfits: the ELBO on test images falls while the training set's rises. Full variational Bayes
+learns a Gaussian q(θ) instead, of a mean and a variance for each weight, by the same estimator as
+q(z|x). You will see where that helps, and what it costs where there are images enough.
 
-All see equally many training samples. You will see the bound on test images as they go on: whether
-it falls while the training set's rises, which is overfitting, and what the uncertainty costs where
-there are images enough. For full Bayes there are two test bounds: with θ at the mean of q(θ), and
-averaged over draws of θ. Its KL(q(θ) ‖ p(θ)) is shared by the training images and printed per
+A VAE of digits learns from 100, 1,000 and 4,000 images, in three ways: by maximum likelihood; by
+MAP, for the θ of the highest posterior density under a prior N(0, I); and by full Bayes. All see
+equally many training samples. For full Bayes there are two test ELBOs: with θ at the mean of q(θ),
+and averaged over draws of θ. Its KL(q(θ) ‖ p(θ)) is shared by the training images and printed per
 image. At the end there is log p(x) of some test images, by importance sampling: for full Bayes that
 is log E[p(x|θ)], to which many drawn models together contribute.
 """
@@ -18,8 +18,8 @@ import sys
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.figure import Figure
 
+from demos.common import plots
 from demos.common.command_line import say
 from demos.common.findings import run
 from demos.common.long_runs import side_by_side
@@ -106,7 +106,7 @@ def drawn_models(model, n_draws, args):
 
 
 def bound_at_drawn_weights(model, images, args):
-    """The test bound's mean over draws of θ from q(θ), which is below log E[p(x|θ)] (Jensen)."""
+    """The test ELBO's mean over draws of θ from q(θ), which is below log E[p(x|θ)] (Jensen)."""
     models = drawn_models(model, DRAWS_PER_POINT, args)
     return float(np.mean([evaluate_bound(m, images, seed=args.seed).value for m in models]))
 
@@ -127,8 +127,8 @@ def experiment(args):
     for result in side_by_side(learn, SETTINGS, args, len(SETTINGS) * args.samples, ["mnist5k"]):
         results.append(result)
         say(
-            f"{result['training_images']:,} digits, {result['method']}: training bound "
-            f"{result['points'][-1]['train']:.1f}, test bound {result['points'][-1]['test']:.1f}"
+            f"{result['training_images']:,} digits, {result['method']}: training ELBO "
+            f"{result['points'][-1]['train']:.1f}, test ELBO {result['points'][-1]['test']:.1f}"
         )
     draw(results, args.out / "full_bayes.png")
     return {"runs": results}, describe(results)
@@ -137,11 +137,7 @@ def experiment(args):
 def describe(results):
     sentences = []
     for n_training in TRAINING_SETS:
-        mine = {
-            result["method"]: result
-            for result in results
-            if result["training_images"] == n_training
-        }
+        mine = of_size(results, n_training)
         bayes = mine[BAYES]["points"][-1]
         sentences.append(
             f"{n_training:,} training digits: maximum likelihood {ends(mine[LIKELIHOOD])}, MAP "
@@ -154,11 +150,18 @@ def describe(results):
             f"{mine[BAYES]['test_log_px_drawn']:.1f} as log E[p(x|θ)]."
         )
     return (
-        "Bounds at the end on the training and on the test set, and in brackets the best that the "
+        "ELBOs at the end on the training and on the test set, and in brackets the best that the "
         f"test set's was on the way; nats per example. {' '.join(sentences)} log p(x) is that of "
         f"{IMAGES} test images, log E[p(x|θ)] an estimate from below by "
         f"{mine[BAYES]['weight_draws']} draws."
     )
+
+
+def of_size(results, n_training):
+    """The results of so many training images, by method, in the order of `METHODS`."""
+    return {
+        result["method"]: result for result in results if result["training_images"] == n_training
+    }
 
 
 def ends(result):
@@ -167,41 +170,30 @@ def ends(result):
 
 
 def draw(results, path):
-    figure = Figure(figsize=(12, 4.4), layout="constrained")
-    panels = figure.subplots(1, len(TRAINING_SETS), sharey=True)
-    values = []
+    figure, panels = plots.panels(12, 4.4, len(TRAINING_SETS), sharey=True)
     for axes, n_training in zip(panels, TRAINING_SETS, strict=True):
-        for result in results:
-            if result["training_images"] != n_training:
-                continue
-            thousands = [point["samples"] / 1000 for point in result["points"]]
-            lines = [("train", "-", "train"), ("test", "--", "test")]
+        for result in of_size(results, n_training).values():
+            parts = dict(plots.TRAIN_AND_TEST)
             if result["method"] == BAYES:
-                lines.append(("test_drawn", ":", "test, θ drawn"))
-            for key, line, name in lines:
-                bounds = [point[key] for point in result["points"]]
-                label = f"{result['method']}, {name}"
-                axes.plot(thousands, bounds, line, color=COLOURS[result["method"]], label=label)
-                values += bounds
-        axes.set(title=f"{n_training:,} training digits", xlabel="training samples seen, thousands")
-        axes.grid(alpha=0.3)
-    margin = 0.05 * (max(values) - min(values))
-    panels[0].set(
-        ylabel="bound, nats per example", ylim=(min(values) - margin, max(values) + margin)
-    )
+                parts["test_drawn"] = (":", "test, θ drawn")
+            color = COLOURS[result["method"]]
+            plots.run_curves(axes, result["points"], "samples", color, result["method"], parts)
+        axes.set(title=f"{n_training:,} training digits", xlabel="training samples seen")
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.locator_params(axis="x", nbins=4)
+    panels[0].set_ylabel("ELBO, nats per example")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right center")
-    smallest = {
-        result["method"]: result["points"][-1]
-        for result in results
-        if result["training_images"] == TRAINING_SETS[0]
-    }
-    figure.suptitle(
-        f"Test bounds at the end with {TRAINING_SETS[0]} digits: maximum likelihood "
-        f"{smallest[LIKELIHOOD]['test']:.1f}, MAP {smallest[MAP]['test']:.1f}, full Bayes "
-        f"{smallest[BAYES]['test']:.1f} with the mean weights,\n"
-        f"{smallest[BAYES]['test_drawn']:.1f} averaged over drawn ones; nats per example"
+    likelihood, map_, bayes = (
+        result["points"][-1] for result in of_size(results, TRAINING_SETS[0]).values()
     )
-    figure.savefig(path, dpi=120)
+    plots.save(
+        figure,
+        path,
+        f"Test ELBOs at the end with {TRAINING_SETS[0]} digits: maximum likelihood "
+        f"{likelihood['test']:.1f}, MAP {map_['test']:.1f}, full Bayes "
+        f"{bayes['test']:.1f} with the mean weights,\n"
+        f"{bayes['test_drawn']:.1f} averaged over drawn ones; nats per example",
+    )
 
 
 if __name__ == "__main__":

@@ -1,21 +1,21 @@
 """What the demos of the paper's figures share: its networks, its optimizer, the rival methods."""
 
 import math
+from functools import partial
 
 import numpy as np
 
 from demos.common.long_runs import fit_and_save
+from demos.common.models import make_networks
 from vae_np import (
     VAE,
     Adagrad,
     Adam,
     BernoulliDecoder,
     GaussianDecoder,
-    GaussianEncoder,
     Trainer,
     datasets,
 )
-from vae_np.backend import Stream
 from vae_np.evaluation import evaluate_bound
 from vae_np.objectives.wake_sleep import WakeSleepVAE
 from vae_np.training.trainer import DivergenceError
@@ -31,16 +31,8 @@ HIDDEN = {"mnist": 500, "frey": 200}
 
 def paper_networks(data, n_pixels, hidden, n_latent, args, **options):
     """The encoder and the decoder: tanh; for Frey Face Gaussian, the mean squashed."""
-    options["device"] = args.device
-    encoder = GaussianEncoder(
-        n_pixels, [hidden], n_latent, seed=[args.seed, Stream.ENCODER], **options
-    )
-    options["seed"] = [args.seed, Stream.DECODER]
-    if data == "frey":
-        decoder = GaussianDecoder(n_latent, [hidden], n_pixels, squash=True, **options)
-    else:
-        decoder = BernoulliDecoder(n_latent, [hidden], n_pixels, **options)
-    return encoder, decoder
+    decoder = partial(GaussianDecoder, squash=True) if data == "frey" else BernoulliDecoder
+    return make_networks(args, n_pixels, [hidden], n_latent, decoder, **options)
 
 
 def paper_trainer(method, networks, images, step_size, args):

@@ -1,28 +1,25 @@
-"""What does one encoder for all images cost? The gap between the bound and log p(x), split in two.
+"""What does one encoder for all images cost? The gap between the ELBO and log p(x), in two parts.
 
-Classical variational inference fits a q of its own to every image. A VAE trains one encoder that
-names them all: inference is amortized. So the gap between the bound and log p(x) has two parts
-(Cremer, Li and Duvenaud, arXiv 1801.03558):
+Classical variational inference fits a q of its own to every image; a VAE trains one encoder that
+names them all: inference is amortized. So the gap has two parts: the approximation gap stays with
+the best diagonal Gaussian that an image can have, because its posterior is none, and the
+amortization gap is what the encoder's q falls short of that one.
 
-- the approximation gap stays with the best diagonal Gaussian that an image can have, because its
-  posterior p(z|x) is no diagonal Gaussian;
-- the amortization gap is what the encoder's q falls short of that one.
-
-A model of 20 latents is trained. Then, for test images and for training images, the encoder's q is
-refined image by image, by gradient ascent on the image's own bound. The picture shows both gaps of
-every image; the text says whether they are larger for images that the encoder has never seen, and
-what a fit of its own costs in seconds.
+The two names are those of Cremer, Li and Duvenaud (1801.03558). A model of 20 latents is trained.
+Then, for test images and for training images, the encoder's q is refined image by image, by
+gradient ascent on the image's own ELBO. The picture shows both gaps of every image; the text says
+whether they are larger for images that the encoder has never seen, and what a fit of its own costs
+in seconds.
 """
 
-import math
 import sys
 import time
 
 import numpy as np
-from matplotlib.figure import Figure
 
+from demos.common import plots
 from demos.common.findings import run
-from demos.common.models import digit_model, train
+from demos.common.models import digit_model, over_draws, standard_error, train
 from vae_np import datasets
 from vae_np.backend import Stream, random_generator, to_numpy
 from vae_np.bounds import log_mean_exp, log_weight
@@ -35,16 +32,11 @@ FIT_STEPS, BOUND_DRAWS, SAMPLES = 200, 1000, 3000
 
 def draw_log_weights(model, x, q, generator, n_draws):
     """log w = log p(x|z) + log p(z) − log q(z|x) of draws z ~ q; (n_draws, N), NumPy."""
-    parts = []
-    for _ in range(n_draws // 10):  # ten at a time, for the memory
-        noise = generator.standard_normal((10, *q.mean.shape), dtype=model.dtype)
-        z = q.sample(noise)
-        parts.append(to_numpy(log_weight(x, q, model.decoder.forward(z), z)))
-    return np.concatenate(parts).astype(np.float64)
 
+    def value(z):
+        return log_weight(x, q, model.decoder.forward(z), z)
 
-def standard_error(draws):
-    return draws.std(axis=0) / math.sqrt(len(draws))
+    return over_draws(value, q, generator, n_draws, at_once=10)
 
 
 def measure(model, images, args):
@@ -60,11 +52,8 @@ def measure(model, images, args):
 
     encoder_log_w = draw_log_weights(model, x, q, generator, BOUND_DRAWS)
     log_w = draw_log_weights(model, x, own, generator, SAMPLES)
-    encoder_bound, bound, log_px = (
-        encoder_log_w.mean(axis=0),
-        log_w.mean(axis=0),
-        log_mean_exp(log_w),
-    )
+    encoder_bound, bound = encoder_log_w.mean(axis=0), log_w.mean(axis=0)
+    log_px = log_mean_exp(log_w)
     through_encoder = importance_sampled_log_likelihood(
         model, images, SAMPLES, seed=args.seed, progress=True
     )
@@ -108,7 +97,7 @@ def experiment(args):
         verdict = "that the encoder serves unseen images worse is not to be seen"
     times = test["fit_seconds_per_image"], test["encoder_seconds_per_image"]
     findings = (
-        f"For {count} test images the mean bound is {test['encoder_bound']:.2f} nats with the "
+        f"For {count} test images the mean ELBO is {test['encoder_bound']:.2f} nats with the "
         f"encoder's q and {test['own_bound']:.2f} with a q of their own, and log p(x) is "
         f"{test['log_px']:.2f}: {in_words('amortization', test)}, "
         f"{in_words('approximation', test)}. For {count} training images: "
@@ -130,8 +119,7 @@ def in_words(name, summary):
 
 
 def draw(test, training, path):
-    figure = Figure(figsize=(11, 4.8), layout="constrained")
-    panels = figure.subplots(1, 2, sharey=True)
+    figure, panels = plots.panels(11, 4.8, 2, sharey=True)
     for axes, name, summary in zip(panels, ("test", "training"), (test, training), strict=True):
         lower, upper = (
             np.array(summary[gap]["of_each_image"]) for gap in ("approximation", "amortization")
@@ -147,18 +135,19 @@ def draw(test, training, path):
         )
         axes.set(
             title=f"{len(ranks)} {name} images",
-            xlabel="image, sorted by log p(x) − bound",
+            xlabel="image, sorted by log p(x) − ELBO",
             xlim=(0.5, len(ranks) + 0.5),
         )
-        axes.grid(alpha=0.3, axis="y")
+        axes.grid(visible=False, axis="x")
         axes.legend(loc="upper left", reverse=True)
-    panels[0].set_ylabel("log p(x) − bound of the encoder's q, nats")
-    figure.suptitle(
+    panels[0].set_ylabel("log p(x) − ELBO of the encoder's q, nats")
+    plots.save(
+        figure,
+        path,
         f"One encoder for all images costs {test['amortization']['mean']:.2f} nats per test image "
         f"and {training['amortization']['mean']:.2f} per training image,\na diagonal Gaussian as q "
-        f"{test['approximation']['mean']:.2f} and {training['approximation']['mean']:.2f}"
+        f"{test['approximation']['mean']:.2f} and {training['approximation']['mean']:.2f}",
     )
-    figure.savefig(path, dpi=120)
 
 
 if __name__ == "__main__":

@@ -1,21 +1,21 @@
 """Do more samples help? L draws of z per image in training, and what to do with them.
 
 The paper (section 2.3) finds that one draw is enough "as long as the minibatch size M was large
-enough, e.g. M = 100". Here digit models train by SGVB-B with L = 1, 5 and 50 draws, from the same
-initial weights, for the same number of steps. The same draws can also be used otherwise: the
-importance-weighted bound, log (1/K Σ w_k) instead of 1/L Σ log w_l, rises with K towards log p(x),
-so that q may be a poorer posterior and p(x) a better model.
+enough, e.g. M = 100": a step errs by the noise of z and by the choice of the minibatch, and more
+draws help against the first only. You will see what draws buy, and that as much time spent on more
+steps buys more.
 
-More draws cost time. One more model with L = 1 therefore spends time on steps instead: it makes ten
-times as many. All are compared by log p(x) of test images (by importance sampling), their ELBO,
-and the seconds that training took. You will see what draws buy, and that steps buy more. Another
---seed moves each result by up to about a nat.
+Digit models train on the ELBO with L = 1, 5 and 50 draws, from the same initial weights, for the
+same number of steps; one more with L = 1 makes ten times as many. The same draws can also be used
+otherwise: the importance-weighted bound, log (1/K Σ w_k) instead of 1/L Σ log w_l, rises with K
+towards log p(x), so that q may be a poorer posterior and p(x) a better model. All are compared by
+log p(x) of test images (by importance sampling), their ELBO, and the seconds that training took.
+Another --seed moves each result by up to about a nat.
 """
 
 import sys
 
-from matplotlib.figure import Figure
-
+from demos.common import plots
 from demos.common.findings import run
 from demos.common.models import digit_model, train
 from vae_np import VAE, datasets
@@ -96,7 +96,7 @@ def experiment(args):
         f"{iw_fifty['log_px']:.1f} with K = 50 in as many steps. It does not average the noise "
         "away, it has another aim, nearer to log p(x), and asks less of q: the gap from the ELBO "
         f"to log p(x) is {gap(iw_fifty):.1f} nats with K = 50 and {gap(iw_five):.1f} with K = 5, "
-        f"against {gap(fifty):.1f} with SGVB-B and L = 50. Standard errors of log p(x), for these "
+        f"against {gap(fifty):.1f} with the ELBO, L = 50. Standard errors of log p(x), for these "
         f"{TEST_IMAGES} test images, are {largest_error:.2f} nats or less."
     )
     return {"runs": results, "gains_over_one_draw": gains}, findings
@@ -108,8 +108,7 @@ def gap(result):
 
 
 def draw(results, gains, path):
-    figure = Figure(figsize=(11, 4), layout="constrained")
-    nats, time = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
+    figure, (nats, time) = plots.panels(11, 4, 2, sharey=True, width_ratios=(3, 2))
     labels = list(results)
     elbo, log_px, seconds = (
         [result[key] for result in results.values()] for key in ("elbo", "log_px", "seconds")
@@ -120,18 +119,19 @@ def draw(results, gains, path):
     nats.set(title="Test images", xlabel="nats per example")
     nats.legend(loc="lower left", fontsize="small")
     nats.invert_yaxis()
-    nats.grid(alpha=0.3)
     bars = time.barh(labels, seconds, color="0.5")
     time.bar_label(bars, [f" {value:.1f} s" for value in seconds])
     time.set(title="Training", xlabel="seconds")
+    time.grid(visible=False)
     time.margins(x=0.2)
     steps = next(iter(results.values()))["steps"]
-    figure.suptitle(
+    plots.save(
+        figure,
+        path,
         f"log p(x) after {steps} steps, against L = 1: with L = 50 {gains['L = 50']:+.1f} nats, "
         f"importance-weighted\nwith K = 50 {gains['importance-weighted, K = 50']:+.1f} nats; with "
-        f"L = 1 and {LONGER} times the steps {list(gains.values())[-1]:+.1f} nats"
+        f"L = 1 and {LONGER} times the steps {list(gains.values())[-1]:+.1f} nats",
     )
-    figure.savefig(path, dpi=120)
 
 
 if __name__ == "__main__":

@@ -1,38 +1,36 @@
 """Why is the KL term a regulariser, and what is the tug of war?
 
-The bound on log p(x) (eq. 7 of the paper) has two terms that pull against each other:
+The ELBO's two terms pull against each other. The reconstruction, E[log p(x|z)], wants each image's
+code to be sharp and far from the others; the KL(q(z|x) ‖ p(z)), which is subtracted, wants each
+code to be the prior, and to say nothing. Without it the model is a plain autoencoder, and what it
+makes of the prior's draws is no digit.
 
-    reconstruction   E[log p(x|z)]      wants each image's code to be sharp and far from the others
-    − KL             KL(q(z|x) ‖ p(z))  wants each image's code to be the prior, and say nothing
-
-Here one model learns the digits with five weights on the KL: 0 (the reconstruction alone), 0.01,
-0.1, 1 (the bound itself) and 4 (a β-VAE). Only the loss has the weight: the bounds printed are
-reconstruction − KL for all, on the test set, and say what each is worth as a model of the digits.
+Here one model learns the digits with five weights on the KL (eq. 7 of the paper): 0 (the
+reconstruction alone), 0.01, 0.1, 1 (the ELBO itself) and 4 (a β-VAE). Only the loss has the weight:
+the ELBOs printed are reconstruction − KL for all, on the test set, and say what each is worth as a
+model of the digits.
 
 Watch the posterior variance. The prior's is 1; near 0, q(z|x) is a point, and the model a plain
 autoencoder. Count the active latents (Burda et al., 1509.00519): those whose posterior mean varies
 over the data, with a variance above 0.01. The others say nothing about x. And look at the draws
 from the prior: they are digits only where the codes of the data fill the prior. The prettiest
-draws and the best bound need not be one model's.
+draws and the best ELBO need not be one model's.
 """
 
 import sys
 
 import numpy as np
-from matplotlib.figure import Figure
 
+from demos.common import plots
 from demos.common.command_line import say
 from demos.common.findings import run
-from demos.common.models import digit_model, train
+from demos.common.models import active_latents, digit_model, reconstructed_and_drawn, train
 from vae_np import datasets
-from vae_np.backend import Stream, random_generator, to_numpy
+from vae_np.backend import to_numpy
 from vae_np.evaluation import evaluate_bound
-from vae_np.figures import strip
 
 WEIGHTS = (0, 0.01, 0.1, 1, 4)
 LATENT = 20
-ACTIVE = 0.01
-SHAPE = (28, 28)
 IMAGES = 7  # reconstructions, and draws from the prior, in each row of the picture
 
 
@@ -61,7 +59,7 @@ def measure(model, images, seed):
         "bound": bound.value,
         "reconstruction": bound.reconstruction,
         "kl": bound.kl,
-        "active_latents": int((mean_variance > ACTIVE).sum()),
+        "active_latents": int(active_latents(model, images).sum()),
         "posterior_variance": np.sort(posterior_variance(model, images)).tolist(),
         "variance_of_posterior_mean": np.sort(mean_variance).tolist(),
     }
@@ -74,22 +72,19 @@ def experiment(args):
         model, variances = train_one(data, args, weight)
         measured = measure(model, data.test, args.seed)
         results.append({"kl_weight": weight, **measured, "variance_course": variances})
-        generator = random_generator(
-            [args.seed, Stream.PICTURES], args.device
-        )  # the same z for each
-        pictures.append(
-            (
-                to_numpy(model.reconstruct_mean(data.test[:IMAGES])),
-                to_numpy(model.sample_mean(IMAGES, generator)),
-            )
+        text = (
+            f"ELBO {measured['bound']:.1f} nats\n"
+            f"posterior variance {mean_variance(measured):.2g}\n"
+            f"{measured['active_latents']} of {LATENT} latents active"
         )
-    draw(results, pictures, data.test[:IMAGES] / 255, args.out / "tug_of_war.png")
+        strips = reconstructed_and_drawn(model, data.test[:IMAGES], args)
+        pictures.append((f"KL weight {weight:g}", text, *strips))
+    draw(results, pictures, data, args.out / "tug_of_war.png")
     return {"weights": results}, describe(results)
 
 
 def describe(results):
-    none, bound, strong = results[0], results[WEIGHTS.index(1)], results[-1]
-    best = max(results, key=lambda result: result["bound"])
+    none, elbo, strong, best = to_compare(results)
     halfway = none["variance_course"][len(none["variance_course"]) // 2]
     spread = np.mean(none["variance_of_posterior_mean"])
     return (
@@ -97,49 +92,38 @@ def describe(results):
         f"{mean_variance(none):.1g} (halfway through training it was {halfway:.1g}), while the "
         f"posterior means spread with a variance of {spread:.1f}; the prior's is 1. "
         f"The reconstruction is {none['reconstruction']:.1f}, at a KL of {none['kl']:.1f}: "
-        f"a bound of {none['bound']:.1f}. Weight 1: reconstruction {bound['reconstruction']:.1f}, "
-        f"KL {bound['kl']:.1f}, bound {bound['bound']:.1f}, posterior variance "
-        f"{mean_variance(bound):.2f}. Weight 4: KL {strong['kl']:.1f}, paid for with a "
+        f"an ELBO of {none['bound']:.1f}. Weight 1: reconstruction {elbo['reconstruction']:.1f}, "
+        f"KL {elbo['kl']:.1f}, ELBO {elbo['bound']:.1f}, posterior variance "
+        f"{mean_variance(elbo):.2f}. Weight 4: KL {strong['kl']:.1f}, paid for with a "
         f"reconstruction of {strong['reconstruction']:.1f}; posterior variance "
         f"{mean_variance(strong):.2f}; {strong['active_latents']} of {LATENT} latents are "
-        f"active, {bound['active_latents']} at weight 1. The best bound, {best['bound']:.1f}, is "
+        f"active, {elbo['active_latents']} at weight 1. The best ELBO, {best['bound']:.1f}, is "
         f"that of weight {best['kl_weight']:g}."
     )
+
+
+def to_compare(results):
+    """The results of weight 0, of 1, of the largest weight, and of the best ELBO."""
+    best = max(results, key=lambda result: result["bound"])
+    return results[0], results[WEIGHTS.index(1)], results[-1], best
 
 
 def mean_variance(result):
     return np.mean(result["posterior_variance"])
 
 
-def draw(results, pictures, test_images, path):
-    figure = Figure(figsize=(12, 9.5), layout="constrained")
-    table, below = figure.subfigures(2, 1, height_ratios=[len(results) + 1, 3.2])
-    rows = table.subplots(len(results) + 1, 3, width_ratios=[2, 4, 4])
-    strip(rows[0, 1], test_images, SHAPE, "Test images, and their reconstructions below")
-    rows[0, 0].set_axis_off()
-    rows[0, 2].set_axis_off()
-    for (label, left, right), result, (reconstructions, samples) in zip(
-        rows[1:], results, pictures, strict=True
-    ):
-        first = result is results[0]
-        label.set_axis_off()
-        label.text(0, 1, f"KL weight {result['kl_weight']:g}", weight="bold", va="top")
-        label.text(
-            0,
-            0.72,
-            f"bound {result['bound']:.1f} nats\nposterior variance {mean_variance(result):.2g}\n"
-            f"{result['active_latents']} of {LATENT} latents active",
-            va="top",
-            fontsize=9,
-        )
-        strip(left, reconstructions, SHAPE)
-        strip(right, samples, SHAPE, "Draws from the prior, the same z for all" if first else "")
-
-    terms, latents, course = below.subplots(1, 3)
+def draw(results, pictures, data, path):
+    draws = "Draws from the prior, the same z for all"
+    figure, below = plots.strips_over_panels(9.5, data, pictures, draws, columns=3)
+    terms, latents, course = below
     names = [f"{result['kl_weight']:g}" for result in results]
-    for key, style in (("reconstruction", "--"), ("KL", ":"), ("bound", "-")):
-        terms.plot(names, [result[key.lower()] for result in results], "ko" + style, label=key)
-    terms.set(title="Bound = reconstruction − KL", ylabel="nats per example")
+    for key, name, style in (
+        ("reconstruction", "reconstruction", "--"),
+        ("kl", "KL", ":"),
+        ("bound", "ELBO", "-"),
+    ):
+        terms.plot(names, [result[key] for result in results], "ko" + style, label=name)
+    terms.set(title="ELBO = reconstruction − KL", ylabel="nats per example")
     terms.legend(fontsize=8)
     for i, result in enumerate(results):
         variance = result["posterior_variance"]
@@ -154,17 +138,15 @@ def draw(results, pictures, test_images, path):
     course.set_xlim(0, 1.18 * len(values))
     for axes in (terms, latents):
         axes.set_xlabel("KL weight")
-    for axes in (terms, latents, course):
-        axes.grid(alpha=0.3)
-    none, bound, strong = results[0], results[WEIGHTS.index(1)], results[-1]
-    best = max(results, key=lambda result: result["bound"])
-    figure.suptitle(
+    none, elbo, strong, best = to_compare(results)
+    plots.save(
+        figure,
+        path,
         f"Posterior variance: {mean_variance(none):.1g} at KL weight 0, "
-        f"{mean_variance(bound):.2f} at 1, {mean_variance(strong):.2f} at 4, where "
+        f"{mean_variance(elbo):.2f} at 1, {mean_variance(strong):.2f} at 4, where "
         f"{strong['active_latents']} of {LATENT} latents are active.\n"
-        f"The best bound, {best['bound']:.1f} nats, is that of weight {best['kl_weight']:g}"
+        f"The best ELBO, {best['bound']:.1f} nats, is that of weight {best['kl_weight']:g}",
     )
-    figure.savefig(path, dpi=120)
 
 
 if __name__ == "__main__":

@@ -1,22 +1,21 @@
 """Where does the KL's closed form help? SGVB-A (eq. 6) against SGVB-B (eq. 7).
 
-Both estimate the ELBO, E_q[log p(x|z)] − KL(q(z|x) ‖ p(z)), from L draws z ~ q(z|x). SGVB-B
-averages log p(x|z) over the draws and has the KL in closed form; SGVB-A averages the KL's terms,
-log q(z|x) − log p(z), as well. They agree in expectation, and B, the paper says, typically has
-less variance.
+Both estimate the ELBO, E_q[log p(x|z)] − KL(q(z|x) ‖ p(z)), from draws z ~ q(z|x): SGVB-B has the
+KL in closed form, SGVB-A averages its terms, log q(z|x) − log p(z), over the draws as well. They
+agree in expectation; the closed form makes the gradient quieter, above all at the start, and the
+value of a trained model noisier.
 
-Here both see the same noise, many times, on one minibatch of digits, before, while and after a
-model trains. Two variances are measured: that of the bound's value, and that of its gradient with
-respect to φ, the encoder's weights. You will see that the closed form makes the gradient
-quieter, above all at the start, and that in a trained model it makes the value noisier.
+The paper says that B typically has less variance. Here both see the same noise, many times, on one
+minibatch of digits, before, while and after a model trains. Two variances are measured: that of the
+ELBO's estimate, and that of its gradient with respect to φ, the encoder's weights.
 """
 
 import math
 import sys
 
 import numpy as np
-from matplotlib.figure import Figure
 
+from demos.common import plots
 from demos.common.findings import run
 from demos.common.models import digit_model, repeat, total_variance, train, z_score
 from vae_np import VAE, datasets
@@ -118,8 +117,7 @@ def experiment(args):
 
 
 def draw(start, end, history, ratios, path):
-    figure = Figure(figsize=(13, 4.3), layout="constrained")
-    gradient, value, over_time = figure.subplots(1, 3)
+    figure, (gradient, value, over_time) = plots.panels(13, 4.3, 3)
     for axes, what, of in (
         (gradient, "gradient", "of the gradient, all of φ"),
         (value, "value", "of one example's value"),
@@ -149,15 +147,14 @@ def draw(start, end, history, ratios, path):
     over_time.minorticks_off()
     over_time.set_xlim(left=0)
     over_time.legend()
-    for axes in (gradient, value, over_time):
-        axes.grid(alpha=0.3)
-    figure.suptitle(
+    plots.save(
+        figure,
+        path,
         "Without the KL's closed form, the gradient's variance is "
         f"{ratios['gradient_start']:.2f} (start) and {ratios['gradient_end']:.2f} (trained) times "
         f"as large,\nand the value's {ratios['value_start']:.2f} (start) and "
-        f"{ratios['value_end']:.2f} (trained) times"
+        f"{ratios['value_end']:.2f} (trained) times",
     )
-    figure.savefig(path, dpi=120)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,10 @@
 """Why does everyone write MSE or BCE?
 
-Because they are log-likelihoods. The first term of the bound is E[log p(x|z)], and its formula
-follows from which distribution the decoder stands for. For each pixel:
+Because they are log-likelihoods: the ELBO's first term is E[log p(x|z)], and its formula follows
+from which distribution the decoder stands for. Squared error is a Gaussian's of σ = 1/√2,
+cross-entropy a Bernoulli's, and a learned σ finds for itself what the error weighs against the KL.
+
+For each pixel log p(x|z) is
 
     Gaussian, σ = 1/√2         −(x − mean)² − ½ log π: minus the squared error, and a constant
     Gaussian, one learned σ    −(x − mean)²/(2σ²) − log σ − ½ log 2π: σ finds the error's weight
@@ -11,29 +14,27 @@ follows from which distribution the decoder stands for. For each pixel:
 Here the same digits are learned under each of the four. A Gaussian's p(x) is a density: its log can
 be above 0, and on pixels that never change it grows without end while σ falls. Therefore the
 Gaussians learn x = (value + u)/256 with u uniform in [0, 1), the standard practice for 8-bit
-values: then log p(x) averages at most 784 · log 256 nats. All three learn the very same x, and
-their bounds compare. Bernoulli's is a probability, of black and white images for which the grey
-ones stand, and does not compare with a density. The squared error of the reconstructions compares
-for all.
+values: then log p(x) averages at most 784 · log 256 nats. Bernoulli's is a probability, of black
+and white images for which the grey ones stand, and does not compare with a density. The squared
+error of the reconstructions compares for all.
 
 A fifth model has a common bug: the squared error is averaged over the 784 pixels, the KL summed
 over the latents. Up to a factor of the whole loss, that is a KL of weight 784. Look at what it
-reconstructs.
-
-A sixth has a σ per pixel and learns the grey values without the u: see where its bound goes.
+reconstructs. A sixth has a σ per pixel and learns the grey values without the u: see where its ELBO
+goes.
 """
 
 import math
 import sys
+from functools import partial
 
 import numpy as np
 from matplotlib.colors import LogNorm
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
+from demos.common import plots
 from demos.common.command_line import say
 from demos.common.findings import run
-from demos.common.models import digit_networks, train
+from demos.common.models import digit_networks, reconstructed_and_drawn, train
 from vae_np import VAE, GaussianDecoder, datasets
 from vae_np.backend import Stream, random_generator, to_numpy
 from vae_np.distributions import DiagonalGaussian
@@ -41,7 +42,6 @@ from vae_np.figures import strip
 from vae_np.training.trainer import DivergenceError
 
 PIXELS, LATENT, HIDDEN = 784, 10, 200
-SHAPE = (28, 28)
 CEILING = PIXELS * math.log(256)
 EPOCHS_WITHOUT_U = 15
 IMAGES = 7  # reconstructions, and draws from the prior, in each row of the picture
@@ -60,38 +60,32 @@ def dequantized(images, generator):
 
 
 def make_model(kind, data, args):
-    encoder, decoder = digit_networks(data, args, LATENT, HIDDEN)
-    if kind != "bernoulli":
-        # One learned σ starts where it fits the mean image. The others have their own start.
-        spread = math.sqrt(((data.train / 255 - data.mean_image) ** 2).mean())
-        decoder = GaussianDecoder(
-            LATENT,
-            [HIDDEN],
-            PIXELS,
-            noise="fixed" if kind == "bug" else kind,
-            std=spread if kind == "learned" else None,
-            squash=True,
-            seed=[args.seed, Stream.DECODER],
-            device=args.device,
-        )
-        decoder.start_at(data.mean_image)
-    return VAE(encoder, decoder, kl_weight=PIXELS if kind == "bug" else 1)
+    if kind == "bernoulli":
+        return VAE(*digit_networks(data, args, LATENT, HIDDEN))
+    # One learned σ starts where it fits the mean image. The others have their own start.
+    spread = math.sqrt(((data.train / 255 - data.mean_image) ** 2).mean())
+    gaussian = partial(
+        GaussianDecoder,
+        noise="fixed" if kind == "bug" else kind,
+        std=spread if kind == "learned" else None,
+        squash=True,
+    )
+    networks = digit_networks(data, args, LATENT, HIDDEN, gaussian)
+    return VAE(*networks, kl_weight=PIXELS if kind == "bug" else 1)
 
 
 def measure(model, images, args):
     """The bound on held-out images, with z drawn from q, and what goes with it."""
     x = model.as_pixels(images)
     generator = random_generator([args.seed, Stream.BOUND_NOISE], args.device)
-    noise = generator.standard_normal((1, len(x), LATENT), dtype=model.dtype)
-    bound = model.bound(x, noise)
-    p = model.decode(model.encode(images).sample(noise[0]))
-    squared_error = (x - p.mean) ** 2
+    noise = model.draw_noise(generator, 1, len(x))
+    bound, p = model.bound(x, noise), model.decode(model.encode(images).sample(noise[0]))
     numbers = {
         "bound": float(bound.value.mean()),
         "median_bound": float(np.median(to_numpy(bound.value))),
         "lowest_bound": float(bound.value.min()),
         "kl": float(bound.kl.mean()),
-        "squared_error": float(squared_error.sum(axis=-1).mean()),
+        "squared_error": float(((x - p.mean) ** 2).sum(axis=-1).mean()),
     }
     if isinstance(p, DiagonalGaussian):
         numbers["std"] = [float(p.std.min()), float(p.std.max())]
@@ -108,72 +102,56 @@ def identity_error(model, images):
 
 def bounds_without_u(data, args):
     """The training bound after each epoch on grey values as they are, with a σ per pixel."""
-    bounds = []
-    say("a σ per pixel, without u")
+    rows, epochs = [], min(args.epochs, EPOCHS_WITHOUT_U)
+    model = make_model("per-output", data, args)
     try:
-        train(
-            make_model("per-output", data, args),
-            data.train,
-            args,
-            epochs=min(args.epochs, EPOCHS_WITHOUT_U),
-            after_epoch=lambda row: bounds.append(row["train_bound"]),
-        )
+        train(model, data.train, args, epochs, after_epoch=rows.append)
     except DivergenceError as error:  # nothing holds this bound
         say(error)
-    return bounds
+    return [row["train_bound"] for row in rows]
 
 
 def experiment(args):
     data = datasets.load("mnist5k")
     generator = random_generator([args.seed, Stream.DATA])
     train_x, test_x = dequantized(data.train, generator), dequantized(data.test, generator)
-    results, pictures, bounds = {}, {}, {}
+    results, pictures, bounds = {}, [], {}
     for kind, name in NAMES.items():
         say(name)
         model = make_model(kind, data, args)
-        grey = kind == "bernoulli"
-        trainer = train(model, data.train if grey else train_x, args)
-        test = data.test if grey else test_x
+        images, test = (data.train, data.test) if kind == "bernoulli" else (train_x, test_x)
+        trainer = train(model, images, args)
         results[kind] = measure(model, test, args)
-        pictures[kind] = (
-            to_numpy(model.reconstruct_mean(test[:IMAGES])),
-            to_numpy(
-                model.sample_mean(
-                    IMAGES, random_generator([args.seed, Stream.PICTURES], args.device)
-                )
-            ),
-        )
+        strips = reconstructed_and_drawn(model, test[:IMAGES], args)
+        pictures.append((name, caption(kind, results[kind]), *strips))
         if kind == "fixed":
             results[kind]["identity_error"] = identity_error(model, test)
         if kind == "per-output":
             bounds["x = (value + u)/256"] = [row["train_bound"] for row in trainer.history]
             std = to_numpy(model.decode(model.encode(test[:IMAGES]).mean).std)
-    spread = np.ptp(pictures["bug"][0], axis=0).max()
+    say("A σ per pixel, without u")
     bounds["x = value/255"] = bounds_without_u(data, args)
-    draw(results, pictures, test_x[:IMAGES], std, bounds, args.out / "why_mse.png")
-    summary = {
-        "models": results,
-        "training_bounds": bounds,
-        "ceiling": CEILING,
-        "largest_difference_between_reconstructions_of_the_bug": float(spread),
-    }
+    spread = np.ptp(pictures[-1][2], axis=0).max()  # of the bug's reconstructions
+    draw(results, pictures, data, std, bounds, args.out / "why_mse.png")
+    summary = {"models": results, "training_bounds": bounds, "ceiling": CEILING}
+    summary["largest_difference_between_reconstructions_of_the_bug"] = float(spread)
     return summary, describe(results, bounds["x = value/255"], spread)
 
 
 def describe(results, without_u, spread):
     fixed, learned, per_pixel, bernoulli, bug = (results[kind] for kind in NAMES)
-    std = learned["std"][0]
+    std, rms = learned["std"][0], math.sqrt(learned["squared_error"] / PIXELS)
     return (
         "log N(x; mean, ½) is −(x − mean)² − ½ log π in every pixel of the test set, to "
         f"{fixed['identity_error']:.0e} nats: squared error is a Gaussian of σ = 0.71. For these "
         f"digits that is far too wide. Learned, σ is {std:.3f}, which is the root mean squared "
-        f"error of the reconstructions ({rms(learned):.3f}), and the bound rises from "
+        f"error of the reconstructions ({rms:.3f}), and the ELBO rises from "
         f"{fixed['bound']:.1f} to {learned['bound']:.1f} nats per example. The error then counts "
         f"{0.5 / std**2:.0f} times as much against the KL, which goes from {fixed['kl']:.1f} to "
         f"{learned['kl']:.1f} nats. A σ per pixel reaches {per_pixel['bound']:.1f}, by being sure "
         "of pixels that hardly ever change; where it is sure and wrong it pays: the median test "
         f"image has {per_pixel['median_bound']:.0f} nats, the worst {per_pixel['lowest_bound']:.0f}"
-        f". Without u nothing holds its bound: it reaches {max(without_u, default=math.nan):.0f} "
+        f". Without u nothing holds its ELBO: it reaches {max(without_u, default=math.nan):.0f} "
         f"nats in {len(without_u)} epochs; with u no density can average above {CEILING:.0f}. "
         f"Bernoulli's {bernoulli['bound']:.1f} nats are a probability's and do not compare with "
         f"these; its squared error, {bernoulli['squared_error']:.1f} per image, does (the "
@@ -184,57 +162,38 @@ def describe(results, without_u, spread):
     )
 
 
-def rms(numbers):
-    """The root mean squared error of one pixel."""
-    return math.sqrt(numbers["squared_error"] / PIXELS)
-
-
-def draw(results, pictures, test_images, std, bounds, path):
-    figure = Figure(figsize=(12, 10), layout="constrained")
-    table, below = figure.subfigures(2, 1, height_ratios=[len(NAMES) + 1, 3.2])
-    rows = table.subplots(len(NAMES) + 1, 3, width_ratios=[2.4, 4, 4])
-    strip(rows[0, 1], test_images, SHAPE, "Test images, and their reconstructions below")
-    rows[0, 0].set_axis_off()
-    rows[0, 2].set_axis_off()
-    for (label, left, right), (kind, name) in zip(rows[1:], NAMES.items(), strict=True):
-        label.set_axis_off()
-        label.text(0, 1, name, weight="bold", va="top", fontsize=9)
-        label.text(0, 0.74, caption(kind, results[kind]), va="top", fontsize=9)
-        reconstructions, samples = pictures[kind]
-        strip(left, reconstructions, SHAPE)
-        title = "Draws from the prior (means of p(x|z))" if kind == "fixed" else ""
-        strip(right, samples, SHAPE, title)
-
-    curves, sigmas = below.subplots(1, 2, width_ratios=[4, 6])
+def draw(results, pictures, data, std, bounds, path):
+    draws = "Draws from the prior (means of p(x|z))"
+    widths = {"columns": 2, "width_ratios": [4, 6]}
+    figure, (curves, sigmas) = plots.strips_over_panels(10, data, pictures, draws, **widths)
     for label, values in bounds.items():
         curves.plot(range(1, len(values) + 1), values, marker=".", label=label)
     curves.axhline(CEILING, color="k", ls=":", label="784 · log 256")
-    curves.set(title="Training bound with a σ per pixel", xlabel="epoch", ylabel="nats per example")
-    curves.xaxis.set_major_locator(MaxNLocator(integer=True))
-    curves.grid(alpha=0.3)
+    curves.set(title="Training ELBO with a σ per pixel", ylabel="nats per example")
+    plots.epochs_axis(curves)
     curves.legend(fontsize=8, loc="lower right")
-    picture = strip(
-        sigmas, std, SHAPE, "The learned σ per pixel, of the same images", norm=LogNorm()
-    )
-    below.colorbar(picture, ax=sigmas, orientation="horizontal", shrink=0.6, pad=0.02, label="σ")
+    sigmas.grid(visible=False)
+    title = "The learned σ per pixel, of the same images"
+    picture = strip(sigmas, std, data.image_shape, title, norm=LogNorm())
+    figure.colorbar(picture, ax=sigmas, orientation="horizontal", shrink=0.6, pad=0.02, label="σ")
     fixed, learned, bug = results["fixed"], results["learned"], results["bug"]
-    figure.suptitle(
+    title = (
         "MSE and BCE are log-likelihoods, and σ sets what the error weighs against the KL:\n"
         f"σ = 0.71, KL {fixed['kl']:.1f} nats; learned σ = {learned['std'][0]:.2f}, KL "
         f"{learned['kl']:.1f} nats; pixels averaged (as if σ = 20), KL {bug['kl']:.1g} nats"
     )
-    figure.savefig(path, dpi=120)
+    plots.save(figure, path, title)
 
 
 def caption(kind, numbers):
-    bound = f"bound {numbers['bound']:.1f} nats"
+    elbo = f"ELBO {numbers['bound']:.1f} nats"
     if kind == "bernoulli":
-        bound += ": a probability,\nnot comparable with the densities"
+        elbo += ": a probability,\nnot comparable with the densities"
     elif kind == "per-output":
-        bound += f" (density),\nthat of the median image {numbers['median_bound']:.0f}"
+        elbo += f" (density),\nthat of the median image {numbers['median_bound']:.0f}"
     else:
-        bound = f"σ = {numbers['std'][0]:.3f}\n{bound} (density)"
-    return f"{bound}\nKL {numbers['kl']:.2g} nats, squared error {numbers['squared_error']:.1f}"
+        elbo = f"σ = {numbers['std'][0]:.3f}\n{elbo} (density)"
+    return f"{elbo}\nKL {numbers['kl']:.2g} nats, squared error {numbers['squared_error']:.1f}"
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Why is p(x) = ∫ p(x|z) p(z) dz hard, and what is q(z|x) for?
 
-p(x) is the average of p(x|z) over the prior. Why not draw z from the prior and average, then?
-Because hardly any z explains a given image, and the few that do carry the whole sum. The encoder's
-q(z|x) says where to look: draw z from q, and weigh each draw by p(z)/q(z|x) for looking there.
+p(x) is the average of p(x|z) over the prior, but hardly any z explains a given image, and the few
+that do carry the whole sum: draws from the prior miss them. The encoder's q(z|x) says where to
+look: draw z from q, and weigh each draw by p(z)/q(z|x) for looking there.
 
 Two models of digits are trained, of 2 and of 20 latents. The picture shows how far the estimates
 of log p(x) are from the truth as the number of samples grows; the mean over some test images. With
@@ -15,8 +15,8 @@ standard error does not show it, because they all miss the same places.
 import sys
 
 import numpy as np
-from matplotlib.figure import Figure
 
+from demos.common import plots
 from demos.common.findings import run
 from demos.common.models import digit_model, train
 from vae_np import datasets
@@ -133,8 +133,7 @@ def experiment(args):
 
 
 def draw(two, twenty, path):
-    figure = Figure(figsize=(11, 5), layout="constrained")
-    panels = figure.subplots(1, 2, sharey=True)
+    figure, panels = plots.panels(11, 5, 2, sharey=True)
     sources = ("by a grid", "through q")
     for axes, summary, source in zip(panels, (two, twenty), sources, strict=True):
         axes.axhspan(
@@ -143,7 +142,8 @@ def draw(two, twenty, path):
         axes.axhline(0, color="k", ls=":", label="log p(x)")
         for way, (label, marker) in WAYS.items():
             points = summary[way]["points"]
-            axes.errorbar(
+            plots.curve(
+                axes,
                 [point["samples"] for point in points],
                 [point["log_px"] - summary["reference"] for point in points],
                 [2 * (point["standard_error"] or 0) for point in points],
@@ -151,14 +151,12 @@ def draw(two, twenty, path):
                 capsize=3,
                 label=label,
             )
-        axes.set(
-            title=f"{summary['latents']} latents; log p(x) = {summary['reference']:.1f}, {source}",
-            xlabel="samples of z per image",
-            xscale="log",
+        axes.set_title(
+            f"{summary['latents']} latents; log p(x) = {summary['reference']:.1f}, {source}"
         )
+        plots.samples_axis(axes, "samples of z per image")
         axes.set_yscale("symlog", linthresh=NEAR)
         axes.yaxis.set_major_formatter("{x:.0f}")
-        axes.grid(alpha=0.3)
     panels[0].set_ylabel("estimate − log p(x), nats per image\n(logarithmic outside the band)")
     last = twenty["prior"]["points"][-1]
     error = last["log_px"] - twenty["reference"]
@@ -170,11 +168,12 @@ def draw(two, twenty, path):
         ha="right",
     )
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
-    figure.suptitle(
+    plots.save(
+        figure,
+        path,
         f"To come within {NEAR:g} nat of log p(x) with 20 latents takes {in_words(twenty['q'])} "
-        f"samples through q, but {in_words(twenty['prior'])} from the prior"
+        f"samples through q, but {in_words(twenty['prior'])} from the prior",
     )
-    figure.savefig(path, dpi=120)
 
 
 if __name__ == "__main__":

@@ -1,25 +1,22 @@
-"""Why reparameterize? Two gradients of the same bound, one of them far noisier.
+"""Why reparameterize? Two gradients of the same ELBO, one of them far noisier.
 
-The encoder's weights φ say where z is drawn, and a draw has no derivative. The paper's section 2
-names two ways out. The score function, ∇φ E_q[f(z)] = E_q[f(z) ∇φ log q(z|x)], asks only how likely
-each draw was, and learns from a number, f(z) = log w, which draws were lucky. The
-reparameterization z = mean + σ ε makes z a function of φ, so that the decoder's derivative says for
-each draw which way is up.
+The encoder's weights φ say where z is drawn, and a draw has no derivative. The score function
+learns from a number alone, log w, which draws were lucky; the reparameterization z = mean + σ ε
+makes z a function of φ, so that the decoder's derivative says for each draw which way is up.
 
-Here both look at the same model with the same number of draws: do their means agree, and what is
-the variance of each? Then each trains a model from the same initial weights. The score function
-comes without a baseline, as in the paper's equation, and with one: the mean of log w over the
-image's other draws is subtracted, which leaves the expectation and removes most of the variance.
-All estimate the whole bound from draws, by SGVB-A: what the KL's closed form spares is another
-question, that of two_estimators.py.
+The paper's section 2 has both. The score function is ∇φ E_q[f(z)] = E_q[f(z) ∇φ log q(z|x)], with
+f(z) = log w. Here both look at the same model with the same number of draws: do their means agree,
+and what is the variance of each? Then each trains a model from the same initial weights. The score
+function comes without a baseline, as in the paper's equation, and with one: the mean of log w over
+the image's other draws is subtracted, which leaves the expectation and removes most of the
+variance. All estimate the whole ELBO from draws, by SGVB-A: what the KL's closed form spares is
+another question, that of two_estimators.py.
 """
 
 import math
 import sys
 
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
-
+from demos.common import plots
 from demos.common.findings import run
 from demos.common.models import digit_networks, repeat, total_variance, train, z_score
 from vae_np import VAE, datasets
@@ -125,10 +122,10 @@ def experiment(args):
         f"{slope(start, NONE)} without, and in the trained model {slope(end, REPARAMETERIZATION)}, "
         f"{slope(end, BASELINE)} and {slope(end, NONE)} (± standard error; the largest difference "
         f"is {max(map(abs, z_scores)):.1f} standard errors). Without a baseline every draw is "
-        "multiplied by a log w of the order of the bound, whether it was a good draw or a bad one; "
+        "multiplied by a log w of the order of the ELBO, whether it was a good draw or a bad one; "
         "with it, by how much better it was than the others. The noise has its price: at epoch "
         f"{args.epochs}, from the same initial weights, each with the best of three learning "
-        f"rates, the test bound is {bounds[REPARAMETERIZATION]:.1f} nats per example with "
+        f"rates, the test ELBO is {bounds[REPARAMETERIZATION]:.1f} nats per example with "
         f"reparameterization, {bounds[BASELINE]:.1f} with the score function and its baseline, and "
         f"{bounds[NONE]:.1f} without; at the start it was {before:.1f}. θ's gradient has no "
         "such trouble in any of the three: it is the encoder that learns slowly, and the decoder "
@@ -147,8 +144,7 @@ def slope(point, name):
 
 
 def draw(start, end, ratios, histories, path):
-    figure = Figure(figsize=(11, 4.3), layout="constrained")
-    variances, curves = figure.subplots(1, 2)
+    figure, (variances, curves) = plots.panels(11, 4.3, 2)
     for position, (name, color) in enumerate(COLOURS.items()):
         heights = [point[name]["variance"] for point in (start, end)]
         x = [when + 0.28 * (position - 1) for when in (0, 1)]
@@ -156,11 +152,13 @@ def draw(start, end, ratios, histories, path):
         if name in ratios:
             variances.bar_label(bars, [f"× {times(ratio)}" for ratio in ratios[name]])
         history = histories[name]
-        curves.plot(
-            [row["epoch"] for row in history],
-            [row["test_bound"] for row in history],
-            color=color,
-            label=f"{name} (learning rate {LEARNING_RATES[name]:g})",
+        plots.run_curves(
+            curves,
+            history,
+            "epoch",
+            color,
+            name,
+            {"test_bound": ("-", f"learning rate {LEARNING_RATES[name]:g}")},
         )
     variances.set(
         title=f"Variance of φ's gradient, L = {DRAWS}",
@@ -170,18 +168,16 @@ def draw(start, end, ratios, histories, path):
     variances.set_xticks([0, 1], ["at the start", "trained"])
     variances.set_ylim(top=100 * end[NONE]["variance"])  # room for the legend
     variances.legend(loc="upper left", fontsize="small")
-    curves.set(
-        title="What each learns from it", xlabel="epoch", ylabel="test bound, nats per example"
-    )
-    curves.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    curves.set(title="What each learns from it", ylabel="test ELBO, nats per example")
+    plots.epochs_axis(curves)
     curves.legend(fontsize="small")
-    curves.grid(alpha=0.3)
-    figure.suptitle(
+    plots.save(
+        figure,
+        path,
         "The same gradient in expectation, but without reparameterization its variance is\n"
         f"{times(ratios[BASELINE][0])} times as large at the start with a baseline, and "
-        f"{times(ratios[NONE][0])} times without"
+        f"{times(ratios[NONE][0])} times without",
     )
-    figure.savefig(path, dpi=120)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,48 @@
+"""`python demos`, what each script says first, and where its recorded result lies."""
+
+import importlib
+import os
+import subprocess
+import sys
+
+import pytest
+from conftest import DEMOS
+
+from demos.__main__ import scripts
+from demos.common import findings
+
+EXPERIMENTS = [path for path, _ in scripts() if path.parent.name in ("questions", "paper")]
+
+
+def test_python_demos_lists_every_script_and_its_question(tmp_path):
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}  # a terminal without ∫
+    for folder, typed in ((DEMOS.parent, "demos/questions/the_gap.py"), (tmp_path, str(DEMOS))):
+        result = subprocess.run(
+            [sys.executable, str(DEMOS)],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        assert result.returncode == 0, result.stderr
+        assert typed in result.stdout
+        listed = {line.split()[0] for line in result.stdout.splitlines() if line.startswith("  ")}
+        assert {"train.py", "the_gap.py", "figure_2.py", "benchmark.py"} <= listed
+        assert not listed & {"train_options.py", "models.py", "settings.py", "__main__.py"}
+    assert "What is the ELBO, and what is the gap to log p(x)?" in result.stdout
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_the_idea_is_two_or_three_sentences(path):
+    module = importlib.import_module(f"demos.{path.parent.name}.{path.stem}")
+    question, answer = findings.idea(module.__doc__).split("\n\n")
+    assert "\n" not in question
+    assert 20 < len(answer.split()) < 90
+    assert answer.count(". ") + answer.count(".\n") <= 4
+
+
+def test_a_recorded_result_is_named_after_its_script():
+    names = {path.stem for path, _ in scripts()}
+    for result in (DEMOS / "results").iterdir():
+        owned = any(f"{result.stem}_".startswith(f"{name}_") for name in names)
+        assert owned, f"{result.name} is of no script"
