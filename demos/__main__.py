@@ -1,6 +1,7 @@
 """`python demos`: what can be run here, and the question that each script answers."""
 
 import ast
+import os
 import sys
 import textwrap
 from pathlib import Path
@@ -9,42 +10,41 @@ HERE = Path(__file__).resolve().parent
 
 
 def scripts():
-    """(path, first line of its docstring) for every script, those of one folder together."""
+    """(path, its question) for every script, those of one folder together.
+
+    The question is the first line of its docstring, or the heading of its first cell.
+    """
     found = []
     for path in sorted(HERE.rglob("*.py"), key=lambda path: (path.parent, path.name)):
         source = path.read_text(encoding="utf-8")
-        runs = 'if __name__ == "__main__":' in source or "\n# %%" in source
-        if runs and path != HERE / "__main__.py":
-            docstring = ast.get_docstring(ast.parse(source)) or ""
-            found.append((path, docstring.partition("\n")[0]))
+        if source.startswith("# %%"):
+            found.append((path, source.partition("\n# # ")[2].partition("\n")[0]))
+        elif 'if __name__ == "__main__":' in source and path.name != "__main__.py":
+            found.append((path, (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]))
     return found
 
 
 def shown(path):
     """As it is typed after `python`."""
-    try:
-        return path.relative_to(Path.cwd())
-    except ValueError:
-        return path
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
-def main():
-    sys.stdout.reconfigure(errors="replace")  # a terminal that cannot write ∫ shows a "?"
-    folder = None
+def listing():
+    lines, folder = [], None
     for path, question in scripts():
         if path.parent != folder:
             folder = path.parent
-            print(f"\n{shown(folder)}")
-        print(
-            textwrap.fill(
-                question, 98, initial_indent=f"  {path.name:<24}", subsequent_indent=" " * 26
-            )
-        )
+            lines += ["", f"{shown(folder)}"]
+        name, room = f"  {path.name:<24}", " " * 26
+        lines += textwrap.wrap(question, 98, initial_indent=name, subsequent_indent=room) or [name]
     example = shown(HERE / "questions" / "the_gap.py")
-    print(
-        f"\nTo run one: python {example}\nWhat it takes, and more about it: python {example} --help"
-    )
+    lines += ["", f"To run one: python {example}", f"More about it: python {example} --help"]
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":
-    main()
+    sys.stdout.reconfigure(errors="replace")  # a terminal that cannot write ∫ shows a "?"
+    try:
+        print(listing(), flush=True)
+    except BrokenPipeError:  # nobody reads on: `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
