@@ -27,7 +27,13 @@ def test_python_demos_lists_every_script_and_its_question(tmp_path):
         assert result.returncode == 0, result.stderr
         assert typed in result.stdout
         listed = {line.split()[0] for line in result.stdout.splitlines() if line.startswith("  ")}
-        assert {"train.py", "one_page_vae.py", "the_gap.py", "figure_2.py", "benchmark.py"} <= listed
+        assert {
+            "train.py",
+            "one_page_vae.py",
+            "the_gap.py",
+            "figure_2.py",
+            "benchmark.py",
+        } <= listed
         assert not listed & {"train_options.py", "models.py", "settings.py", "__main__.py"}
     assert "  one_page_vae.py         A variational autoencoder on one page" in result.stdout
     assert "What is the ELBO, and what is the gap to log p(x)?" in result.stdout

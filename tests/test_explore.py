@@ -1,0 +1,157 @@
+"""explore.py without a browser: what it writes, which grid it takes, and what it refuses."""
+
+import json
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from demos import explore, train
+from vae_np import VAE, BernoulliDecoder, GaussianDecoder, GaussianEncoder
+from vae_np.training.checkpoints import write_checkpoint
+
+DOCS_PAGE = Path(__file__).parent.parent / "docs" / "explore.html"
+
+
+def data_of(html):
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.S)
+    return json.loads(found[1])
+
+
+def half_precision(text):
+    return np.frombuffer(explore.base64.b64decode(text), np.float16).astype(np.float64)
+
+
+@pytest.fixture
+def own_run(stripes, monkeypatch):
+    """A run of train.py on images of 4 × 4 pixels without labels."""
+    monkeypatch.chdir(stripes)
+
+    def make(*options):
+        tiny = ["--epochs", "2", "--hidden", "8", "--batch-size", "20", "--latent", "2"]
+        assert train.main([*tiny, "--data", "stripes.npz", "--out", "run", *options]) == 0
+        return stripes / "run"
+
+    return make
+
+
+def test_the_page_of_a_run_holds_its_rounded_weights_and_its_images(own_run, capsys):
+    folder = own_run()
+    assert explore.main(["--checkpoint", "run", "--no-open"]) == 0
+    assert "explore.html" in capsys.readouterr().out
+    html = (folder / "explore.html").read_text(encoding="utf-8")
+    assert not re.search(r"/\*(data|model\.js|page\.js)\*/", html)
+    assert "https://" not in html.replace("http-equiv", "")
+
+    data = data_of(html)
+    with np.load(folder / "checkpoint.npz") as arrays:
+        encoder = arrays["encoder"]
+    shipped = [
+        half_precision(layer[name])
+        for layer in data["encoder"]["layers"]
+        if layer["kind"] == "Linear"
+        for name in ("weight", "bias")
+    ]
+    np.testing.assert_array_equal(np.concatenate(shipped), encoder.astype(np.float16))
+    assert data["image_shape"] == [4, 4]
+    assert len(explore.base64.b64decode(data["images"])) == 16 * 16  # a fifth of the 80 images
+    assert data["labels"] is None and data["digit_labels"] is None
+    assert data["about"]["widths"] == [16, 8, 2, 8, 16]
+    assert data["about"]["error"] <= explore.TOLERANCE
+
+
+def test_the_page_in_docs_is_made_from_the_present_template_and_is_small():
+    html = DOCS_PAGE.read_text(encoding="utf-8")
+    data = data_of(html)
+    assert explore.page(data) == html, "run python demos/explore.py --out docs/explore.html"
+    assert DOCS_PAGE.stat().st_size < 2e6
+    assert data["guide"] == {"en": "guide.md", "zh": "guide.zh-CN.md"}
+    assert sorted(data["digit_labels"]) == sorted(2 * list(range(10)))
+
+
+def test_a_name_cannot_end_the_script():
+    html = explore.page({"about": {"trained_on": "</script><b>.npz"}})
+    assert data_of(html)["about"]["trained_on"] == "</script><b>.npz"
+
+
+def test_log_partition_is_the_bernoulli_s_and_no_other_decoder_s(rng):
+    z = rng.standard_normal((1000, 2))
+    decoder = BernoulliDecoder(2, [5], 7, dtype=np.float64)
+    logits = decoder.forward(z).logits
+    expected = np.log1p(np.exp(logits)).sum(axis=1)
+    got = np.frombuffer(explore.base64.b64decode(explore.log_partition(decoder, z)), np.float32)
+    np.testing.assert_allclose(got, expected, rtol=1e-5)
+    assert explore.log_partition(GaussianDecoder(2, [5], 7), z) is None
+
+
+@pytest.mark.parametrize(("std", "spacing"), [(1, 0.1), (0.04, 0.05)])
+def test_the_grid_is_as_fine_as_the_posterior_asks(std, spacing, capsys):
+    """With x = z + σ ε, the posterior's width is σ/√(1 + σ²), and log p(x) is known."""
+    encoder = GaussianEncoder(2, [], 2)
+    decoder = GaussianDecoder(2, [], 2, noise="fixed", std=std)
+    decoder.parameters.value[:] = [1, 0, 0, 1, 0, 0]
+    x = np.array([[0.43, -0.26], [0.05, 0.95]], np.float32)
+    model = VAE(encoder, decoder)
+    found, error = explore.round_weights(model, x)
+    assert found == spacing
+    variance = 1 + std**2
+    exact = -0.5 * (x**2).sum(axis=1) / variance - np.log(2 * np.pi * variance)
+    page_value = explore.grid_log_likelihood(model, x, spacing=found, limit=6.0).value
+    assert np.abs(page_value - exact).max() == pytest.approx(error, abs=2e-3)
+    assert error <= explore.TOLERANCE
+
+
+def test_as_many_images_of_each_label():
+    labels = np.array([3, 1, 1, 3, 1, 3])
+    np.testing.assert_array_equal(explore.choose(labels, 6), [1, 2, 4, 0, 3, 5])
+    np.testing.assert_array_equal(explore.choose(None, 3), [0, 1, 2])
+    assert len(explore.choose(np.arange(10).repeat(30), 300)) == explore.IMAGES
+
+
+def test_links_lead_to_the_guide_from_anywhere(tmp_path):
+    inside = explore.guide_links(explore.ROOT / "runs" / "a" / "page.html")
+    assert inside == {"en": "../../docs/guide.md", "zh": "../../docs/guide.zh-CN.md"}
+    outside = explore.guide_links(tmp_path / "page.html")
+    assert outside["en"] == (explore.ROOT / "docs" / "guide.md").as_uri()
+
+
+def complaint(capsys, *options):
+    capsys.readouterr()
+    assert explore.main([*map(str, options), "--no-open"]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("explore.py: error: ")
+    return lines[0]
+
+
+def test_what_cannot_be_a_page_is_refused_in_one_line(own_run, tmp_path, capsys):
+    folder = own_run("--latent", "3")
+    line = complaint(capsys, "--checkpoint", folder)
+    assert "3 latents" in line and "--latent 2" in line
+    assert "no checkpoint" in complaint(capsys, "--checkpoint", tmp_path / "nowhere")
+
+    path = folder / "checkpoint.npz"
+    path.write_bytes(path.read_bytes()[:-300])
+    assert "cut short" in complaint(capsys, "--checkpoint", folder)
+    write_checkpoint(path, {"settings": None}, {"theta": np.zeros(3)})
+    assert "not of a run of train.py" in complaint(capsys, "--checkpoint", folder)
+    write_checkpoint(path, {"settings": {"latent": 2}}, {"theta": np.zeros(3)})
+    assert "another version" in complaint(capsys, "--checkpoint", folder)
+    assert "is a folder" in complaint(capsys, "--out", tmp_path)
+    assert not (folder / "explore.html").exists()
+
+
+def test_weights_beyond_half_precision_are_refused(linear):
+    linear.decoder.parameters.value[0] = 1e5
+    with pytest.raises(ValueError, match="too large for half precision"):
+        explore.round_weights(linear, np.zeros((1, linear.n_pixels)))
+
+
+def test_ctrl_c_leaves_no_page(tmp_path, monkeypatch, capsys):
+    stopped = SimpleNamespace(fit=lambda epochs: False)
+    monkeypatch.setattr(explore, "make_trainer", lambda settings, data: stopped)
+    out = tmp_path / "page.html"
+    assert explore.main(["--out", str(out), "--no-open"]) == 130
+    assert not out.exists()
+    assert "no page was written" in capsys.readouterr().err
