@@ -17,17 +17,7 @@ from vae_np.evaluation import grid_log_likelihood
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-SEVEN = [
-    (0.25, 0.25),
-    (0.4, 0.25),
-    (0.55, 0.24),
-    (0.75, 0.25),
-    (0.68, 0.4),
-    (0.6, 0.55),
-    (0.46, 0.85),
-]
+SEVEN = [(0.25, 0.25), (0.4, 0.25), (0.55, 0.24), (0.75, 0.25), (0.6, 0.55), (0.46, 0.85)]
 # Until the worker's answer to the latest question is on the page.
 SETTLED = """async () => {
   const { state } = explore;
