@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vae_np import VAE, BernoulliDecoder, GaussianEncoder, layers
-from vae_np.bounds import log_mean_exp, normalized_weights
-from vae_np.distributions import Bernoulli, DiagonalGaussian
+from vae_np.distributions import Bernoulli, DiagonalGaussian, log_mean_exp, normalized_weights
 
 
 @dataclass
@@ -115,10 +114,10 @@ def elbo_exercise(rng):
     phi, theta = model.parameters
     return Exercise(
         {"encoder": model.encoder, "decoder": model.decoder, "x": x, "noise": noise},
-        lambda: -model.bound(x, noise).value.mean(),
+        lambda: -model.elbo(x, noise).value.mean(),
         {"the gradient of φ": phi.value, "the gradient of θ": theta.value},
         "upstream is −1/(L N) for log p(x|z) and +1/N for the KL; q's mean and log_var are reached "
         "through z and from the KL, and the two add up",
-        VAE.bound_and_gradient,
+        VAE.elbo_and_gradient,
         {"the gradient of φ": phi.grad, "the gradient of θ": theta.grad},
     )

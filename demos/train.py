@@ -24,13 +24,24 @@ from demos.common.command_line import (
     silence_stdout,
     write_json,
 )
-from demos.train_options import CHECKPOINT, HISTORY, PICTURES, RUNS, SUMMARY, parse, settings
+from demos.train_options import (
+    CHECKPOINT,
+    HISTORY,
+    OBJECTIVES,
+    PICTURES,
+    RUNS,
+    SUMMARY,
+    parse,
+    settings,
+)
 from vae_np import datasets, figures
 from vae_np.backend import Stream, random_generator, to_numpy
-from vae_np.evaluation import evaluate_bound, importance_sampled_log_likelihood
+from vae_np.evaluation import evaluate_elbo, importance_sampled_log_likelihood
 from vae_np.networks import BernoulliDecoder, GaussianDecoder, GaussianEncoder
+from vae_np.objectives import ELBO, ImportanceWeighted
 from vae_np.optimizers import OPTIMIZERS
-from vae_np.training.trainer import DivergenceError, Trainer
+from vae_np.training.divergence import DivergenceError
+from vae_np.training.trainer import Trainer
 from vae_np.vae import VAE
 
 LOG_LIKELIHOOD_SAMPLES = 100
@@ -90,7 +101,7 @@ def run(args, out, data, trainer):
         print(f"Results go to {out}{earlier}.")
     finished = train(trainer, data, args, out)
     write_history(trainer.history, out / HISTORY)
-    draw_pictures(trainer.model, data, trainer.history, out, args.seed)
+    draw_pictures(trainer, data, out, args.seed)
     if not finished:
         print(
             f"\nStopped after {progress_of(trainer)}; the checkpoint and the pictures so far are "
@@ -113,10 +124,10 @@ def train(trainer, data, args, out):
         f"{args.data}: {len(data.train):,} training and {len(data.test):,} test images of "
         f"{data.image_shape[0]} × {data.image_shape[1]} pixels\n"
         f"encoder q(z|x): {model.encoder}\ndecoder p(x|z): {model.decoder}\n\n"
-        f"{'in nats per example':<20}{'training bound = reconstruction − KL':>40}"
-        f"{'test bound = reconstruction − KL':>42}"
+        f"{'in nats per example':<20}{'training ELBO = reconstruction − KL':>40}"
+        f"{'test ELBO = reconstruction − KL':>42}"
     )
-    if is_importance_weighted(model):
+    if is_importance_weighted(trainer):
         print("(what stands for the KL is reconstruction − bound, which is not the KL of q here)")
     saved_at = -math.inf
 
@@ -129,16 +140,23 @@ def train(trainer, data, args, out):
         saved_at = time.monotonic()
 
     def evaluate():
-        bound = evaluate_bound(model, data.test, binary=args.binarize, n_draws=args.samples)
+        bound = evaluate_elbo(
+            model,
+            data.test,
+            binary=args.binarize,
+            n_draws=args.samples,
+            objective=trainer.objective,
+        )
         return {
-            "test_bound": bound.value,
+            "test_elbo": bound.value,
             "test_reconstruction": bound.reconstruction,
             "test_kl": bound.kl,
+            "test_bound": bound.value,  # its earlier name
         }
 
     def after_epoch(row):
         train_part, test_part = (
-            f"{row[f'{part}_bound']:.2f} = {row[f'{part}_reconstruction']:8.2f} − "
+            f"{row[f'{part}_elbo']:.2f} = {row[f'{part}_reconstruction']:8.2f} − "
             f"{row[f'{part}_kl']:6.2f}"
             for part in ("train", "test")
         )
@@ -151,8 +169,8 @@ def train(trainer, data, args, out):
     return finished
 
 
-def is_importance_weighted(model):
-    return model.bound_name == "importance-weighted"
+def is_importance_weighted(trainer):
+    return isinstance(trainer.objective, ImportanceWeighted)
 
 
 def report(trainer, data, args, out):
@@ -167,8 +185,8 @@ def report(trainer, data, args, out):
     summary = {
         "settings": settings(args),
         "epochs": trainer.epoch,
-        "train_bound": last["train_bound"],
-        "test_bound": last["test_bound"],
+        "train_elbo": last["train_elbo"],
+        "test_elbo": last["test_elbo"],
         "test_log_likelihood": log_likelihood.mean,
         "test_log_likelihood_standard_error": log_likelihood.mean_standard_error,
         "log_likelihood_samples": LOG_LIKELIHOOD_SAMPLES,
@@ -177,7 +195,7 @@ def report(trainer, data, args, out):
     }
     write_json(out / SUMMARY, summary)
     print(
-        f"\ntest bound     {summary['test_bound']:10.2f} nats per example"
+        f"\ntest ELBO      {summary['test_elbo']:10.2f} nats per example"
         f"\ntest log p(x)  {summary['test_log_likelihood']:10.2f} nats per example, estimated by "
         f"importance sampling with {LOG_LIKELIHOOD_SAMPLES} samples per image{grey}"
         f"\ntraining       {summary['seconds']:10.1f} s, "
@@ -200,12 +218,15 @@ def make_trainer(args, data):
         decoder = GaussianDecoder(*widths, noise=args.noise, squash=True, **common)
     if args.init == "fan-in":  # the paper's starts every bias near 0
         decoder.start_at(data.mean_image)
-    model = VAE(encoder, decoder, kl_weight=args.kl_weight, bound=args.bound)
+    model = VAE(encoder, decoder)
+    make_objective = OBJECTIVES[args.objective]
+    weight = {"kl_weight": args.kl_weight} if make_objective is ELBO else {}
     optimizer = OPTIMIZERS[args.optimizer](model.parameters, args.learning_rate)
     return Trainer(
         model,
         optimizer,
         data.train,
+        make_objective(model, **weight),
         batch_size=args.batch_size,
         n_draws=args.samples,
         binarize=args.binarize,
@@ -222,10 +243,11 @@ def write_history(history, path):
             writer.writerows(history)
 
 
-def draw_pictures(model, data, history, out, seed):
+def draw_pictures(trainer, data, out, seed):
+    model, history = trainer.model, trainer.history
     generator = random_generator([seed, Stream.PICTURES], model.device)
     if history:
-        weighted = {"kl": "Reconstruction − bound"} if is_importance_weighted(model) else {}
+        weighted = {"kl": "Reconstruction − bound"} if is_importance_weighted(trainer) else {}
         figures.learning_curves(history, out / "learning_curves.png", **weighted)
     some = data.test[:12]
     figures.reconstructions(

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from demos.common.command_line import number as number_of
 from vae_np.backend import DEVICES
-from vae_np.bounds import BOUNDS
 from vae_np.datasets import NAMES
-from vae_np.networks import ACTIVATIONS, NOISES
+from vae_np.initialization import ACTIVATIONS
+from vae_np.networks import NOISES
+from vae_np.objectives import ELBO, SGVB_A, ImportanceWeighted, ScoreFunction, WakeSleep
 from vae_np.optimizers import OPTIMIZERS
 from vae_np.training.checkpoints import read_checkpoint
 
@@ -21,6 +22,13 @@ PICTURES = (
     "latent_space.png",
 )
 RUNS = Path("runs")
+OBJECTIVES = {
+    "elbo": ELBO,
+    "sgvb-a": SGVB_A,
+    "importance-weighted": ImportanceWeighted,
+    "score-function": ScoreFunction,
+    "wake-sleep": WakeSleep,
+}
 CAN_CHANGE = ("epochs", "device", "data")  # on --resume; the images must be the same ones
 LARGEST = 2**31 - 1  # of the whole numbers: no array can have a longer side
 
@@ -50,6 +58,8 @@ def parse(argv, description):
                     f"the run in {out} has --{name.replace('_', '-')} {value}, not "
                     f"{getattr(args, name)}: leave the option out to go on with it"
                 )
+    if args.kl_weight != 1 and args.objective != "elbo":
+        raise ValueError(f"--kl-weight is the ELBO's: it must be 1 for {args.objective}")
     if args.noise and args.decoder != "gaussian":
         raise ValueError("--noise is the Gaussian decoder's: add --decoder gaussian")
     if args.decoder == "gaussian":
@@ -156,12 +166,16 @@ def make_parser(description):
     )
     number("--epochs", int, 1, "passes over the training set (default: 80)", 80)
     number("--batch-size", int, 1, "examples per step (default: 100)", 100)
-    choice(
+    add(
+        "--objective",
         "--bound",
-        BOUNDS,
-        "the lower bound on log p(x) to maximize: the paper's SGVB-B or SGVB-A, or the "
-        "importance-weighted one, which wants several --samples (default: sgvb-b)",
-        "sgvb-b",
+        type=lambda name: "elbo" if name == "sgvb-b" else name,
+        choices=list(OBJECTIVES),
+        default="elbo",
+        help="what to climb: the ELBO by the paper's SGVB-B or SGVB-A, or by the score function; "
+        "the importance-weighted bound, which wants several --samples, as the score function does; "
+        "or wake-sleep, the paper's rival. --bound is its earlier name, sgvb-b elbo's "
+        "(default: elbo)",
     )
     number("--samples", int, 1, "L: draws of z per example and step (default: 1)", 1)
     number(

@@ -49,7 +49,7 @@ def experiment(args):
     def look(epoch):
         if epoch not in moments:
             return
-        bound = model.bound(x, noise)
+        bound = model.elbo(x, noise)
         q = model.encode(data.test)
         elbo, kl = float(bound.value.mean()), float(bound.kl.mean())
         points.append({"epoch": epoch, "elbo": elbo, "kl": kl})

@@ -12,6 +12,7 @@ import stand_in_cupy
 from demos import train
 from vae_np import VAE, Adam, BernoulliDecoder, GaussianDecoder, GaussianEncoder, Trainer, datasets
 from vae_np.backend import device_module
+from vae_np.objectives import ELBO
 
 # A shell's background job ignores Ctrl-C, and so would the processes that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -54,8 +55,6 @@ def make_model(
     hidden=(5,),
     latent=3,
     activation="tanh",
-    kl_weight=1.0,
-    bound="sgvb-b",
     **more,
 ):
     """A small model for tests; ``more`` is dtype and device."""
@@ -65,18 +64,21 @@ def make_model(
         p = BernoulliDecoder(latent, hidden, pixels, seed=2, **common)
     else:
         p = GaussianDecoder(latent, hidden, pixels, noise=decoder, squash=True, seed=2, **common)
-    return VAE(encoder, p, kl_weight, bound)
+    return VAE(encoder, p)
 
 
 def make_trainer(
-    images, optimizer=Adam, learning_rate=0.01, decoder="bernoulli", bound="sgvb-b", **more
+    images, optimizer=Adam, learning_rate=0.01, decoder="bernoulli", objective=ELBO, **more
 ):
-    model = make_model(decoder, bound=bound)
-    return Trainer(model, optimizer(model.parameters, learning_rate), images, batch_size=10, **more)
+    """A Trainer of a small model; ``objective`` is made from it."""
+    model = make_model(decoder)
+    objective = objective(model)
+    optimizer = optimizer(list(objective.vectors.values()), learning_rate)
+    return Trainer(model, optimizer, images, objective, batch_size=10, **more)
 
 
 def weights(trainer):
-    return np.concatenate([vector.value for vector in trainer.model.parameters])
+    return np.concatenate([vector.value for vector in trainer.objective.vectors.values()])
 
 
 def command(demo, *options):

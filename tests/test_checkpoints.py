@@ -7,7 +7,7 @@ import pytest
 from conftest import make_model, make_trainer, weights
 
 from vae_np import VAE, Adam, GaussianDecoder, GaussianEncoder, Trainer
-from vae_np.objectives.score_function import ScoreFunctionVAE
+from vae_np.objectives import ELBO, SGVB_A, ScoreFunction
 from vae_np.optimizers import SGD
 from vae_np.training.checkpoints import (
     CheckpointError,
@@ -67,21 +67,66 @@ def test_checkpoint_of_other_data_or_another_sigma_is_refused(images, tmp_path):
         sigmas[1].load(tmp_path / "sigma.npz")
 
 
-def test_a_checkpoint_knows_its_bound(images, tmp_path):
-    sgvb_a, sgvb_b = (make_trainer(images, bound=bound) for bound in ("sgvb-a", "sgvb-b"))
-    sgvb_a.save(tmp_path / "a.npz")
-    with pytest.raises(CheckpointError, match="its bound is sgvb-a, not sgvb-b"):
-        sgvb_b.load(tmp_path / "a.npz")
-    model = ScoreFunctionVAE(sgvb_a.model.encoder, sgvb_a.model.decoder)
-    score = Trainer(model, Adam(model.parameters, 0.01), images, batch_size=10)
-    with pytest.raises(CheckpointError, match="its bound is sgvb-a, not sgvb-a by the score"):
-        score.load(tmp_path / "a.npz")
+def test_a_checkpoint_knows_its_objective(images, tmp_path):
+    make_trainer(images, objective=SGVB_A).save(tmp_path / "a.npz")
+    for objective, name in ((ELBO, "elbo"), (ScoreFunction, "score-function")):
+        with pytest.raises(CheckpointError, match=f"its objective is sgvb-a, not {name}"):
+            make_trainer(images, objective=objective).load(tmp_path / "a.npz")
+    make_trainer(images, objective=ScoreFunction).save(tmp_path / "s.npz")
+    without = make_trainer(images, objective=lambda model: ScoreFunction(model, "none"))
+    with pytest.raises(CheckpointError, match="its baseline is leave-one-out, not none"):
+        without.load(tmp_path / "s.npz")
+
+
+def test_a_checkpoint_of_an_earlier_version_loads(images, tmp_path):
+    """It had a bound and a KL weight in its identity, and no ELBO in its history."""
+    trainer = make_trainer(images)
+    trainer.fit(2, progress=False)
+    trainer.save(tmp_path / "new.npz")
+    about, arrays = read_checkpoint(tmp_path / "new.npz")
+    del about["format"], about["identity"]["objective"], about["identity"]["kl_weight"]
+    about["identity"] |= {"bound": "sgvb-b", "KL weight": 1.0}
+    for row in about["history"]:
+        del row["train_elbo"]
+    write_checkpoint(tmp_path / "old.npz", about, arrays)
+    again = make_trainer(images)
+    again.load(tmp_path / "old.npz")
+    assert again.history == trainer.history
+    np.testing.assert_array_equal(weights(again), weights(trainer))
+    about["identity"]["KL weight"] = 0.5
+    write_checkpoint(tmp_path / "old.npz", about, arrays)
+    with pytest.raises(CheckpointError, match=r"its kl_weight is 0\.5, not 1\.0"):
+        again.load(tmp_path / "old.npz")
+
+
+def test_a_models_weights_are_saved_and_loaded(images, rng, tmp_path):
+    """From a file of its own, or from a Trainer's checkpoint."""
+    trainer, x = make_trainer(images), rng.random((4, 6), dtype=np.float32)
+    trainer.fit(1, progress=False)
+    trainer.save(tmp_path / "trainer.npz")
+    trainer.model.save(tmp_path / "model.npz")
+    expected = trainer.model.reconstruct_mean(x)
+    for name in ("trainer.npz", "model.npz"):
+        model = make_model()
+        assert (model.reconstruct_mean(x) != expected).any()
+        model.load(tmp_path / name)
+        np.testing.assert_array_equal(model.reconstruct_mean(x), expected)
+    before = [vector.value.copy() for vector in make_model(hidden=(4,)).parameters]
+    other = make_model(hidden=(4,))
+    with pytest.raises(CheckpointError, match=r"its encoder is .*Linear\(6, 5\).*, not .*6, 4"):
+        other.load(tmp_path / "model.npz")
+    for vector, value in zip(other.parameters, before, strict=True):
+        np.testing.assert_array_equal(vector.value, value)
+    with pytest.raises(CheckpointError, match="is a checkpoint of another run"):
+        trainer.load(tmp_path / "model.npz")
 
 
 def test_numpy_numbers_as_settings_can_be_saved(images, tmp_path):
-    model = make_model(kl_weight=np.float32(0.5))
-    optimizer = Adam(model.parameters, np.float32(0.01))
-    trainer = Trainer(model, optimizer, images, batch_size=np.int64(10), seed=np.int64(3))
+    model = make_model()
+    optimizer, objective = Adam(model.parameters, np.float32(0.01)), ELBO(model, np.float32(0.5))
+    schedule = [(np.int64(0), np.float32(0.5))]
+    numbers = {"batch_size": np.int64(10), "seed": np.int64(3), "schedule": schedule}
+    trainer = Trainer(model, optimizer, images, objective, **numbers)
     trainer.save(tmp_path / "checkpoint.npz")
     trainer.load(tmp_path / "checkpoint.npz")
 

@@ -7,7 +7,7 @@ import pytest
 from conftest import LATENT, PIXELS, STD, exact, exact_noise, make_model
 
 from vae_np.evaluation import (
-    evaluate_bound,
+    evaluate_elbo,
     grid_log_likelihood,
     importance_sampled_log_likelihood,
     prior_sampled_log_likelihood,
@@ -16,10 +16,10 @@ from vae_np.evaluation import (
 from vae_np.inference import appendix_d
 
 
-def test_evaluated_bound_approaches_the_exact_one(linear, rng):
+def test_evaluated_elbo_approaches_the_exact_one(linear, rng):
     x = rng.standard_normal((7, PIXELS))
-    expected = linear.bound(x, exact_noise(7))
-    estimate = evaluate_bound(linear, x, n_draws=20_000, batch_size=3)
+    expected = linear.elbo(x, exact_noise(7))
+    estimate = evaluate_elbo(linear, x, n_draws=20_000, batch_size=3)
     assert estimate.value == pytest.approx(expected.value.mean(), abs=0.02)
     assert estimate.kl == pytest.approx(expected.kl.mean(), rel=1e-12)
     assert estimate.value == pytest.approx(estimate.reconstruction - estimate.kl, rel=1e-12)
@@ -62,15 +62,15 @@ def test_counts_must_be_positive(linear, rng):
     with pytest.raises(ValueError, match="n_samples must be a whole number ≥ 1, got 0"):
         importance_sampled_log_likelihood(linear, rng.random((2, PIXELS)), 0)
     with pytest.raises(ValueError, match="n_draws must be a whole number ≥ 1, got 0"):
-        evaluate_bound(linear, rng.random((2, PIXELS)), n_draws=0)
+        evaluate_elbo(linear, rng.random((2, PIXELS)), n_draws=0)
     with pytest.raises(ValueError, match="batch_size must be a whole number ≥ 1, got -1"):
-        evaluate_bound(linear, rng.random((2, PIXELS)), batch_size=-1)
+        evaluate_elbo(linear, rng.random((2, PIXELS)), batch_size=-1)
 
 
 @pytest.mark.parametrize(
     ("estimate", "options"),
     [
-        (evaluate_bound, {}),
+        (evaluate_elbo, {}),
         (importance_sampled_log_likelihood, {"n_samples": 10}),
         (grid_log_likelihood, {"binary": True}),
         (reciprocal_log_likelihood, {"n_samples": 20}),
@@ -90,7 +90,7 @@ def test_binary_evaluation_sees_the_same_binary_images_each_time(rng, monkeypatc
     forward = model.encoder.forward
     monkeypatch.setattr(model.encoder, "forward", lambda x: (seen.append(x), forward(x))[1])
     for seed in (0, 0, 1):
-        evaluate_bound(model, images, binary=True, seed=seed, batch_size=20)
+        evaluate_elbo(model, images, binary=True, seed=seed, batch_size=20)
     assert set(np.unique(seen)) == {0, 1}
     np.testing.assert_array_equal(seen[0], seen[1])
     assert (seen[0] != seen[2]).any()
@@ -255,7 +255,7 @@ def test_bad_requests_are_refused(linear, rng):
     with pytest.raises(ValueError, match=r"prior_share 0\.1 of 4 samples leaves none"):
         importance_sampled_log_likelihood(linear, x, 4, prior_share=0.1)
     with pytest.raises(ValueError, match="binary images, which need a Bernoulli decoder"):
-        evaluate_bound(linear, x, binary=True)
+        evaluate_elbo(linear, x, binary=True)
     for estimator in (prior_sampled_log_likelihood, importance_sampled_log_likelihood):
         with pytest.raises(ValueError, match="n_samples must be a whole number ≥ 1, got 0"):
             estimator(linear, x, 0)

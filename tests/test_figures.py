@@ -30,7 +30,7 @@ def test_manifold_covers_the_prior_evenly(tmp_path):
 @pytest.mark.parametrize("epochs", [1, 2, 30])
 def test_learning_curves(tmp_path, epochs):
     columns = [
-        f"{part}_{term}" for part in ("train", "test") for term in ("bound", "reconstruction", "kl")
+        f"{part}_{term}" for part in ("train", "test") for term in ("elbo", "reconstruction", "kl")
     ]
     history = [{"epoch": e, **dict.fromkeys(columns, -100.0 + e)} for e in range(1, epochs + 1)]
     figures.learning_curves(history, tmp_path / "curves.png")
@@ -38,7 +38,7 @@ def test_learning_curves(tmp_path, epochs):
 
 
 def test_learning_curves_without_a_test_set(tmp_path):
-    columns = ("train_bound", "train_reconstruction", "train_kl")
+    columns = ("train_elbo", "train_reconstruction", "train_kl")
     history = [{"epoch": e, **dict.fromkeys(columns, -100.0 + e)} for e in (1, 2)]
     figures.learning_curves(history, tmp_path / "curves.png")
     assert (tmp_path / "curves.png").stat().st_size > 1000
@@ -76,10 +76,10 @@ def test_learning_curves_draw_the_test_set_where_it_was_evaluated(tmp_path, monk
         figures.Figure, "savefig", lambda figure, path, **options: drawn.update(figure=figure)
     )
     rows = [
-        {"epoch": epoch, "train_bound": 1.0, "train_reconstruction": 2.0, "train_kl": 1.0}
+        {"epoch": epoch, "train_elbo": 1.0, "train_reconstruction": 2.0, "train_kl": 1.0}
         for epoch in (1, 2, 3)
     ]
-    rows[1] |= {"test_bound": -1.0, "test_reconstruction": 0.0, "test_kl": 1.0}
+    rows[1] |= {"test_elbo": -1.0, "test_reconstruction": 0.0, "test_kl": 1.0}
     figures.learning_curves(rows, tmp_path / "curves.png")
     train, test = drawn["figure"].axes[0].get_lines()
     assert train.get_xdata().tolist() == [1, 2, 3] and test.get_xdata().tolist() == [2]

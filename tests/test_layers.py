@@ -14,7 +14,6 @@ from vae_np.layers import (
     Sigmoid,
     Softplus,
     Tanh,
-    initial_weight,
     sigmoid,
     softplus,
 )
@@ -22,8 +21,8 @@ from vae_np.layers import (
 
 def linear_network(rng, dtype=np.float64):
     network = Sequential([Linear(4, 3), Tanh(), Linear(3, 2)])
-    parameters = ParameterVector(network.initial_values(rng, "fan-in"), dtype)
-    network.bind(parameters)
+    parameters = ParameterVector(network.initial_values(rng), dtype)
+    network.own(parameters)
     return network, parameters
 
 
@@ -60,7 +59,7 @@ def test_leading_axes_are_batch_axes(rng):
 
 def test_first_layer_can_skip_its_input_gradient(rng):
     network = Sequential([Linear(4, 3, input_gradient=False)])
-    network.bind(ParameterVector(network.initial_values(rng, "fan-in"), np.float64))
+    network.own(ParameterVector(network.initial_values(rng), np.float64))
     network.forward(rng.random((5, 4)))
     assert network.backward(rng.random((5, 3))) is None
 
@@ -94,11 +93,11 @@ def test_softplus_in_float32_is_accurate_to_rounding():
 
 
 def test_initial_weights(rng):
-    weight, bias = initial_weight(rng, 400, 300, "paper")
+    weight, bias = Linear(400, 300, "paper").initial_values(rng).values()
     assert weight.std() == pytest.approx(0.01, rel=0.02)
     assert bias.std() == pytest.approx(0.01, rel=0.15)
-    weight, bias = initial_weight(rng, 400, 300, "fan-in")
+    weight, bias = Linear(400, 300, "fan-in").initial_values(rng).values()
     assert 0.049 < np.abs(weight).max() <= 0.05
     assert not bias.any()
     with pytest.raises(ValueError, match="init must be"):
-        initial_weight(rng, 4, 3, "zeros")
+        Linear(4, 3, "zeros")

@@ -65,26 +65,26 @@ def test_a_copied_model_learns_by_itself(rng, decoder, how):
     model = make_model(decoder, dtype=np.float64)
     twin = copy.deepcopy(model) if how == "copy" else pickle.loads(pickle.dumps(model))
     x, noise = rng.random((4, 6)), rng.standard_normal((1, 4, 3))
-    bound = model.bound(x, noise).value
+    bound = model.elbo(x, noise).value
     for vector in twin.parameters:
         vector.value[:] += 0.1
-    np.testing.assert_array_equal(model.bound(x, noise).value, bound)
-    assert (twin.bound(x, noise).value != bound).all()
-    twin.bound_and_gradient(x, noise)
+    np.testing.assert_array_equal(model.elbo(x, noise).value, bound)
+    assert (twin.elbo(x, noise).value != bound).all()
+    twin.elbo_and_gradient(x, noise)
     assert all((vector.grad != 0).any() for vector in twin.parameters)
     assert not any(vector.grad.any() for vector in model.parameters)
     if decoder == "learned":
         parameters = twin.decoder.parameters
-        bound = twin.bound(x, noise).value
+        bound = twin.elbo(x, noise).value
         parameters.views(parameters.value)["log_var"] += 1
-        assert (twin.bound(x, noise).value != bound).all()
+        assert (twin.elbo(x, noise).value != bound).all()
         assert parameters.views(parameters.grad)["log_var"] != 0
 
 
 def test_weights_can_be_put_back(rng):
     model = make_model(dtype=np.float64)
     x, noise = rng.random((4, 6)), rng.standard_normal((1, 4, 3))
-    bound = model.bound(x, noise).value
+    bound = model.elbo(x, noise).value
     kept = [vector.value.copy() for vector in model.parameters]
     for vector in model.parameters:
         vector.value[:] += 0.1
@@ -97,4 +97,4 @@ def test_weights_can_be_put_back(rng):
         for name, wrong in (("value", 0), ("grad", [1.0]), ("value", value[:1])):
             with pytest.raises(ValueError, match=rf"{name} must have shape \({value.size},\), got"):
                 setattr(vector, name, wrong)
-    np.testing.assert_array_equal(model.bound(x, noise).value, bound)
+    np.testing.assert_array_equal(model.elbo(x, noise).value, bound)

@@ -49,7 +49,7 @@ def test_elbo_and_gradient_are_those_of_the_package(networks, digits, rng):
     elbo, dphi, dtheta = page.elbo_and_gradient(*networks, digits, noise)
 
     model = package_model(*networks)
-    bound = model.bound_and_gradient(digits, noise[None])
+    bound = model.elbo_and_gradient(digits, noise[None])
     np.testing.assert_allclose(elbo, bound.value, rtol=1e-12)
     for ours, theirs in ((dphi, model.encoder), (dtheta, model.decoder)):
         np.testing.assert_allclose(flat(ours), theirs.parameters.grad, rtol=1e-9, atol=1e-12)
@@ -65,7 +65,7 @@ def test_training_is_that_of_the_package(networks, digits, monkeypatch, capsys):
     for _ in range(2):
         for x in np.split(rng.permutation(digits), 3):
             noise = rng.standard_normal((len(x), page.N_LATENT), dtype=np.float32)
-            model.bound_and_gradient(x, noise[None].astype(np.float64))
+            model.elbo_and_gradient(x, noise[None].astype(np.float64))
             optimizer.step()
     for before, ours, theirs in zip(start, networks, model.parameters, strict=True):
         moved, difference = theirs.value - before, theirs.value - flat(ours)

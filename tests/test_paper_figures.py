@@ -19,7 +19,7 @@ from demos.paper import (
 from demos.paper import settings as paper_settings
 from vae_np import datasets
 from vae_np.evaluation import importance_sampled_log_likelihood
-from vae_np.objectives.full_bayes import FullBayesVAE
+from vae_np.objectives import FullBayes
 from vae_np.training.checkpoints import CheckpointError
 
 DEMOS = (best_model, full_bayes, figure_2, figure_3, figure_4, figure_5)
@@ -120,16 +120,15 @@ def test_full_bayes_compares_by_size(monkeypatch, tmp_path):
 
 
 def test_full_bayes_predicts_by_the_mean_of_probabilities(tmp_path):
-    networks = make_model(pixels=16, dtype=np.float64)
-    model = FullBayesVAE(networks.encoder, networks.decoder, n_training=10, initial_std=0.3)
+    bayes = FullBayes(make_model(pixels=16, dtype=np.float64), n_training=10, initial_std=0.3)
     images, args = datasets.load("mnist5k").test[:20], options(tmp_path, 1000)
     log_px = [
         importance_sampled_log_likelihood(drawn, images, 20, seed=index).value
-        for index, drawn in enumerate(full_bayes.drawn_models(model, 30, args))
+        for index, drawn in enumerate(full_bayes.drawn_models(bayes, 30, args))
     ]
     expected = np.log(np.exp(log_px).mean(axis=0)).mean()
     assert expected > np.mean(log_px) + 0.01
-    assert full_bayes.log_px_over_weights(model, images, 30, args) == pytest.approx(expected)
+    assert full_bayes.log_px_over_weights(bayes, images, 30, args) == pytest.approx(expected)
 
 
 @pytest.fixture

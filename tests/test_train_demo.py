@@ -12,8 +12,9 @@ import pytest
 from conftest import TINY, command, run
 
 from demos import train
-from vae_np.evaluation import evaluate_bound
+from vae_np.evaluation import evaluate_elbo
 from vae_np.layers import Linear
+from vae_np.objectives import ImportanceWeighted
 
 
 def test_train_writes_everything_it_says(stripes):
@@ -34,15 +35,15 @@ def test_train_writes_everything_it_says(stripes):
     with open(out / "history.csv", encoding="utf-8") as file:
         history = list(csv.DictReader(file))
     assert [row["epoch"] for row in history] == ["1", "2"]
-    assert summary["test_bound"] == float(history[-1]["test_bound"])
-    assert summary["train_bound"] == float(history[-1]["train_bound"])
-    assert summary["test_bound"] - 0.5 < summary["test_log_likelihood"] < 0
+    assert summary["test_elbo"] == float(history[-1]["test_bound"])
+    assert summary["train_elbo"] == float(history[-1]["train_elbo"])
+    assert summary["test_elbo"] - 0.5 < summary["test_log_likelihood"] < 0
     assert summary["examples_per_second"] == pytest.approx(2 * 64 / summary["seconds"])
     assert summary["settings"]["hidden"] == [8]
     for row in history:
         parts = [float(row[f"test_{part}"]) for part in ("bound", "reconstruction", "kl")]
         assert parts[0] == pytest.approx(parts[1] - parts[2])
-    assert f"{summary['test_bound']:.2f}" in result.stdout
+    assert f"{summary['test_elbo']:.2f}" in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,7 @@ def test_a_second_run_never_destroys_the_first(stripes, error_of):
 def test_divergence_names_the_step_and_keeps_the_checkpoint(stripes, error_of):
     options = ["--data", "stripes.npz", *TINY, "--optimizer", "sgd"]
     message = error_of(stripes, *options, "--learning-rate", 1e30)
-    assert "the bound is not finite at step 2 (epoch 1)" in message
+    assert "the ELBO is not finite at step 2 (epoch 1)" in message
     assert message.endswith("nothing was saved")
     run(stripes, "train", *options, "--learning-rate", 1e-6, "--out", "good")
     # The same run goes on into divergence: its weights are made huge behind its back.
@@ -178,8 +179,8 @@ def test_default_run_learns(tmp_path):
     started = time.monotonic()
     run(tmp_path, "train")
     summary = json.loads((tmp_path / "runs/mnist5k/summary.json").read_text(encoding="utf-8"))
-    assert summary["test_bound"] >= -114
-    assert summary["test_log_likelihood"] > summary["test_bound"] + 3
+    assert summary["test_elbo"] >= -114
+    assert summary["test_log_likelihood"] > summary["test_elbo"] + 3
     print(f"{time.monotonic() - started:.0f} s")
 
 
@@ -187,17 +188,17 @@ def test_the_test_bound_is_of_the_training_bounds_kind(stripes, monkeypatch, cap
     evaluated = []
 
     def record(model, images, **options):
-        evaluated.append((model.bound_name, options["n_draws"]))
-        return evaluate_bound(model, images, **options)
+        evaluated.append((type(options["objective"]), options["n_draws"]))
+        return evaluate_elbo(model, images, **options)
 
     titles = []
     monkeypatch.chdir(stripes)
     monkeypatch.setattr(
         train.figures, "learning_curves", lambda history, path, kl: titles.append(kl)
     )
-    monkeypatch.setattr(train, "evaluate_bound", record)
+    monkeypatch.setattr(train, "evaluate_elbo", record)
     options = ["--data", "stripes.npz", *TINY, "--bound", "importance-weighted", "--samples", "3"]
     assert train.main(options) == 0
-    assert set(evaluated) == {("importance-weighted", 3)}
+    assert set(evaluated) == {(ImportanceWeighted, 3)}
     assert titles == ["Reconstruction − bound"]
     assert "which is not the KL of q here" in capsys.readouterr().out

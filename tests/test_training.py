@@ -8,9 +8,9 @@ import pytest
 from conftest import make_model, make_trainer, weights
 
 from vae_np import Adam, Trainer
-from vae_np.evaluation import evaluate_bound
+from vae_np.evaluation import evaluate_elbo
 from vae_np.optimizers import SGD, Adagrad
-from vae_np.training.trainer import DivergenceError
+from vae_np.training.divergence import DivergenceError
 
 STEPS_PER_EPOCH = 4
 
@@ -28,11 +28,11 @@ def interrupt_at(trainer, step, monkeypatch):
     monkeypatch.setattr(trainer, "_train_step", interrupted)
 
 
-def test_training_raises_the_bound(images):
+def test_training_raises_the_elbo(images):
     trainer = make_trainer(images)
-    before = evaluate_bound(trainer.model, images, n_draws=50).value
+    before = evaluate_elbo(trainer.model, images, n_draws=50).value
     assert trainer.fit(60, progress=False)
-    after = evaluate_bound(trainer.model, images, n_draws=50).value
+    after = evaluate_elbo(trainer.model, images, n_draws=50).value
     assert after > before + 1
     assert [row["epoch"] for row in trainer.history] == list(range(1, 61))
     assert trainer.seconds > 0
@@ -46,9 +46,9 @@ def test_history_is_the_mean_over_examples(images):
     mean = record.sum(axis=0) / 38
     images_of_one = trainer.model.as_pixels(images)
     noise = np.zeros((1, 38, 3), np.float32)
-    assert row["train_kl"] == pytest.approx(trainer.model.bound(images_of_one, noise).kl.mean())
+    assert row["train_kl"] == pytest.approx(trainer.model.elbo(images_of_one, noise).kl.mean())
     assert row["train_reconstruction"] == pytest.approx(mean[0])
-    assert row["train_bound"] == pytest.approx(mean[0] - mean[1])
+    assert row["train_elbo"] == row["train_bound"] == pytest.approx(mean[0] - mean[1])
 
 
 def test_each_epoch_sees_every_image_once(images, monkeypatch):

@@ -1,4 +1,8 @@
-"""Checks of arguments that many functions share."""
+"""The checks of arguments, called where a user calls in: not inside the mathematics.
+
+Each returns the value, cast where that is right, or raises ValueError that names the argument, what
+it got and what it wants.
+"""
 
 import math
 import numbers
@@ -7,30 +11,56 @@ import numpy as np
 
 from vae_np.backend import array_module, device_module, device_of
 
+# Numbers and choices
+
 
 def whole_number(name, value, minimum=1):
-    """Return ``value`` as an int, or raise ValueError if it is not a whole number ≥ minimum."""
+    """``value`` as an int: a whole number ≥ minimum."""
     if not isinstance(value, numbers.Integral) or value < minimum:
         raise ValueError(f"{name} must be a whole number ≥ {minimum}, got {value!r}")
     return int(value)
 
 
 def positive_number(name, value):
-    """Return ``value`` as a float, or raise ValueError if it is not finite and above 0."""
+    """``value`` as a float: finite and above 0."""
     if not (isinstance(value, numbers.Real) and math.isfinite(value) and value > 0):
         raise ValueError(f"{name} must be a finite number > 0, got {value!r}")
     return float(value)
 
 
+def number_from_0(name, value):
+    """``value`` as a float: finite and at least 0."""
+    if not (isinstance(value, numbers.Real) and 0 <= value < math.inf):
+        raise ValueError(f"{name} must be a finite number ≥ 0, got {value!r}")
+    return float(value)
+
+
 def between_0_and_1(name, value):
-    """Return ``value``, or raise ValueError if it is not a number strictly between 0 and 1."""
+    """``value``, a number strictly between 0 and 1."""
     if not (isinstance(value, numbers.Real) and 0 < value < 1):
         raise ValueError(f"{name} must lie strictly between 0 and 1, got {value!r}")
     return value
 
 
-def checked_generator(generator, device):
-    """Return ``generator``, or raise ValueError if it is a seed, say, or of another device."""
+def one_of(name, value, choices):
+    """``value``, one of the strings ``choices``."""
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+    return value
+
+
+def seed_of_weights(seed):
+    """The generator of a network's initial weights, from an int or a sequence of them."""
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"seed must be a whole number ≥ 0, or a sequence of them, got {seed!r}"
+        ) from None
+
+
+def generator_of(generator, device):
+    """``generator``, if it draws arrays of the device: not a seed, say."""
     if not isinstance(generator, device_module(device).random.Generator):
         module = "numpy" if device == "cpu" else "cupy"
         raise ValueError(
@@ -39,20 +69,37 @@ def checked_generator(generator, device):
     return generator
 
 
+def rate_schedule(schedule):
+    """A list of (epoch, learning rate) with epochs that start at 0 and rise; or None."""
+    if schedule is None:
+        return None
+    wants = "schedule must be a list of (epoch, learning rate) whose epochs start at 0 and rise"
+    try:
+        pairs = [(epoch, rate) for epoch, rate in schedule]
+    except (TypeError, ValueError):
+        raise ValueError(f"{wants}, got {schedule!r}") from None
+    epochs = [whole_number("each epoch of schedule", epoch, minimum=0) for epoch, _ in pairs]
+    rates = [positive_number("each learning rate of schedule", rate) for _, rate in pairs]
+    if not epochs or epochs[0] != 0 or sorted(set(epochs)) != epochs:
+        raise ValueError(f"{wants}, got epochs {epochs}")
+    return list(zip(epochs, rates, strict=True))
+
+
+# Arrays
+
+
 def rows_of(name, x, width):
-    """Raise ValueError if ``x`` is not an array (N, width) with N ≥ 1, without a mask."""
+    """``x``, an array (N, width) with N ≥ 1, without a mask."""
     shape = getattr(x, "shape", type(x).__name__)
     if len(shape) != 2 or shape[0] == 0 or shape[1] != width:
         raise ValueError(f"{name} must have shape (N, {width}) with N ≥ 1, got {shape}")
     if isinstance(x, np.ma.MaskedArray):
         raise ValueError(f"{name} must be a plain array, got one with a mask")
+    return x
 
 
 def values_in(name, x, support):
-    """Return the least and the largest value of the array ``x``.
-
-    ValueError if a value is not finite or outside ``support``.
-    """
+    """The least and the largest value of the array ``x``, all finite and within ``support``."""
     if not array_module(x).isfinite(x).all():
         raise ValueError(f"{name} must be finite, got NaN or infinity")
     low, high = float(x.min()), float(x.max())
@@ -64,11 +111,34 @@ def values_in(name, x, support):
     return low, high
 
 
-def pixels(x, decoder):
-    """Return ``x`` if it is what ``decoder`` models: a float array (N, D) of its support, N ≥ 1.
+def mean_of_images(mean_image, n_pixels, support):
+    """``mean_image``, a NumPy array (D,) within ``support``."""
+    if mean_image.shape != (n_pixels,):
+        raise ValueError(f"mean_image must have shape ({n_pixels},), got {mean_image.shape}")
+    values_in("mean_image", mean_image, support)
+    return mean_image
 
-    ValueError otherwise, or if its dtype or device is not that of the decoder's weights.
-    """
+
+def images_of(images, n_pixels, support, dtype):
+    """``images`` as a model can take them: (N, D), uint8 (0 to 255) or float within ``support``."""
+    rows_of("images", images, n_pixels)
+    if images.dtype == np.uint8:
+        if float(images.max()) == 1:
+            raise ValueError(
+                "images of uint8 are taken as 0 to 255, got none above 1: give black-and-white "
+                "images as float"
+            )
+        return images
+    if images.dtype.kind != "f":
+        raise ValueError(f"images must be uint8 (0 to 255) or float, got {images.dtype}")
+    low, high = values_in("images", images, support)
+    if max(-low, high) > float(np.finfo(dtype).max):
+        raise ValueError(f"images must be finite as {dtype}, got {low:g} to {high:g}")
+    return images
+
+
+def pixels(x, decoder):
+    """``x``, what the decoder models: (N, D), of its support, dtype and device."""
     theta = decoder.parameters.value
     rows_of("x", x, decoder.n_pixels)
     if x.dtype != theta.dtype or device_of(x) != device_of(theta):
@@ -78,3 +148,58 @@ def pixels(x, decoder):
         )
     values_in("x", x, decoder.support)
     return x
+
+
+def minibatch(x, noise, model):
+    """``x``, (N, D), and ``noise``, (L, N, Z), both of the model's dtype.
+
+    With x in uint8, say, the share −1/N of each example would be rounded to 0.
+    """
+    rows_of("x", x, model.n_pixels)
+    shape = getattr(noise, "shape", type(noise).__name__)
+    if len(shape) != 3 or shape[0] == 0 or shape[1:] != (len(x), model.n_latent):
+        raise ValueError(
+            f"noise must have shape (L, {len(x)}, {model.n_latent}) with L ≥ 1, got {shape}"
+        )
+    for name, array in (("x", x), ("noise", noise)):
+        if array.dtype != model.dtype:
+            raise ValueError(
+                f"{name} must be {model.dtype} as the model is, got {array.dtype}; "
+                "VAE.as_pixels and VAE.draw_noise make them so"
+            )
+    return x, noise
+
+
+def parts_of_noise(noise, n_parts):
+    """``noise``, the tuple of arrays that an objective's draw_noise returns."""
+    if not isinstance(noise, tuple) or len(noise) != n_parts:
+        got = f"a tuple of {len(noise)}" if isinstance(noise, tuple) else type(noise).__name__
+        raise ValueError(f"noise must be the {n_parts} arrays that draw_noise returns, got {got}")
+    return noise
+
+
+# Models
+
+
+def networks_of_a_model(encoder, decoder):
+    """``encoder`` and ``decoder``, if they fit each other."""
+    if not hasattr(encoder, "n_latent") or hasattr(encoder, "support"):
+        raise ValueError(f"encoder must be an encoder q(z|x), got {encoder!r}")
+    if not hasattr(decoder, "support"):
+        raise ValueError(f"decoder must be a decoder p(x|z), got {decoder!r}")
+    for width in ("n_latent", "n_pixels"):
+        ours, theirs = getattr(encoder, width), getattr(decoder, width)
+        if ours != theirs:
+            raise ValueError(f"{width} differs: encoder {ours}, decoder {theirs}")
+    phi, theta = encoder.parameters.value, decoder.parameters.value
+    if phi.dtype != theta.dtype or device_of(phi) != device_of(theta):
+        raise ValueError(
+            "encoder and decoder must share dtype and device: encoder "
+            f"{phi.dtype} on {device_of(phi)}, decoder {theta.dtype} on {device_of(theta)}"
+        )
+    shared = {id(layer) for layer in encoder.network.layers} & {
+        id(layer) for layer in decoder.network.layers
+    }
+    if shared:
+        raise ValueError("encoder and decoder share a layer: each needs its own")
+    return encoder, decoder

@@ -9,13 +9,14 @@ of θ changes it.
 Log-probabilities and divergences are in nats, summed over the last axis: one number per example.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from vae_np.backend import array_module, device_of
-from vae_np.checks import checked_generator
+from vae_np.checks import generator_of
 from vae_np.layers import log1p, sigmoid
 
 LOG_2PI = float(np.log(2 * np.pi))
@@ -41,11 +42,16 @@ class DiagonalGaussian:
         return array_module(self.log_var).exp(0.5 * self.log_var)
 
     @cached_property
+    def variance(self):
+        """σ² = exp(log_var)."""
+        return array_module(self.log_var).exp(self.log_var)
+
+    @cached_property
     def _variance_minus_1(self):
-        return array_module(self.log_var).expm1(self.log_var)
+        return array_module(self.log_var).expm1(self.log_var)  # exact where σ² is near 1
 
     def sample(self, noise):
-        """The reparameterization z = mean + σ ⊙ noise, with noise ~ N(0, I) (section 2.4).
+        """The reparameterization z = g_φ(ε, x) = μ + σ ⊙ ε, with ε ~ N(0, I) the noise (eq. 4).
 
         Parameters
         ----------
@@ -61,37 +67,36 @@ class DiagonalGaussian:
 
     def draw(self, generator):
         """One draw, with fresh noise from ``generator``; the shape of ``mean``."""
-        generator = checked_generator(generator, device_of(self.mean))
+        generator = generator_of(generator, device_of(self.mean))
         return self.sample(generator.standard_normal(self.mean.shape, dtype=self.mean.dtype))
 
     def log_prob(self, x):
-        """log N(x; mean, σ²) = −½ Σ [(x − mean)²/σ² + log σ² + log 2π]; (...,), nats."""
-        standardized = self._over_std(x - self.mean)
-        return -0.5 * (standardized**2 + self.log_var + LOG_2PI).sum(axis=-1)
+        """log N(x; μ, σ²) = −½ Σ [(x − μ)²/σ² + log σ² + log 2π]; (...,), nats.
+
+        This is a squared error, weighed by 1/(2σ²), and what the scale σ costs. At σ = 1/√2 the
+        weight is 1: minus the squared error Σ (x − μ)², and a constant. It is a density, which may
+        be above 1 and its log above 0.
+        """
+        squared_error = (x - self.mean) ** 2
+        return -0.5 * (squared_error / self.variance + self.log_var + LOG_2PI).sum(axis=-1)
 
     def log_prob_backward(self, x, upstream):
-        """dmean = (x − mean)/σ² and dlog_var = ½ [(x − mean)²/σ² − 1], times ``upstream``.
+        """dmean = (x − μ)/σ² and dlog_var = ½ [(x − μ)²/σ² − 1], times ``upstream``.
 
         Each is summed over the axes along which its parameter was broadcast.
         """
-        standardized, upstream = self._over_std(x - self.mean), upstream[..., None]
-        dmean = upstream * self._over_std(standardized)
-        dlog_var = 0.5 * upstream * (standardized**2 - 1)
+        error, upstream = x - self.mean, upstream[..., None]
+        weighed = error / self.variance
+        dmean = upstream * weighed
+        dlog_var = 0.5 * upstream * (error * weighed - 1)
         return _sum_to(dmean, self.mean.shape), _sum_to(dlog_var, self.log_var.shape)
 
     def log_prob_backward_to_value(self, x, upstream):
-        """dx = −(x − mean)/σ², times ``upstream``: how log N changes with x itself."""
-        return -upstream[..., None] * self._over_std(self._over_std(x - self.mean))
-
-    def _over_std(self, numerator):
-        """numerator/σ in two steps of 1/√σ, and 0/σ = 0: finite where 1/σ alone overflows."""
-        xp = array_module(numerator)
-        with np.errstate(over="ignore", invalid="ignore"):
-            root = xp.exp(-0.25 * self.log_var)
-            return xp.where(numerator == 0, 0, numerator * root * root)
+        """dx = −(x − μ)/σ², times ``upstream``: how log N changes with x itself."""
+        return -upstream[..., None] * (x - self.mean) / self.variance
 
     def kl_to_standard_normal(self):
-        """KL(N(mean, σ²) ‖ N(0, I)) = ½ Σ [mean² + σ² − 1 − log σ²] (appendix B); (...,), nats."""
+        """KL(N(μ, σ²) ‖ N(0, I)) = ½ Σ [μ² + σ² − 1 − log σ²] (appendix B); (...,), nats."""
         return 0.5 * (self.mean**2 + self._variance_minus_1 - self.log_var).sum(axis=-1)
 
     def kl_backward(self, upstream):
@@ -142,7 +147,7 @@ class Bernoulli:
 
     def draw(self, generator):
         """One draw, with fresh noise from ``generator``; the shape of ``logits``."""
-        generator = checked_generator(generator, device_of(self.logits))
+        generator = generator_of(generator, device_of(self.logits))
         return self.sample(generator.random(self.logits.shape, dtype=self.logits.dtype))
 
     def log_prob(self, x):
@@ -182,3 +187,32 @@ def _sum_to(gradient, shape):
         if axis < extra or (shape[axis - extra] == 1 and gradient.shape[axis] != 1)
     ]
     return gradient.sum(axis=tuple(axes)).reshape(shape) if axes else gradient
+
+
+def log_sum_exp(log_w):
+    """log Σ exp(log_w) along the first axis, without overflow."""
+    xp, largest = array_module(log_w), log_w.max(axis=0)
+    return largest + xp.log(xp.exp(log_w - largest).sum(axis=0))
+
+
+def log_mean_exp(log_w):
+    """log (1/K Σ exp(log_w)) along the first axis, without overflow."""
+    return log_sum_exp(log_w) - math.log(len(log_w))
+
+
+def normalized_weights(log_w):
+    """w_k / Σ w along the first axis, without overflow: the derivative of log Σ w."""
+    w = array_module(log_w).exp(log_w - log_w.max(axis=0))
+    return w / w.sum(axis=0)
+
+
+def log_mean_standard_error(log_sum, log_sum_of_squares, n):
+    """The standard error of log (1/n Σ w): std(w) / (√n mean w), the delta method's.
+
+    It takes log Σ w and log Σ w², NumPy arrays. The result is at most 1, so that near 1 it says
+    only that one sample outweighs all others; it is infinite for n = 1, where nothing can be told.
+    """
+    if n == 1:
+        return np.full(log_sum.shape, np.inf)
+    ratio = np.exp(log_sum_of_squares - 2 * log_sum)
+    return np.sqrt(np.maximum(n * ratio - 1, 0) / (n - 1))

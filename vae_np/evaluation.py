@@ -1,11 +1,10 @@
-"""How good is it: the bound and log p(x) on data that training has not seen.
+"""How good is it: the ELBO and log p(x) on data that training has not seen.
 
 Four ways to log p(x) = log ∫ p(x|z) p(z) dz, each with its standard error: draws of z from the
 prior; importance sampling through q; a sum over a grid of one or two latents; and the estimator of
 the paper's appendix D, from draws of the posterior.
 """
 
-import math
 import numbers
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -13,15 +12,16 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from vae_np.backend import Stream, array_module, random_generator, to_numpy
-from vae_np.bounds import Bound, log_mean_standard_error, log_sum_exp
+from vae_np.backend import Stream, random_generator, to_numpy
 from vae_np.checks import whole_number
-from vae_np.distributions import binarize, standard_normal_log_prob
+from vae_np.distributions import binarize
 from vae_np.inference.appendix_d import appendix_d
 from vae_np.inference.grid import grid_log_joint, latent_grid, log_integral
-from vae_np.inference.hmc import log_joint
+from vae_np.inference.importance_sampling import importance_sample
 from vae_np.networks import BernoulliDecoder
+from vae_np.objectives.elbo import ELBO
 from vae_np.training.progress import progress_bar
+from vae_np.vae import Bound
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +34,8 @@ class LogLikelihood:
         Nats.
     standard_error : (N,) numpy.ndarray
         Of each value; each function says how it is made. By importance sampling it is at most 1,
-        and near 1 the value is a guess from below (see `bounds.log_mean_standard_error`). It says
-        nothing of a region that no sample has met.
+        and near 1 the value is a guess from below: see `distributions.log_mean_standard_error`. It
+        says nothing of a region that no sample has met.
     n_samples : int
         How many samples, or grid points, each value is made from.
     """
@@ -55,8 +55,8 @@ class LogLikelihood:
         return float(np.sqrt((self.standard_error**2).sum()) / len(self.value))
 
 
-def evaluate_bound(model, images, binary=False, n_draws=1, seed=0, batch_size=500):
-    """The mean over a data set of the model's own bound, that of `VAE.bound`.
+def evaluate_elbo(model, images, binary=False, n_draws=1, seed=0, batch_size=500, objective=None):
+    """The mean over a data set of the ELBO, or of another objective's value.
 
     Parameters
     ----------
@@ -71,6 +71,8 @@ def evaluate_bound(model, images, binary=False, n_draws=1, seed=0, batch_size=50
     batch_size : int
         How many (image, draw) pairs are decoded at a time, of one image at least: it bounds the
         memory.
+    objective : optional
+        Made from this model, see `vae_np.objectives`; the default is its `ELBO`.
 
     Returns
     -------
@@ -83,13 +85,13 @@ def evaluate_bound(model, images, binary=False, n_draws=1, seed=0, batch_size=50
         If an argument is out of range, or the model cannot take the images.
     """
     model.check(images)
+    objective = ELBO(model) if objective is None else objective
     n_draws = whole_number("n_draws", n_draws)
     generator = _generator(model, seed, Stream.BOUND_NOISE)
     sums = np.zeros(2)
     whole_number("batch_size", batch_size)
     for x in _batches(model, images, binary, seed, max(1, batch_size // n_draws)):
-        shape = (n_draws, len(x), model.n_latent)
-        bound = model.bound(x, generator.standard_normal(shape, dtype=model.dtype))
+        bound = objective.value(x, objective.draw_noise(generator, n_draws, len(x)))
         sums += [float(bound.reconstruction.sum()), float(bound.kl.sum())]
     reconstruction, kl = (sums / len(images)).tolist()
     return Bound(reconstruction, kl)
@@ -114,7 +116,7 @@ def importance_sampled_log_likelihood(
     Parameters
     ----------
     model, images, binary, seed
-        As for `evaluate_bound`.
+        As for `evaluate_elbo`.
     n_samples : int
         K.
     prior_share : float
@@ -152,23 +154,12 @@ def importance_sampled_log_likelihood(
         np.errstate(invalid="ignore"),  # a NaN stays one: _finite says so at the end
     ):
         for x in _batches(model, images, binary, seed, batch_size):
-            xp, q = array_module(x), model.encoder.forward(x)
-            # The running logs of Σ w and Σ w², some samples of all images at a time.
-            # In float64: in float32 a sum of many thousand weights stops growing.
-            log_sum = log_sum_of_squares = xp.full(len(x), -xp.inf, dtype=np.float64)
-            for start, stop in _spans(n_from_prior, n_samples, max(1, batch_size // len(x))):
-                shape = (stop - start, *q.mean.shape)
-                noise = generator.standard_normal(shape, dtype=x.dtype)
-                z = noise if stop <= n_from_prior else q.sample(noise)
-                log_w = log_joint(model.decoder, x, z)
-                log_w -= _log_mixture(q, z, n_from_prior / n_samples)
-                log_w = log_w.astype(np.float64)
-                log_sum = xp.logaddexp(log_sum, log_sum_exp(log_w))
-                log_sum_of_squares = xp.logaddexp(log_sum_of_squares, log_sum_exp(2 * log_w))
-                bar.update(len(z) * len(x))
-            log_sum, log_sum_of_squares = to_numpy(log_sum), to_numpy(log_sum_of_squares)
-            values.append(log_sum - math.log(n_samples))
-            errors.append(log_mean_standard_error(log_sum, log_sum_of_squares, n_samples))
+            at_a_time = max(1, batch_size // len(x))
+            value, error = importance_sample(
+                model, x, n_samples, n_from_prior, generator, at_a_time, bar.update
+            )
+            values.append(value)
+            errors.append(error)
     return LogLikelihood(_finite(np.concatenate(values)), np.concatenate(errors), n_samples)
 
 
@@ -181,24 +172,6 @@ def prior_sampled_log_likelihood(model, images, n_samples, **options):
     return importance_sampled_log_likelihood(model, images, n_samples, prior_share=1, **options)
 
 
-def _spans(n_first, n_all, at_a_time):
-    """Cut range(n_all) into spans of at most ``at_a_time``, none across ``n_first``."""
-    for begin, end in ((0, n_first), (n_first, n_all)):
-        for start in range(begin, end, at_a_time):
-            yield start, min(start + at_a_time, end)
-
-
-def _log_mixture(q, z, share):
-    """log [share p(z) + (1 − share) q(z|x)] of the prior p(z) and q."""
-    if share == 0:
-        return q.log_prob(z)
-    if share == 1:
-        return standard_normal_log_prob(z)
-    log_prior, log_q = standard_normal_log_prob(z), q.log_prob(z)
-    xp = array_module(z)
-    return xp.logaddexp(log_prior + math.log(share), log_q + math.log(1 - share))
-
-
 def grid_log_likelihood(
     model, images, binary=False, seed=0, spacing=0.05, limit=6.0, batch_size=50
 ):
@@ -207,7 +180,7 @@ def grid_log_likelihood(
     Parameters
     ----------
     model, images, binary, seed
-        As for `evaluate_bound`.
+        As for `evaluate_elbo`.
     spacing, limit : float
         The grid's step, and how far it reaches from 0 in each direction.
     batch_size : int

@@ -11,7 +11,7 @@ from vae_np.checks import rows_of, whole_number
 
 
 def learning_curves(history, path, kl="KL(q(z|x) ‖ p(z))"):
-    """The bound, and its two terms, after each epoch.
+    """The ELBO, and its two terms, after each epoch.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def learning_curves(history, path, kl="KL(q(z|x) ‖ p(z))"):
         raise ValueError("history must hold at least one epoch, got none")
     figure = Figure(figsize=(10, 3.6), layout="constrained")
     titles = {
-        "bound": "Bound = reconstruction − KL",
+        "elbo": "ELBO = reconstruction − KL",
         "reconstruction": "Reconstruction E[log p(x|z)]",
         "kl": kl,
     }

@@ -1,10 +1,13 @@
 """Layers of a neural network: each function's derivative stands right below it.
 
-A layer has ``forward(x)`` and ``backward(dy)``. ``dy`` is the derivative of the loss with respect
-to the layer's output ``y``; ``backward`` turns it into ``dx`` by the chain rule, for the ``x`` of
-the latest ``forward``. Leading axes are batch axes: (N, D) and (L, N, D) both work.
+A layer has ``forward(x)`` and ``backward(dy)``. ``x`` has a row for each example, (M, width).
+``dy`` is the derivative of the loss with respect to the layer's output ``y``; ``backward`` turns it
+into ``dx`` by the chain rule, for the ``x`` of the latest ``forward``.
 
-Weights live in a `ParameterVector`: ``backward`` *writes* their gradients there, it does not add.
+That is all that a layer of your own needs. One with parameters declares them too, as `Linear` does:
+``initial_values(generator)`` draws them, a dict of names and arrays, and ``bind(value, grad)``
+receives two dicts of the same names: arrays that are slices of the network's `ParameterVector`.
+``backward`` *writes* the parameters' gradients there (``grad[...] = …``), it does not add.
 """
 
 import math
@@ -12,6 +15,223 @@ import math
 import numpy as np
 
 from vae_np.backend import array_module, device_of, on_a_cache_line, to_device
+
+INITS = ("fan-in", "paper")
+
+
+class Linear:
+    """y = x W + b, with W of shape (n_in, n_out).
+
+    Parameters
+    ----------
+    n_in, n_out : int
+    init : {"fan-in", "paper"}
+        "fan-in": weights uniform within ±1/√n_in, so that a signal keeps its order of magnitude;
+        biases 0. "paper": everything from N(0, 0.01²), which is how we read the N(0, 0.01) of the
+        paper's section 5.
+    input_gradient : bool
+        False for the first layer of a network on data: nobody asks for the derivative with respect
+        to the data, and it would take one more large matrix product. ``backward`` returns None.
+    """
+
+    def __init__(self, n_in, n_out, init="fan-in", input_gradient=True):
+        if init not in INITS:
+            raise ValueError(f"init must be one of {', '.join(INITS)}, got {init!r}")
+        self.n_in, self.n_out = n_in, n_out
+        self.init, self.input_gradient = init, input_gradient
+
+    def __repr__(self):
+        return f"Linear({self.n_in}, {self.n_out})"
+
+    def forward(self, x):
+        self.x = x
+        y = x @ self.weight
+        y += self.bias
+        return y
+
+    def backward(self, dy):
+        """dW = xᵀ dy and db = Σ dy, summed over the rows; dx = dy Wᵀ."""
+        xp = array_module(dy)
+        xp.matmul(self.x.T, dy, out=self.dweight)
+        xp.sum(dy, axis=0, out=self.dbias)
+        return self.backward_to_input(dy) if self.input_gradient else None
+
+    def backward_to_input(self, dy):
+        """dx alone, where the weights are held: it spares the product that dW takes."""
+        return dy @ self.weight.T
+
+    def initial_values(self, generator):
+        shape = self.n_in, self.n_out
+        if self.init == "paper":
+            return {
+                "weight": generator.normal(0, 0.01, shape),
+                "bias": generator.normal(0, 0.01, self.n_out),
+            }
+        limit = 1 / math.sqrt(self.n_in)
+        return {"weight": generator.uniform(-limit, limit, shape), "bias": np.zeros(self.n_out)}
+
+    def bind(self, value, grad):
+        self.weight, self.bias = value["weight"], value["bias"]
+        self.dweight, self.dbias = grad["weight"], grad["bias"]
+
+
+class Tanh:
+    """y = tanh(x)."""
+
+    def forward(self, x):
+        self.y = array_module(x).tanh(x)
+        return self.y
+
+    def backward(self, dy):
+        """dx = dy (1 − y²)."""
+        dx = 1 - self.y * self.y
+        dx *= dy
+        return dx
+
+
+class ReLU:
+    """y = max(x, 0)."""
+
+    def forward(self, x):
+        self.positive = x > 0
+        return array_module(x).maximum(x, 0)
+
+    def backward(self, dy):
+        """dx = dy where x > 0, else 0."""
+        return dy * self.positive
+
+
+class Softplus:
+    """y = log(1 + exp(x)), a smooth ReLU."""
+
+    def forward(self, x):
+        self.x = x
+        return softplus(x)
+
+    def backward(self, dy):
+        """dx = dy sigmoid(x)."""
+        return dy * sigmoid(self.x)
+
+
+class Sigmoid:
+    """y = 1 / (1 + exp(−x)), which squashes into (0, 1)."""
+
+    def forward(self, x):
+        self.y = sigmoid(x)
+        return self.y
+
+    def backward(self, dy):
+        """dx = dy y (1 − y)."""
+        return dy * self.y * (1 - self.y)
+
+
+class Sequential:
+    """One layer after the other: y = f_n(… f_2(f_1(x))).
+
+    Parameters
+    ----------
+    layers : list
+        Of this file, or of your own.
+    """
+
+    def __init__(self, layers):
+        self.layers, self.parameters = layers, None
+
+    def __repr__(self):
+        return " → ".join(map(layer_name, self.layers))
+
+    def forward(self, x):
+        """(..., n_in) to (..., n_out): a row for each example and draw, so that all products are
+        2-D."""
+        y = x.reshape(-1, x.shape[-1])
+        for layer in self.layers:
+            y = layer.forward(y)
+        return y.reshape(*x.shape[:-1], -1)
+
+    def backward(self, dy):
+        """The chain rule, from the last layer to the first."""
+        dx = dy.reshape(-1, dy.shape[-1])
+        for layer in reversed(self.layers):
+            dx = layer.backward(dx)
+        return dx if dx is None else dx.reshape(*dy.shape[:-1], -1)
+
+    def backward_to_input(self, dy):
+        """dx alone. Layers that have a ``backward_to_input`` keep the gradients of their weights;
+        those of the others are written."""
+        dx = dy.reshape(-1, dy.shape[-1])
+        for layer in reversed(self.layers):
+            dx = getattr(layer, "backward_to_input", layer.backward)(dx)
+        return dx.reshape(*dy.shape[:-1], -1)
+
+    def initial_values(self, generator):
+        """Draw every layer's parameters: a dict of names, such as "0.weight", and arrays."""
+        return {
+            f"{i}.{name}": value
+            for i, layer in self._with_parameters()
+            for name, value in layer.initial_values(generator).items()
+        }
+
+    def bind(self, value, grad):
+        """Give every layer its own parts of two dicts of the names of `initial_values`."""
+        for i, layer in self._with_parameters():
+            layer.bind(_of_layer(i, value), _of_layer(i, grad))
+
+    def own(self, parameters):
+        """Let the layers use slices of this `ParameterVector`, and a copy those of its own."""
+        self.parameters = parameters
+        self.bind(parameters.views(parameters.value), parameters.views(parameters.grad))
+
+    def __setstate__(self, state):  # called by the copy module and by pickle
+        self.__dict__.update(state)
+        if self.parameters:
+            self.own(self.parameters)
+
+    def _with_parameters(self):
+        return [(i, layer) for i, layer in enumerate(self.layers) if hasattr(layer, "bind")]
+
+
+def layer_name(layer):
+    """What a layer calls itself, or the name of its class: the same in every process."""
+    speaks = type(layer).__repr__ is not object.__repr__
+    return repr(layer) if speaks else type(layer).__name__
+
+
+def _of_layer(i, parts):
+    prefix = f"{i}."
+    return {
+        name.removeprefix(prefix): part for name, part in parts.items() if name.startswith(prefix)
+    }
+
+
+def softplus(x):
+    """log(1 + exp(x)) = max(x, 0) + log(1 + exp(−|x|)), which never overflows."""
+    xp = array_module(x)
+    return xp.maximum(x, 0) + log1p(xp.exp(-xp.abs(x)))
+
+
+def log1p(e):
+    """log(1 + e) for 0 ≤ e ≤ 1, within a few units in the last place.
+
+    On a CPU without AVX-512, NumPy's own float32 log1p takes five times as long: 1.15 against
+    0.23 ms for 100 × 784 numbers.
+    """
+    u = 1 + e
+    result = array_module(e).log(u)
+    u -= 1
+    result += e - u  # what rounding 1 + e to u has lost
+    return result
+
+
+def sigmoid(x, exp_neg_abs=None):
+    """1 / (1 + exp(−x)) for x ≥ 0 and exp(x) / (1 + exp(x)) below: neither overflows.
+
+    ``exp_neg_abs`` is exp(−|x|), for a caller who has it already.
+    """
+    xp = array_module(x)
+    e = xp.exp(-xp.abs(x)) if exp_neg_abs is None else exp_neg_abs
+    result = xp.maximum(e, x >= 0)  # e ≤ 1: this is 1 where x ≥ 0, else e
+    result /= 1 + e
+    return result
 
 
 class ParameterVector:
@@ -67,8 +287,7 @@ class ParameterVector:
 
     def add_weight_prior(self, scale):
         """Add to ``grad`` that of −scale · log N(value; 0, I), which is scale · value."""
-        if scale:
-            self._grad += scale * self.value
+        self._grad += scale * self.value
 
     def views(self, flat):
         """Cut ``flat`` (``value``, ``grad``, or any (P,) array) into its named, shaped parts."""
@@ -78,187 +297,3 @@ class ParameterVector:
             parts[name] = flat[start:stop].reshape(shape)  # a view: writing to it writes to flat
             start = stop
         return parts
-
-
-def initial_weight(generator, n_in, n_out, init):
-    """Draw a weight (n_in, n_out) and a bias (n_out,) for a linear layer.
-
-    Parameters
-    ----------
-    generator : numpy.random.Generator
-        Always NumPy's, so that the CPU and the GPU start from the same weights.
-    init : {"fan-in", "paper"}
-        "fan-in": weights uniform within ±1/√n_in, so that a signal keeps its order of magnitude;
-        biases 0. "paper": everything from N(0, 0.01²), which is how we read the N(0, 0.01) of the
-        paper's section 5.
-    """
-    if init == "paper":
-        return generator.normal(0, 0.01, (n_in, n_out)), generator.normal(0, 0.01, n_out)
-    if init == "fan-in":
-        limit = 1 / math.sqrt(n_in)
-        return generator.uniform(-limit, limit, (n_in, n_out)), np.zeros(n_out)
-    raise ValueError(f'init must be "fan-in" or "paper", got {init!r}')
-
-
-class Linear:
-    """y = x W + b, with W of shape (n_in, n_out).
-
-    ``input_gradient=False`` is for the first layer of a network on data: nobody asks for the
-    derivative with respect to the data, and it would take one more large matrix product.
-    """
-
-    def __init__(self, n_in, n_out, input_gradient=True):
-        self.n_in, self.n_out, self.input_gradient = n_in, n_out, input_gradient
-
-    def bind(self, weight, bias, dweight, dbias):
-        """Use these arrays: views of slices of a `ParameterVector`'s value and grad."""
-        self.weight, self.bias, self.dweight, self.dbias = weight, bias, dweight, dbias
-
-    def forward(self, x):
-        self.x = x
-        y = x @ self.weight
-        y += self.bias
-        return y
-
-    def backward(self, dy):
-        """dW = xᵀ dy and db = Σ dy, summed over all examples; dx = dy Wᵀ."""
-        xp = array_module(dy)
-        x_rows, dy_rows = self.x.reshape(-1, self.n_in), dy.reshape(-1, self.n_out)
-        xp.matmul(x_rows.T, dy_rows, out=self.dweight)
-        xp.sum(dy_rows, axis=0, out=self.dbias)
-        return self.backward_to_input(dy) if self.input_gradient else None
-
-    def backward_to_input(self, dy):
-        """dx alone, where the weights are held: it spares the product that dW takes."""
-        return dy @ self.weight.T
-
-
-class Tanh:
-    """y = tanh(x)."""
-
-    def forward(self, x):
-        self.y = array_module(x).tanh(x)
-        return self.y
-
-    def backward(self, dy):
-        """dx = dy (1 − y²)."""
-        dx = 1 - self.y * self.y
-        dx *= dy
-        return dx
-
-
-class ReLU:
-    """y = max(x, 0)."""
-
-    def forward(self, x):
-        self.positive = x > 0
-        return array_module(x).maximum(x, 0)
-
-    def backward(self, dy):
-        """dx = dy where x > 0, else 0."""
-        return dy * self.positive
-
-
-class Softplus:
-    """y = log(1 + exp(x)), a smooth ReLU."""
-
-    def forward(self, x):
-        self.x = x
-        return softplus(x)
-
-    def backward(self, dy):
-        """dx = dy sigmoid(x)."""
-        return dy * sigmoid(self.x)
-
-
-class Sigmoid:
-    """y = 1 / (1 + exp(−x)), which squashes into (0, 1)."""
-
-    def forward(self, x):
-        self.y = sigmoid(x)
-        return self.y
-
-    def backward(self, dy):
-        """dx = dy y (1 − y)."""
-        return dy * self.y * (1 - self.y)
-
-
-class Sequential:
-    """One layer after the other: y = f_n(… f_2(f_1(x)))."""
-
-    def __init__(self, layers):
-        self.layers = layers
-
-    def __repr__(self):
-        return " → ".join(
-            f"Linear({layer.n_in}, {layer.n_out})"
-            if isinstance(layer, Linear)
-            else type(layer).__name__
-            for layer in self.layers
-        )
-
-    def initial_values(self, generator, init):
-        """Draw initial weights for every linear layer: a dict of names and arrays."""
-        values = {}
-        for index, layer in self._linear_layers():
-            weight, bias = initial_weight(generator, layer.n_in, layer.n_out, init)
-            values |= {f"{index}.weight": weight, f"{index}.bias": bias}
-        return values
-
-    def bind(self, parameters):
-        """Let every linear layer use its slices of ``parameters``."""
-        value, grad = parameters.views(parameters.value), parameters.views(parameters.grad)
-        for index, layer in self._linear_layers():
-            weight, bias = f"{index}.weight", f"{index}.bias"
-            layer.bind(value[weight], value[bias], grad[weight], grad[bias])
-
-    def _linear_layers(self):
-        return [(i, layer) for i, layer in enumerate(self.layers) if isinstance(layer, Linear)]
-
-    def forward(self, x):
-        for layer in self.layers:
-            x = layer.forward(x)
-        return x
-
-    def backward(self, dy):
-        """The chain rule, from the last layer to the first."""
-        for layer in reversed(self.layers):
-            dy = layer.backward(dy)
-        return dy
-
-    def backward_to_input(self, dy):
-        """The same without the gradients of the weights, which stay as they are."""
-        for layer in reversed(self.layers):
-            dy = layer.backward_to_input(dy) if isinstance(layer, Linear) else layer.backward(dy)
-        return dy
-
-
-def softplus(x):
-    """log(1 + exp(x)) = max(x, 0) + log(1 + exp(−|x|)), which never overflows."""
-    xp = array_module(x)
-    return xp.maximum(x, 0) + log1p(xp.exp(-xp.abs(x)))
-
-
-def log1p(e):
-    """log(1 + e) for 0 ≤ e ≤ 1, within a few units in the last place.
-
-    On a CPU without AVX-512, NumPy's own float32 log1p takes five times as long: 1.15 against
-    0.23 ms for 100 × 784 numbers.
-    """
-    u = 1 + e
-    result = array_module(e).log(u)
-    u -= 1
-    result += e - u  # what rounding 1 + e to u has lost
-    return result
-
-
-def sigmoid(x, exp_neg_abs=None):
-    """1 / (1 + exp(−x)) for x ≥ 0 and exp(x) / (1 + exp(x)) below: neither overflows.
-
-    ``exp_neg_abs`` is exp(−|x|), for a caller who has it already.
-    """
-    xp = array_module(x)
-    e = xp.exp(-xp.abs(x)) if exp_neg_abs is None else exp_neg_abs
-    result = xp.maximum(e, x >= 0)  # e ≤ 1: this is 1 where x ≥ 0, else e
-    result /= 1 + e
-    return result

@@ -6,65 +6,21 @@ distribution's parameters, in the same order, and fills the network's own gradie
 """
 
 import math
-from itertools import pairwise
 
 import numpy as np
 
 from vae_np.backend import array_module, device_of, to_device, to_numpy
-from vae_np.checks import positive_number, values_in, whole_number
+from vae_np.checks import mean_of_images, one_of, positive_number
 from vae_np.distributions import Bernoulli, DiagonalGaussian
-from vae_np.layers import Linear, ParameterVector, ReLU, Sequential, Sigmoid, Softplus, Tanh
+from vae_np.initialization import initialized, mlp, try_layers, widths_of
+from vae_np.layers import Linear, Sigmoid
 
-ACTIVATIONS = {"tanh": Tanh, "relu": ReLU, "softplus": Softplus}
 SQUARED_ERROR_STD = math.sqrt(0.5)  # log N(x; mean, ½) is −(x − mean)² plus a constant
 NOISES = ("fixed", "learned", "per-output")
 
 
-def mlp(widths, activation, input_gradient=True):
-    """Build linear layers from each width to the next, with the activation between them."""
-    if activation not in ACTIVATIONS:
-        raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}")
-    layers = []
-    for n_in, n_out in pairwise(widths):
-        is_first = not layers
-        layers += [Linear(n_in, n_out, input_gradient or not is_first), ACTIVATIONS[activation]()]
-    return Sequential(layers[:-1])  # no activation at the end: a logit may be any number
-
-
-def checked_widths(n_pixels, hidden, n_latent):
-    """Return the three, as ints, or raise ValueError for one that is not a whole number ≥ 1."""
-    if np.ndim(hidden) != 1:
-        raise ValueError(f"hidden must be a list of widths such as [500], got {hidden!r}")
-    hidden = [whole_number("each hidden width", width) for width in hidden]
-    return whole_number("n_pixels", n_pixels), hidden, whole_number("n_latent", n_latent)
-
-
-def initialized_parameters(network, init, seed, dtype, device, **more):
-    """Draw a network's initial weights, join ``more`` parameters, and let the network use them."""
-    try:
-        generator = np.random.default_rng(seed)
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"seed must be a whole number ≥ 0, or a sequence of them, got {seed!r}"
-        ) from None
-    parameters = ParameterVector(network.initial_values(generator, init) | more, dtype, device)
-    network.bind(parameters)
-    return parameters
-
-
-class _Network:
-    """What the encoder and the decoders share: a deep copy computes with its own parameters."""
-
-    def __setstate__(self, state):  # called by the copy module and by pickle
-        self.__dict__.update(state)
-        self._bind()
-
-    def _bind(self):
-        self.network.bind(self.parameters)
-
-
-class GaussianEncoder(_Network):
-    """q_φ(z|x) = N(z; mean(x), diag(σ²(x))) (the paper's eq. 9 and appendix C.2).
+class GaussianEncoder:
+    """q_φ(z|x) = N(z; μ(x), diag σ²(x)): the approximate posterior (eq. 9, appendix C.2).
 
     Parameters
     ----------
@@ -74,57 +30,75 @@ class GaussianEncoder(_Network):
         Width of each hidden layer; the paper has one.
     n_latent : int
         Width Z of the latent space.
-    activation : {"tanh", "relu", "softplus"}
+    activation : {"tanh", "relu", "softplus"} or class
+        Of the hidden layers. A class of your own is called without arguments, once a layer; see
+        `vae_np.layers` for what it needs.
     init : {"fan-in", "paper"}
-        See `vae_np.layers.initial_weight`.
+        See `vae_np.layers.Linear`.
     seed : int
         For the initial weights.
     dtype : numpy.dtype
     device : {"cpu", "gpu"}
+    network : Sequential, optional
+        Layers of your own from D to 2 Z numbers, the means before the log-variances, instead of
+        ``hidden``, ``activation`` and ``init``: ``GaussianEncoder(784, n_latent=20, network=…)``.
 
     Attributes
     ----------
     parameters : ParameterVector
         φ: all weights and biases.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, or the layers do not fit or could not be trained.
     """
 
     def __init__(
         self,
         n_pixels,
-        hidden,
-        n_latent,
+        hidden=None,
+        n_latent=None,
         activation="tanh",
         init="fan-in",
         seed=0,
         dtype=np.float32,
         device="cpu",
+        network=None,
     ):
-        n_pixels, hidden, n_latent = checked_widths(n_pixels, hidden, n_latent)
+        own = network is not None
+        n_pixels, hidden, n_latent = widths_of(n_pixels, hidden, n_latent, own, activation, init)
         self.n_pixels, self.n_latent = n_pixels, n_latent
         # The two heads, mean and log-variance, are one linear layer of width 2 Z.
-        self.network = mlp([n_pixels, *hidden, 2 * n_latent], activation, input_gradient=False)
-        self.parameters = initialized_parameters(self.network, init, seed, dtype, device)
+        self.network = (
+            network
+            if own
+            else mlp([n_pixels, *hidden, 2 * n_latent], activation, init, input_gradient=False)
+        )
+        self.parameters = initialized(self.network, seed, dtype, device)
+        if own or callable(activation):
+            try_layers(self.network, n_pixels, 2 * n_latent)
 
     def __repr__(self):
         return f"GaussianEncoder({self.network})"
 
     def forward(self, x):
         """(N, D) data to q_φ(z|x), a `DiagonalGaussian` over (N, Z)."""
-        heads = self.network.forward(x)
-        return DiagonalGaussian(*_halves(heads))
+        mean, log_var = _halves(self.network.forward(x))
+        return DiagonalGaussian(mean, log_var)
 
     def backward(self, dmean, dlog_var):
         """Fill φ's gradient from the derivatives with respect to q's parameters."""
         self.network.backward(_joined(dmean, dlog_var))
 
 
-class BernoulliDecoder(_Network):
-    """p_θ(x|z) = Bernoulli(x; logits(z)) (appendix C.1).
+class BernoulliDecoder:
+    """p_θ(x|z) = Bernoulli(x; logits(z)): the likelihood of black and white pixels (appendix C.1).
 
     Parameters
     ----------
-    n_latent, hidden, n_pixels, activation, init, seed, dtype, device
-        As for `GaussianEncoder`, in the other direction.
+    n_latent, hidden, n_pixels, activation, init, seed, dtype, device, network
+        As for `GaussianEncoder`, in the other direction: layers of your own lead from Z to D.
 
     Attributes
     ----------
@@ -137,18 +111,22 @@ class BernoulliDecoder(_Network):
     def __init__(
         self,
         n_latent,
-        hidden,
-        n_pixels,
+        hidden=None,
+        n_pixels=None,
         activation="tanh",
         init="fan-in",
         seed=1,
         dtype=np.float32,
         device="cpu",
+        network=None,
     ):
-        n_pixels, hidden, n_latent = checked_widths(n_pixels, hidden, n_latent)
+        own = network is not None
+        n_pixels, hidden, n_latent = widths_of(n_pixels, hidden, n_latent, own, activation, init)
         self.n_pixels, self.n_latent = n_pixels, n_latent
-        self.network = mlp([n_latent, *hidden, n_pixels], activation)
-        self.parameters = initialized_parameters(self.network, init, seed, dtype, device)
+        self.network = network if own else mlp([n_latent, *hidden, n_pixels], activation, init)
+        self.parameters = initialized(self.network, seed, dtype, device)
+        if own or callable(activation):
+            try_layers(self.network, n_latent, n_pixels)
 
     def __repr__(self):
         return f"BernoulliDecoder({self.network})"
@@ -157,33 +135,34 @@ class BernoulliDecoder(_Network):
         """(..., Z) latents to p_θ(x|z), a `Bernoulli` over (..., D)."""
         return Bernoulli(self.network.forward(z))
 
-    def start_at(self, mean_image):
-        """Set the output bias so that untrained, p_θ(x|z) has about this mean, (D,).
-
-        Given the training set's mean, the latents need not learn what all images share. Without
-        it they do, the codes drift off the prior, and many draws from the prior make no digit.
-        ValueError if it has another shape or range.
-        """
-        bias = self.network.layers[-1].bias
-        mean = _checked_mean(mean_image, self.n_pixels, self.support)
-        bias[:] = to_device(_logit(mean), device_of(bias))
-
     def backward(self, dlogits):
         """Fill θ's gradient and return dz."""
         return self.network.backward(dlogits)
 
     def backward_to_input(self, dlogits):
-        """Return dz alone; θ's gradient stays as it is."""
+        """Return dz alone, where θ is held."""
         return self.network.backward_to_input(dlogits)
 
+    def start_at(self, mean_image):
+        """Set the output bias so that untrained, p_θ(x|z) has about this mean, (D,).
 
-class GaussianDecoder(_Network):
-    """p_θ(x|z) = N(x; mean(z), diag(σ²)) (appendix C.2).
+        Given the training set's mean, the latents need not learn what all images share. Without
+        it they do, the codes drift off the prior, and many draws from the prior make no digit.
+        ValueError if it has another shape or range, or the network does not end in a `Linear`.
+        """
+        mean = mean_of_images(mean_image, self.n_pixels, self.support)
+        bias = _output_bias(self.network)
+        bias[:] = to_device(_logit(mean), device_of(bias))
+
+
+class GaussianDecoder:
+    """p_θ(x|z) = N(x; μ(z), diag σ²): the likelihood of real-valued pixels (appendix C.2).
 
     Parameters
     ----------
-    n_latent, hidden, n_pixels, activation, init, seed, dtype, device
-        As for `GaussianEncoder`, in the other direction.
+    n_latent, hidden, n_pixels, activation, init, seed, dtype, device, network
+        As for `BernoulliDecoder`; with "per-output" noise, layers of your own lead to 2 D numbers,
+        the means before the log-variances.
     noise : {"fixed", "learned", "per-output"}
         σ is ``std`` and stays so; or one number, learned, that starts at ``std``; or one number
         per output, from the network, as in the paper.
@@ -204,8 +183,8 @@ class GaussianDecoder(_Network):
     def __init__(
         self,
         n_latent,
-        hidden,
-        n_pixels,
+        hidden=None,
+        n_pixels=None,
         noise="per-output",
         std=None,
         squash=False,
@@ -214,31 +193,27 @@ class GaussianDecoder(_Network):
         seed=1,
         dtype=np.float32,
         device="cpu",
+        network=None,
     ):
-        if noise not in NOISES:
-            raise ValueError(f"noise must be one of {', '.join(NOISES)}, got {noise!r}")
+        one_of("noise", noise, NOISES)
         if noise == "per-output" and std is not None:
             raise ValueError(
                 'std is for noise "fixed" or "learned"; "per-output" has the network\'s'
             )
         std = positive_number("std", SQUARED_ERROR_STD if std is None else std)
-        n_pixels, hidden, n_latent = checked_widths(n_pixels, hidden, n_latent)
+        own = network is not None
+        n_pixels, hidden, n_latent = widths_of(n_pixels, hidden, n_latent, own, activation, init)
         self.n_pixels, self.n_latent, self.noise = n_pixels, n_latent, noise
-        outputs = 2 * n_pixels if noise == "per-output" else n_pixels
-        self.network = mlp([n_latent, *hidden, outputs], activation)
+        n_outputs = 2 * n_pixels if noise == "per-output" else n_pixels
+        self.network = network if own else mlp([n_latent, *hidden, n_outputs], activation, init)
         self.squashing = Sigmoid() if squash else None
 
         log_var = np.array(2 * math.log(std), dtype)
-        self.log_var = to_device(log_var, device) if noise == "fixed" else None
+        self.fixed_log_var = to_device(log_var, device)
         learned = {"log_var": log_var} if noise == "learned" else {}
-        self.parameters = initialized_parameters(self.network, init, seed, dtype, device, **learned)
-        self._bind()
-
-    def _bind(self):
-        super()._bind()
-        if self.noise == "learned":
-            self.log_var = self.parameters.views(self.parameters.value)["log_var"]
-            self.dlog_var = self.parameters.views(self.parameters.grad)["log_var"]
+        self.parameters = initialized(self.network, seed, dtype, device, **learned)
+        if own or callable(activation):
+            try_layers(self.network, n_latent, n_outputs)
 
     def __repr__(self):
         squashed = ", mean squashed" if self.squashing else ""
@@ -246,6 +221,13 @@ class GaussianDecoder(_Network):
         if self.noise == "fixed":
             std = f" at σ {math.exp(0.5 * to_numpy(self.log_var)):.4g}"
         return f"GaussianDecoder({self.network}; noise {self.noise}{std}{squashed})"
+
+    @property
+    def log_var(self):
+        """log σ², shape (), where it is one number: fixed, or a view of θ."""
+        if self.noise == "learned":
+            return self.parameters.views(self.parameters.value)["log_var"]
+        return self.fixed_log_var
 
     def forward(self, z):
         """(..., Z) latents to p_θ(x|z), a `DiagonalGaussian` over (..., D)."""
@@ -255,26 +237,26 @@ class GaussianDecoder(_Network):
             mean = self.squashing.forward(mean)
         return DiagonalGaussian(mean, log_var)
 
-    def start_at(self, mean_image):
-        """As `BernoulliDecoder.start_at`."""
-        mean = _checked_mean(mean_image, self.n_pixels, (0, 1) if self.squashing else self.support)
-        bias = self.network.layers[-1].bias[: self.n_pixels]
-        bias[:] = to_device(_logit(mean) if self.squashing else mean, device_of(bias))
-
     def backward(self, dmean, dlog_var):
         """Fill θ's gradient and return dz."""
         if self.noise == "learned":
-            self.dlog_var[...] = dlog_var
+            self.parameters.views(self.parameters.grad)["log_var"][...] = dlog_var
         return self.network.backward(self._doutputs(dmean, dlog_var))
 
     def backward_to_input(self, dmean, dlog_var):
-        """Return dz alone; θ's gradient stays as it is."""
+        """Return dz alone, where θ is held."""
         return self.network.backward_to_input(self._doutputs(dmean, dlog_var))
 
     def _doutputs(self, dmean, dlog_var):
         if self.squashing:
             dmean = self.squashing.backward(dmean)
         return _joined(dmean, dlog_var) if self.noise == "per-output" else dmean
+
+    def start_at(self, mean_image):
+        """As `BernoulliDecoder.start_at`."""
+        mean = mean_of_images(mean_image, self.n_pixels, (0, 1) if self.squashing else self.support)
+        bias = _output_bias(self.network)[: self.n_pixels]
+        bias[:] = to_device(_logit(mean) if self.squashing else mean, device_of(bias))
 
 
 def _halves(outputs):
@@ -288,12 +270,11 @@ def _joined(left, right):
     return array_module(left).concatenate([left, right], axis=-1)
 
 
-def _checked_mean(mean_image, n_pixels, support):
-    mean_image = to_numpy(mean_image)
-    if mean_image.shape != (n_pixels,):
-        raise ValueError(f"mean_image must have shape ({n_pixels},), got {mean_image.shape}")
-    values_in("mean_image", mean_image, support)
-    return mean_image
+def _output_bias(network):
+    last = network.layers[-1]
+    if not isinstance(last, Linear):
+        raise ValueError(f"start_at needs a network that ends in a Linear layer, got {network}")
+    return last.bias
 
 
 def _logit(mean_image):

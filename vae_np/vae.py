@@ -1,13 +1,50 @@
-"""The variational autoencoder: an encoder, a decoder and a bound."""
+"""The variational autoencoder: a story of how images arise, and the bound by which it is learned.
+
+The story. A code z is drawn from the *prior* p(z) = N(0, I). The decoder, a network with weights θ,
+turns z into the *likelihood* p_θ(x|z): how probable each image x is, given that z. An image is
+drawn from it. We see the image, never the code. Two more distributions follow from the story:
+
+- the *evidence* p_θ(x) = ∫ p_θ(x|z) p(z) dz: how probable an image is at all. Learning is to find
+  the θ under which the training images are most probable: it maximizes Σ log p_θ(x);
+- the *posterior* p_θ(z|x) = p_θ(x|z) p(z) / p_θ(x), by Bayes' rule: which codes an image may have
+  come from. Finding it is called inference.
+
+Both need an integral over all z that nobody can do. So a second network with weights φ, the
+encoder, answers each image with a distribution q_φ(z|x) that we can draw from, which is to be near
+the posterior. For any q,
+
+    log p(x) = E_q[log p(x)]                                           p(x) does not depend on z
+             = E_q[log p(x, z) − log p(z|x)]                           Bayes' rule
+             = E_q[log p(x, z) − log q(z|x) + log q(z|x) − log p(z|x)]   q taken away and added
+             = ELBO + KL(q(z|x) ‖ p(z|x))                              (eq. 1)
+
+The first part is the *ELBO*, the evidence lower bound: Evidence, as log p(x) is what it is about;
+Lower BOund, as a KL is never negative, so that the ELBO is never above log p(x). The paper calls it
+the variational lower bound L(θ, φ; x). It needs no posterior:
+
+    log p(x) ≥ ELBO = E_q[−log q(z|x) + log p(x, z)]                   (eq. 2)
+                    = E_q[log p(x|z)] − KL(q(z|x) ‖ p(z))              (eq. 3)
+
+how well the codes explain the image, minus how far q strays from the prior. Raising it in φ brings
+q to the posterior, for log p(x) stands still meanwhile. Raising it in θ raises log p(x), or brings
+the posterior to q. All numbers are in nats per example. The guide: docs/guide.md.
+"""
 
 import math
-import numbers
+from dataclasses import dataclass
 
 import numpy as np
 
 from vae_np.backend import array_module, device_of, to_device
-from vae_np.bounds import BOUNDS, sgvb_b
-from vae_np.checks import checked_generator, rows_of, values_in, whole_number
+from vae_np.checks import (
+    generator_of,
+    images_of,
+    minibatch,
+    networks_of_a_model,
+    values_in,
+    whole_number,
+)
+from vae_np.training.checkpoints import load_vectors, write_checkpoint
 
 
 class VAE:
@@ -18,14 +55,6 @@ class VAE:
     encoder : GaussianEncoder
     decoder : BernoulliDecoder or GaussianDecoder
         Of the same widths, dtype and device as the encoder.
-    kl_weight : float
-        Weight of the KL in the *loss*: 1 maximizes the bound; 0 leaves a plain autoencoder; other
-        values are the β of a β-VAE. It may be changed between steps, as in `Trainer.fit`'s
-        ``after_epoch``; a checkpoint loads at the weight it was saved at. The bound that is
-        reported always has the weight 1.
-    bound : {"sgvb-b", "sgvb-a", "importance-weighted"}
-        Which lower bound on log p(x) to maximize: see `vae_np.bounds`. Only the first has a KL to
-        weigh.
 
     Attributes
     ----------
@@ -33,63 +62,22 @@ class VAE:
         φ (the encoder's) and θ (the decoder's).
     """
 
-    weighs_kl = True  # for SGVB-B; wake-sleep has another objective
-
-    def __init__(self, encoder, decoder, kl_weight=1.0, bound="sgvb-b"):
-        if not hasattr(encoder, "n_latent") or hasattr(encoder, "support"):
-            raise ValueError(f"encoder must be an encoder q(z|x), got {encoder!r}")
-        if not hasattr(decoder, "support"):
-            raise ValueError(f"decoder must be a decoder p(x|z), got {decoder!r}")
-        for width in ("n_latent", "n_pixels"):
-            ours, theirs = getattr(encoder, width), getattr(decoder, width)
-            if ours != theirs:
-                raise ValueError(f"{width} differs: encoder {ours}, decoder {theirs}")
-        phi, theta = encoder.parameters.value, decoder.parameters.value
-        if phi.dtype != theta.dtype or device_of(phi) != device_of(theta):
-            raise ValueError(
-                "encoder and decoder must share dtype and device: encoder "
-                f"{phi.dtype} on {device_of(phi)}, decoder {theta.dtype} on {device_of(theta)}"
-            )
-        if bound not in tuple(BOUNDS):
-            raise ValueError(f"bound must be one of {', '.join(BOUNDS)}, got {bound!r}")
-        self.encoder, self.decoder, self.bound_name = encoder, decoder, bound
-        self._bound, self._bound_backward = BOUNDS[bound]
-        self.kl_weight = kl_weight
+    def __init__(self, encoder, decoder):
+        self.encoder, self.decoder = networks_of_a_model(encoder, decoder)
         self.parameters = [encoder.parameters, decoder.parameters]
         self.n_pixels, self.n_latent = encoder.n_pixels, encoder.n_latent
+        phi = encoder.parameters.value
         self.dtype, self.device = phi.dtype, device_of(phi)
 
-    @property
-    def kl_weight(self):
-        return self._kl_weight
-
-    @kl_weight.setter
-    def kl_weight(self, kl_weight):
-        if not (isinstance(kl_weight, numbers.Real) and 0 <= kl_weight < math.inf):
-            raise ValueError(f"kl_weight must be a finite number ≥ 0, got {kl_weight!r}")
-        if kl_weight != 1 and not (self.weighs_kl and self._bound is sgvb_b):
-            raise ValueError(
-                f'kl_weight must be 1 for the bound "{self.bound_name}", which has no closed KL to '
-                f"weigh; got {kl_weight!r}"
-            )
-        self._kl_weight = float(kl_weight)
-
-    # Learning
-
-    def draw_noise(self, generator, n_draws, n_examples):
-        """What `bound_and_gradient` needs of randomness: (L, N, Z) draws from N(0, I)."""
-        generator = checked_generator(generator, self.device)
-        return generator.standard_normal((n_draws, n_examples, self.n_latent), dtype=self.dtype)
-
-    def bound(self, x, noise):
-        """An estimate of the lower bound on log p(x) for each example.
+    def elbo(self, x, noise):
+        """An estimate of each example's ELBO: SGVB-B, the paper's second estimator.
 
         Parameters
         ----------
         x : (N, D) array
             Pixels in [0, 1], as `as_pixels` makes them.
         noise : (L, N, Z) array
-            Draws from N(0, I), L for each example.
+            ε, draws from N(0, I), L for each example: see `draw_noise`.
 
         Returns
         -------
@@ -101,57 +89,41 @@ class VAE:
         ValueError
             If ``x`` or ``noise`` has another shape, or another dtype than the model.
         """
-        self._check_step(x, noise)
-        q = self.encoder.forward(x)
+        x, noise = minibatch(x, noise, self)
+        q = self.encoder.forward(x)  # q_φ(z|x) = N(μ, diag σ²) (eq. 9)
+        z = q.sample(noise)  # z = μ + σ ⊙ ε, a draw of q (eq. 4)
+        p = self.decoder.forward(z)  # p_θ(x|z)
+        reconstruction = p.log_prob(x).mean(axis=0)  # E_q[log p(x|z)] by L draws (eq. 5)
+        kl = q.kl_to_standard_normal()  # KL(q(z|x) ‖ p(z)), exactly (appendix B)
+        return Bound(reconstruction, kl)  # ELBO = reconstruction − KL (eq. 7 and 10)
+
+    def elbo_and_gradient(self, x, noise, kl_weight=1.0):
+        """The ELBO, and the gradient of the loss: minus the ELBO, averaged over the minibatch.
+
+        The gradient goes to ``encoder.parameters.grad`` and ``decoder.parameters.grad``. ``x``,
+        ``noise``, what is returned and what is raised are as for `elbo`. ``kl_weight`` weighs the
+        KL in the loss alone: 1 climbs the ELBO, 0 leaves an autoencoder, others are a β-VAE's β.
+        """
+        x, noise = minibatch(x, noise, self)
+        q = self.encoder.forward(x)  # as in `elbo`
         z = q.sample(noise)
         p = self.decoder.forward(z)
-        return self._bound(x, q, p, z)
+        reconstruction = p.log_prob(x).mean(axis=0)
+        kl = q.kl_to_standard_normal()
 
-    def bound_and_gradient(self, x, noise, log_prior_scale=0.0):
-        """One step of Algorithm 1 up to the update: the bound, and the gradient of the loss.
+        n_draws, n_examples, _ = noise.shape
+        share = array_module(x).full(n_examples, 1 / n_examples, dtype=x.dtype)  # a mean (eq. 8)
+        dp = p.log_prob_backward(x, -share / n_draws)  # to p's parameters, such as the logits
+        dz = self.decoder.backward(*dp)  # through the decoder; fills θ's gradient
+        dmean, dlog_var = q.sample_backward(noise, dz)  # through z = μ + σ ⊙ ε to μ and log σ²
+        dmean_kl, dlog_var_kl = q.kl_backward(float(kl_weight) * share)
+        self.encoder.backward(dmean + dmean_kl, dlog_var + dlog_var_kl)  # fills φ's gradient
+        return Bound(reconstruction, kl)
 
-        The loss is minus the bound, averaged over the examples, with `kl_weight` on its KL, and
-        minus ``log_prior_scale`` · log p(θ) under the weight prior p(θ) = N(0, I): 0 for maximum
-        likelihood, 1/(size of the training set) for the paper's MAP. Its gradient goes to
-        ``encoder.parameters.grad`` and ``decoder.parameters.grad``. ``x``, ``noise``, what is
-        returned and what is raised are as for `bound`.
-        """
-        self._check_step(x, noise)
-        q = self.encoder.forward(x)
-        z = q.sample(noise)
-        p = self.decoder.forward(z)
-        bound = self._bound(x, q, p, z)
-
-        n_examples = x.shape[0]
-        upstream = array_module(x).full(n_examples, -1 / n_examples, dtype=x.dtype)
-        # The bound depends on p's parameters, and directly on q's; all but SGVB-B directly on z.
-        weight = {"kl_weight": self.kl_weight} if self._bound is sgvb_b else {}
-        dp, (dmean_direct, dlog_var_direct), dz_direct = self._bound_backward(
-            x, q, p, z, upstream, **weight
-        )
-        dz = self.decoder.backward(*dp) + dz_direct  # fills θ's gradient
-        dmean, dlog_var = q.sample_backward(noise, dz)  # the reparameterization gradient
-        self.encoder.backward(dmean + dmean_direct, dlog_var + dlog_var_direct)  # fills φ's
-        self.decoder.parameters.add_weight_prior(log_prior_scale)
-        return bound
-
-    def _check_step(self, x, noise):
-        """ValueError unless x is (N, D) and noise (L, N, Z), both of the model's dtype.
-
-        With x in uint8, say, the upstream −1/N would be rounded to 0.
-        """
-        rows_of("x", x, self.n_pixels)
-        shape = getattr(noise, "shape", type(noise).__name__)
-        if len(shape) != 3 or shape[0] == 0 or shape[1:] != (len(x), self.n_latent):
-            raise ValueError(
-                f"noise must have shape (L, {len(x)}, {self.n_latent}) with L ≥ 1, got {shape}"
-            )
-        for name, array in (("x", x), ("noise", noise)):
-            if array.dtype != self.dtype:
-                raise ValueError(
-                    f"{name} must be {self.dtype} as the model is, got {array.dtype}; "
-                    "VAE.as_pixels and VAE.draw_noise make them so"
-                )
+    def draw_noise(self, generator, n_draws, n_examples):
+        """ε for `elbo`: (L, N, Z) draws from N(0, I)."""
+        generator = generator_of(generator, self.device)
+        return generator.standard_normal((n_draws, n_examples, self.n_latent), dtype=self.dtype)
 
     # Using the model
 
@@ -187,10 +159,10 @@ class VAE:
 
     def _prior_draw(self, count, generator):
         shape = whole_number("count", count), self.n_latent
-        generator = checked_generator(generator, self.device)
+        generator = generator_of(generator, self.device)
         return generator.standard_normal(shape, dtype=self.dtype)
 
-    # Data
+    # Data and files
 
     def as_pixels(self, images):
         """(N, D) images to the model's dtype and device; uint8 from 0..255 to [0, 1]."""
@@ -208,17 +180,50 @@ class VAE:
             float, or a value is not finite in the model's dtype or, for a Bernoulli decoder,
             outside [0, 1]. If images of uint8, which mean 0 to 255, are 1 at most.
         """
-        rows_of("images", images, self.n_pixels)
-        if images.dtype == np.uint8:
-            if float(images.max()) == 1:
-                raise ValueError(
-                    "images of uint8 are taken as 0 to 255, got none above 1: give black-and-white "
-                    "images as float"
-                )
-            return images
-        if images.dtype.kind != "f":
-            raise ValueError(f"images must be uint8 (0 to 255) or float, got {images.dtype}")
-        low, high = values_in("images", images, self.decoder.support)
-        if max(-low, high) > float(np.finfo(self.dtype).max):
-            raise ValueError(f"images must be finite as {self.dtype}, got {low:g} to {high:g}")
-        return images
+        return images_of(images, self.n_pixels, self.decoder.support, self.dtype)
+
+    def save(self, path):
+        """Write the weights into ``path``, an ``.npz`` file, whole or not at all."""
+        arrays = {
+            "encoder": self.encoder.parameters.value,
+            "decoder": self.decoder.parameters.value,
+        }
+        write_checkpoint(path, {"identity": self.identity()}, arrays)
+
+    def load(self, path):
+        """Read the weights from ``path``: what `save` wrote, or a checkpoint of a `Trainer`.
+
+        Raises
+        ------
+        CheckpointError
+            If the file is missing, cut short, no checkpoint, or of other networks. The model is
+            then unchanged.
+        """
+        vectors = {"encoder": self.encoder.parameters, "decoder": self.decoder.parameters}
+        load_vectors(path, vectors, self.identity())
+
+    def identity(self):
+        """What a file of weights must share with the model that reads it."""
+        return {"encoder": repr(self.encoder), "decoder": repr(self.decoder)}
+
+
+@dataclass(frozen=True, eq=False)
+class Bound:
+    """An estimate of a lower bound on log p(x), split as reconstruction − KL.
+
+    Attributes
+    ----------
+    reconstruction : (N,) array
+        E_q[log p(x|z)], estimated; nats.
+    kl : (N,) array
+        KL(q(z|x) ‖ p(z)), exact or estimated; nats. Of the importance-weighted bound both are
+        something else: see `vae_np.objectives.importance_weighted`.
+    """
+
+    reconstruction: np.ndarray
+    kl: np.ndarray
+
+    @property
+    def value(self):
+        """reconstruction − KL, nats: (N,), or one number where the terms are means."""
+        return self.reconstruction - self.kl

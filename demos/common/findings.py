@@ -26,7 +26,7 @@ from demos.common.command_line import (
 from vae_np.backend import DEVICES, device_module
 from vae_np.datasets import DataError
 from vae_np.training.checkpoints import CheckpointError
-from vae_np.training.trainer import DivergenceError
+from vae_np.training.divergence import DivergenceError
 
 SUMMARY = "summary.json"
 WIDTH = 90  # of a paragraph that is printed

@@ -40,9 +40,9 @@ def digit_networks(data, args, n_latent, hidden=200, decoder=BernoulliDecoder):
     return networks
 
 
-def digit_model(data, args, n_latent, hidden=200, **options):
-    """A `VAE` of `digit_networks`; ``options`` are its ``kl_weight`` and ``bound``."""
-    return VAE(*digit_networks(data, args, n_latent, hidden), **options)
+def digit_model(data, args, n_latent, hidden=200):
+    """A `VAE` of `digit_networks`."""
+    return VAE(*digit_networks(data, args, n_latent, hidden))
 
 
 def train(
@@ -50,21 +50,16 @@ def train(
 ):
     """Train by Adam, whose step falls to 0 over the second half; return the `Trainer`.
 
-    ``options`` are the Trainer's own: ``n_draws``, ``batch_size`` and so on. KeyboardInterrupt if
+    ``options`` are the Trainer's own: ``objective``, ``n_draws`` and so on. KeyboardInterrupt if
     Ctrl-C stopped it.
     """
     epochs = epochs or args.epochs
-    trainer = Trainer(
-        model, Adam(model.parameters, learning_rate), images, seed=args.seed, **options
-    )
-
-    def decay(row):
-        left = 1 - row["epoch"] / (epochs + 1)
-        trainer.optimizer.learning_rate = learning_rate * min(1, 2 * left)
-        if after_epoch:
-            after_epoch(row)
-
-    if not trainer.fit(epochs, evaluate, decay):
+    schedule = [
+        (epoch, learning_rate * min(1, 2 * (1 - epoch / (epochs + 1)))) for epoch in range(epochs)
+    ]
+    optimizer = Adam(model.parameters)
+    trainer = Trainer(model, optimizer, images, schedule=schedule, seed=args.seed, **options)
+    if not trainer.fit(epochs, evaluate, after_epoch):
         raise KeyboardInterrupt
     return trainer
 
@@ -102,25 +97,24 @@ def standard_error(draws):
     return draws.std(axis=0) / math.sqrt(len(draws))
 
 
-def repeat(model, x, n_draws, n_repeats, seed):
-    """The bound and its gradient again and again; the same noise for the same seed.
+def repeat(objective, x, n_draws, n_repeats, seed):
+    """The objective's value and its gradient again and again; the same noise for the same seed.
 
     Returns
     -------
     reconstructions, kls : (n_repeats, N) numpy.ndarray
         Of each example; nats.
     gradients : (n_repeats, P) numpy.ndarray
-        Of minus the examples' mean bound, with respect to φ.
+        Of minus the examples' mean value, with respect to φ.
     """
-    generator = random_generator(seed, model.device)
-    shape = (n_draws, len(x), model.n_latent)
+    generator = random_generator(seed, objective.model.device)
     reconstructions, kls, gradients = [], [], []
     for _ in tqdm(range(n_repeats), f"L = {n_draws}", leave=False, disable=None, unit="repeat"):
-        noise = generator.standard_normal(shape, dtype=model.dtype)
-        bound = model.bound_and_gradient(x, noise)
+        noise = objective.draw_noise(generator, n_draws, len(x))
+        bound = objective.value_and_gradient(x, noise)
         reconstructions.append(to_numpy(bound.reconstruction))
         kls.append(to_numpy(bound.kl))
-        gradients.append(to_numpy(model.encoder.parameters.grad).copy())  # the next step writes it
+        gradients.append(to_numpy(objective.vectors["encoder"].grad).copy())
     return np.stack(reconstructions), np.stack(kls), np.stack(gradients)
 
 

@@ -25,7 +25,7 @@ from demos.common.findings import run
 from demos.common.long_runs import fit_and_save, side_by_side
 from vae_np import VAE, Adam, BernoulliDecoder, GaussianEncoder, Trainer, datasets
 from vae_np.backend import Stream
-from vae_np.evaluation import evaluate_bound, importance_sampled_log_likelihood
+from vae_np.evaluation import evaluate_elbo, importance_sampled_log_likelihood
 from vae_np.training.checkpoints import CheckpointError, read_checkpoint
 
 LATENT = 50
@@ -98,7 +98,7 @@ def learn(setting, args, report):
         epoch = trainer.epoch + 1
         if epoch % math.ceil(epochs / POINTS) and epoch != epochs:
             return {}
-        return {"test_bound": evaluate_bound(model, data.test, binary=True, seed=args.seed).value}
+        return {"test_bound": evaluate_elbo(model, data.test, binary=True, seed=args.seed).value}
 
     started = clock() - about["seconds"]
 

@@ -38,9 +38,9 @@ from demos.paper.settings import (
     paper_trainer,
 )
 from vae_np import datasets
-from vae_np.evaluation import evaluate_bound
+from vae_np.evaluation import evaluate_elbo
 from vae_np.training.checkpoints import read_checkpoint
-from vae_np.training.trainer import DivergenceError
+from vae_np.training.divergence import DivergenceError
 
 POINTS_PER_DECADE = 8
 
@@ -110,7 +110,7 @@ class Curve:
         epoch = self.trainer.epoch + 1
         if not (due(epoch) or epoch == self.epochs):
             return {}
-        bound = evaluate_bound(self.trainer.model, self.data.test, seed=self.seed)
+        bound = evaluate_elbo(self.trainer.model, self.data.test, seed=self.seed)
         return {"test_bound": bound.value}
 
     def record(self):

@@ -36,8 +36,7 @@ from demos.paper.settings import (
 )
 from vae_np import VAE, Adagrad, datasets
 from vae_np.backend import Stream, array_module, random_generator, to_numpy
-from vae_np.bounds import log_mean_exp
-from vae_np.distributions import standard_normal_log_prob
+from vae_np.distributions import log_mean_exp, standard_normal_log_prob
 from vae_np.evaluation import importance_sampled_log_likelihood
 from vae_np.inference.appendix_d import appendix_d
 from vae_np.inference.grid import grid_log_joint

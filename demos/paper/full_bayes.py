@@ -23,12 +23,12 @@ from demos.common import plots
 from demos.common.command_line import say
 from demos.common.findings import run
 from demos.common.long_runs import side_by_side
-from demos.common.models import digit_networks
-from vae_np import VAE, Adam, Trainer, datasets
+from demos.common.models import digit_model
+from vae_np import Adam, Trainer, datasets
 from vae_np.backend import Stream, random_generator, to_numpy
-from vae_np.bounds import log_mean_exp
-from vae_np.evaluation import evaluate_bound, importance_sampled_log_likelihood
-from vae_np.objectives.full_bayes import FullBayesVAE
+from vae_np.distributions import log_mean_exp
+from vae_np.evaluation import evaluate_elbo, importance_sampled_log_likelihood
+from vae_np.objectives import ELBO, FullBayes
 
 TRAINING_SETS = (100, 1_000, 4_000)
 LIKELIHOOD, MAP, BAYES = METHODS = ("maximum likelihood", "MAP", "full Bayes")
@@ -55,13 +55,13 @@ def learn(setting, args, report):
     data = datasets.load("mnist5k")
     train = data.train[: setting.n_training]
     subset = datasets.Dataset(train, data.test, data.image_shape)
-    networks = digit_networks(subset, args, LATENT, HIDDEN)
+    model = digit_model(subset, args, LATENT, HIDDEN)
+    objective = ELBO(model)
     if setting.method == BAYES:
-        model = FullBayesVAE(*networks, setting.n_training, INITIAL_STD)
-    else:
-        model = VAE(*networks)
-    optimizer = Adam(model.parameters, LEARNING_RATE)
-    trainer = Trainer(model, optimizer, train, weight_prior=setting.method == MAP, seed=args.seed)
+        objective = FullBayes(model, setting.n_training, INITIAL_STD)
+    optimizer = Adam(list(objective.vectors.values()), LEARNING_RATE)
+    prior = setting.method == MAP
+    trainer = Trainer(model, optimizer, train, objective, weight_prior=prior, seed=args.seed)
     epochs, points = math.ceil(args.samples / len(train)), []
     for end in np.unique(np.linspace(0, epochs, POINTS + 1).round().astype(int))[1:]:
         start = trainer.epoch
@@ -74,11 +74,11 @@ def learn(setting, args, report):
         }
         if setting.method == BAYES:
             point |= {
-                "weight_kl_per_image": model.weight_kl() / len(train),
-                "test_drawn": bound_at_drawn_weights(model, data.test, args),
+                "weight_kl_per_image": objective.weight_kl() / len(train),
+                "test_drawn": bound_at_drawn_weights(objective, data.test, args),
             }
-            model.use_mean_weights()
-        points.append(point | {"test": evaluate_bound(model, data.test, seed=args.seed).value})
+            objective.use_mean_weights()
+        points.append(point | {"test": evaluate_elbo(model, data.test, seed=args.seed).value})
         report(len(rows) * len(train))
     result = {
         "training_images": len(train),
@@ -91,33 +91,34 @@ def learn(setting, args, report):
     result["test_log_px"] = log_px.mean
     if setting.method == BAYES:
         n_draws = min(WEIGHT_DRAWS, math.ceil(args.samples / TRAINING_SAMPLES_PER_WEIGHT_DRAW))
-        result["test_log_px_drawn"] = log_px_over_weights(model, images, n_draws, args)
+        result["test_log_px_drawn"] = log_px_over_weights(objective, images, n_draws, args)
         result["weight_draws"] = n_draws
-        result["median_weight_std"] = float(np.median(to_numpy(model.weight_posterior.std)))
+        result["median_weight_std"] = float(np.median(to_numpy(objective.weight_posterior.std)))
     return result
 
 
-def drawn_models(model, n_draws, args):
+def drawn_models(objective, n_draws, args):
     """Yield the model with its weights at each of so many draws from q(θ)."""
     generator = random_generator([args.seed, Stream.POSTERIOR], args.device)
     for _ in range(n_draws):
-        model.decoder.parameters.value[:] = model.weight_posterior.draw(generator)
-        yield model
+        theta = objective.model.decoder.parameters.value
+        theta[:] = objective.weight_posterior.draw(generator)
+        yield objective.model
 
 
-def bound_at_drawn_weights(model, images, args):
+def bound_at_drawn_weights(objective, images, args):
     """The test ELBO's mean over draws of θ from q(θ), which is below log E[p(x|θ)] (Jensen)."""
-    models = drawn_models(model, DRAWS_PER_POINT, args)
-    return float(np.mean([evaluate_bound(m, images, seed=args.seed).value for m in models]))
+    models = drawn_models(objective, DRAWS_PER_POINT, args)
+    return float(np.mean([evaluate_elbo(m, images, seed=args.seed).value for m in models]))
 
 
-def log_px_over_weights(model, images, n_draws, args):
+def log_px_over_weights(objective, images, n_draws, args):
     """log E[p(x|θ)] over draws of θ from q(θ), which is what full Bayes predicts; from below."""
     log_px = [
         importance_sampled_log_likelihood(
             drawn, images, SAMPLES_PER_WEIGHT_DRAW, seed=args.seed + index
         ).value
-        for index, drawn in enumerate(drawn_models(model, n_draws, args))
+        for index, drawn in enumerate(drawn_models(objective, n_draws, args))
     ]
     return float(log_mean_exp(np.stack(log_px)).mean())
 

@@ -16,14 +16,14 @@ from vae_np import (
     Trainer,
     datasets,
 )
-from vae_np.evaluation import evaluate_bound
-from vae_np.objectives.wake_sleep import WakeSleepVAE
-from vae_np.training.trainer import DivergenceError
+from vae_np.evaluation import evaluate_elbo
+from vae_np.objectives import ELBO, WakeSleep
+from vae_np.training.divergence import DivergenceError
 
 STEP_SIZES = (0.01, 0.02, 0.1)
 FIRST_STEPS = 2000  # after which, or after a quarter of --samples, the step size is chosen
 BATCH_SIZE = 100
-METHODS = {"AEVB": VAE, "wake-sleep": WakeSleepVAE}
+METHODS = {"AEVB": ELBO, "wake-sleep": WakeSleep}
 COLOURS = {"AEVB": "C3", "wake-sleep": "C2", "Monte Carlo EM": "C0"}
 NAMES = {"mnist": "MNIST", "frey": "Frey Face"}
 HIDDEN = {"mnist": 500, "frey": 200}
@@ -37,10 +37,15 @@ def paper_networks(data, n_pixels, hidden, n_latent, args, **options):
 
 def paper_trainer(method, networks, images, step_size, args):
     """A `Trainer` by one of `METHODS`: Adagrad, minibatches of 100, a weight prior N(0, I)."""
-    model = METHODS[method](*networks)
-    optimizer = Adagrad(model.parameters, step_size)
+    model = VAE(*networks)
     return Trainer(
-        model, optimizer, images, batch_size=BATCH_SIZE, weight_prior=True, seed=args.seed
+        model,
+        Adagrad(model.parameters, step_size),
+        images,
+        METHODS[method](model),
+        batch_size=BATCH_SIZE,
+        weight_prior=True,
+        seed=args.seed,
     )
 
 
@@ -102,6 +107,6 @@ def trained_model(name, n_latent, args, report):
         "latents": n_latent,
         "samples": trainer.epoch * len(data.train),
         "seconds": trainer.seconds,
-        "test_bound": evaluate_bound(model, data.test, seed=args.seed).value,
+        "test_bound": evaluate_elbo(model, data.test, seed=args.seed).value,
     }
     return model, data, summary

@@ -22,9 +22,10 @@ from demos.common.findings import run
 from demos.common.models import digit_model, over_draws, standard_error, train
 from vae_np import datasets
 from vae_np.backend import Stream, random_generator, to_numpy
-from vae_np.bounds import log_mean_exp, log_weight
+from vae_np.distributions import log_mean_exp
 from vae_np.evaluation import importance_sampled_log_likelihood
 from vae_np.inference import per_image
+from vae_np.objectives.sgvb_a import log_weight
 
 IMAGES = 100  # of each set, or 5 times the epochs, if that is fewer
 FIT_STEPS, BOUND_DRAWS, SAMPLES = 200, 1000, 3000

@@ -44,7 +44,7 @@ def measure(model, x):
     """log p(x), the ELBO and the gap, each computed by itself, and whether they add up."""
     q = model.encode(x)
     log_px = linear_gaussian.log_likelihood(model.decoder, x)
-    elbo = linear_gaussian.expected_bound(q, model.decoder, x)
+    elbo = linear_gaussian.expected_elbo(q, model.decoder, x)
     gap = linear_gaussian.kl_to_posterior(q, model.decoder, x)
     return {
         "log_px": log_px.mean(),

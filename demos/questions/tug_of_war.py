@@ -27,7 +27,8 @@ from demos.common.findings import run
 from demos.common.models import active_latents, digit_model, reconstructed_and_drawn, train
 from vae_np import datasets
 from vae_np.backend import to_numpy
-from vae_np.evaluation import evaluate_bound
+from vae_np.evaluation import evaluate_elbo
+from vae_np.objectives import ELBO
 
 WEIGHTS = (0, 0.01, 0.1, 1, 4)
 LATENT = 20
@@ -41,19 +42,26 @@ def posterior_variance(model, images):
 
 def train_one(data, args, weight):
     """A model trained with this weight, and its mean posterior variance after each epoch."""
-    model = digit_model(data, args, LATENT, kl_weight=weight)
+    model = digit_model(data, args, LATENT)
     variances = [float(posterior_variance(model, data.test).mean())]
 
     def after_epoch(row):
         variances.append(float(posterior_variance(model, data.test).mean()))
 
     say(f"KL weight {weight:g}")
-    train(model, data.train, args, learning_rate=2e-3, after_epoch=after_epoch)
+    train(
+        model,
+        data.train,
+        args,
+        objective=ELBO(model, weight),
+        learning_rate=2e-3,
+        after_epoch=after_epoch,
+    )
     return model, variances
 
 
 def measure(model, images, seed):
-    bound = evaluate_bound(model, images, seed=seed)
+    bound = evaluate_elbo(model, images, seed=seed)
     mean_variance = to_numpy(model.encode(images).mean).var(axis=0)
     return {
         "bound": bound.value,

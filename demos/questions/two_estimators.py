@@ -18,10 +18,12 @@ import numpy as np
 from demos.common import plots
 from demos.common.findings import run
 from demos.common.models import digit_model, repeat, total_variance, train, z_score
-from vae_np import VAE, datasets
+from vae_np import datasets
 from vae_np.backend import Stream, to_numpy
+from vae_np.objectives import ELBO, SGVB_A
 
 LATENT, HIDDEN, EXAMPLES = 10, 100, 25
+ESTIMATORS = {"A": SGVB_A, "B": ELBO}
 DRAWS, REPEATS = (1, 5, 25), 60
 EPOCHS_MEASURED = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50)
 RATIO_TICKS = (0.2, 0.5, 1, 2, 5, 10)
@@ -39,16 +41,15 @@ def compare(model, x, args, epoch, n_draws):
     The gradients' means are compared along one direction, the gradient for some other noise.
     """
     seed = [args.seed, Stream.BOUND_NOISE, epoch, n_draws]
-    *_, direction = repeat(model, x, n_draws, 1, [*seed, 1])
+    *_, direction = repeat(ELBO(model), x, n_draws, 1, [*seed, 1])
     result = {
         "epoch": epoch,
         "draws": n_draws,
         "std_of_q": float(to_numpy(model.encoder.forward(x).std).mean()),
     }
     values, slopes = {}, {}
-    for name in "AB":
-        estimator = VAE(model.encoder, model.decoder, bound=f"sgvb-{name.lower()}")
-        reconstructions, kls, gradients = repeat(estimator, x, n_draws, REPEATS, seed)
+    for name in ESTIMATORS:
+        reconstructions, kls, gradients = repeat(ESTIMATORS[name](model), x, n_draws, REPEATS, seed)
         values[name], slopes[name] = reconstructions - kls, gradients @ direction[0]
         result[f"value_variance_{name}"] = total_variance(values[name]) / len(x)
         result[f"gradient_variance_{name}"] = total_variance(gradients)

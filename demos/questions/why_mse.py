@@ -39,7 +39,8 @@ from vae_np import VAE, GaussianDecoder, datasets
 from vae_np.backend import Stream, random_generator, to_numpy
 from vae_np.distributions import DiagonalGaussian
 from vae_np.figures import strip
-from vae_np.training.trainer import DivergenceError
+from vae_np.objectives import ELBO
+from vae_np.training.divergence import DivergenceError
 
 PIXELS, LATENT, HIDDEN = 784, 10, 200
 CEILING = PIXELS * math.log(256)
@@ -70,8 +71,7 @@ def make_model(kind, data, args):
         std=spread if kind == "learned" else None,
         squash=True,
     )
-    networks = digit_networks(data, args, LATENT, HIDDEN, gaussian)
-    return VAE(*networks, kl_weight=PIXELS if kind == "bug" else 1)
+    return VAE(*digit_networks(data, args, LATENT, HIDDEN, gaussian))
 
 
 def measure(model, images, args):
@@ -79,7 +79,7 @@ def measure(model, images, args):
     x = model.as_pixels(images)
     generator = random_generator([args.seed, Stream.BOUND_NOISE], args.device)
     noise = model.draw_noise(generator, 1, len(x))
-    bound, p = model.bound(x, noise), model.decode(model.encode(images).sample(noise[0]))
+    bound, p = model.elbo(x, noise), model.decode(model.encode(images).sample(noise[0]))
     numbers = {
         "bound": float(bound.value.mean()),
         "median_bound": float(np.median(to_numpy(bound.value))),
@@ -120,7 +120,8 @@ def experiment(args):
         say(name)
         model = make_model(kind, data, args)
         images, test = (data.train, data.test) if kind == "bernoulli" else (train_x, test_x)
-        trainer = train(model, images, args)
+        objective = ELBO(model, kl_weight=PIXELS if kind == "bug" else 1)
+        trainer = train(model, images, args, objective=objective)
         results[kind] = measure(model, test, args)
         strips = reconstructed_and_drawn(model, test[:IMAGES], args)
         pictures.append((name, caption(kind, results[kind]), *strips))

@@ -18,11 +18,11 @@ import sys
 
 from demos.common import plots
 from demos.common.findings import run
-from demos.common.models import digit_networks, repeat, total_variance, train, z_score
-from vae_np import VAE, datasets
+from demos.common.models import digit_model, repeat, total_variance, train, z_score
+from vae_np import datasets
 from vae_np.backend import Stream
-from vae_np.evaluation import evaluate_bound
-from vae_np.objectives.score_function import ScoreFunctionVAE
+from vae_np.evaluation import evaluate_elbo
+from vae_np.objectives import ELBO, SGVB_A, ScoreFunction
 
 LATENT, HIDDEN, EXAMPLES = 10, 100, 25
 DRAWS, REPEATS = 4, 400
@@ -36,22 +36,22 @@ LEARNING_RATES = {REPARAMETERIZATION: 0.01, BASELINE: 0.01, NONE: 0.001}
 COLOURS = {REPARAMETERIZATION: "C0", BASELINE: "C1", NONE: "C3"}
 
 
-def estimators(encoder, decoder):
+def estimators(model):
     """Three estimators of one gradient, that of the ELBO with respect to φ."""
     return {
-        REPARAMETERIZATION: VAE(encoder, decoder, bound="sgvb-a"),
-        BASELINE: ScoreFunctionVAE(encoder, decoder, baseline="leave-one-out"),
-        NONE: ScoreFunctionVAE(encoder, decoder, baseline="none"),
+        REPARAMETERIZATION: SGVB_A(model),
+        BASELINE: ScoreFunction(model, baseline="leave-one-out"),
+        NONE: ScoreFunction(model, baseline="none"),
     }
 
 
-def compare(networks, x, args, epoch):
+def compare(model, x, args, epoch):
     """The variance of φ's gradient, and its mean slope along one fixed direction, of each."""
     seed = [args.seed, Stream.BOUND_NOISE, epoch, DRAWS]
-    *_, direction = repeat(VAE(*networks), x, DRAWS, 1, [*seed, 1])
+    *_, direction = repeat(ELBO(model), x, DRAWS, 1, [*seed, 1])
     direction = direction[0] / math.sqrt((direction[0] ** 2).sum())
     result, slopes = {}, {}
-    for name, estimator in estimators(*networks).items():
+    for name, estimator in estimators(model).items():
         *_, gradients = repeat(estimator, x, DRAWS, REPEATS, seed)
         slopes[name] = gradients @ direction
         result[name] = {
@@ -65,30 +65,30 @@ def compare(networks, x, args, epoch):
 
 
 def learn(name, data, args):
-    """Train from the same initial weights as the others; return the networks and the history."""
-    networks = digit_networks(data, args, LATENT, HIDDEN)
-    model = estimators(*networks)[name]
+    """Train from the same initial weights as the others; return the model and the history."""
+    model = digit_model(data, args, LATENT, HIDDEN)
 
     def evaluate():
-        return {"test_bound": evaluate_bound(VAE(*networks), data.test, seed=args.seed).value}
+        return {"test_bound": evaluate_elbo(model, data.test, seed=args.seed).value}
 
     history = [{"epoch": 0, **evaluate()}]
     trainer = train(
         model,
         data.train,
         args,
+        objective=estimators(model)[name],
         learning_rate=LEARNING_RATES[name],
         evaluate=evaluate,
         n_draws=DRAWS,
     )
-    return networks, history + trainer.history
+    return model, history + trainer.history
 
 
 def experiment(args):
     data = datasets.load("mnist5k")
-    networks = digit_networks(data, args, LATENT, HIDDEN)
-    x = VAE(*networks).as_pixels(data.test[:EXAMPLES])
-    start = compare(networks, x, args, 0)
+    model = digit_model(data, args, LATENT, HIDDEN)
+    x = model.as_pixels(data.test[:EXAMPLES])
+    start = compare(model, x, args, 0)
     learned = {name: learn(name, data, args) for name in LEARNING_RATES}
     end = compare(learned[REPARAMETERIZATION][0], x, args, args.epochs)
 

@@ -10,9 +10,13 @@ import math
 import numpy as np
 
 from vae_np.backend import to_numpy
-from vae_np.bounds import log_mean_exp, log_mean_standard_error, log_sum_exp
 from vae_np.checks import whole_number
-from vae_np.distributions import LOG_2PI
+from vae_np.distributions import (
+    LOG_2PI,
+    log_mean_exp,
+    log_mean_standard_error,
+    log_sum_exp,
+)
 from vae_np.inference.hmc import log_joint, sample_posterior
 
 

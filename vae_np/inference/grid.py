@@ -5,8 +5,8 @@ import math
 import numpy as np
 
 from vae_np.backend import array_module, device_of, to_device
-from vae_np.bounds import log_sum_exp
 from vae_np.checks import positive_number
+from vae_np.distributions import log_sum_exp
 from vae_np.inference.hmc import log_joint
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from vae_np.backend import array_module, device_of
 from vae_np.checks import (
     between_0_and_1,
-    checked_generator,
+    generator_of,
     pixels,
     positive_number,
     whole_number,
@@ -157,7 +157,7 @@ def sample_posterior(
         If an argument is out of range, or log p(x, z) is not finite where a chain starts.
     """
     pixels(x, decoder)
-    checked_generator(generator, device_of(x))
+    generator_of(generator, device_of(x))
     for name, value in (("n_draws", n_draws), ("n_leapfrog", n_leapfrog)):
         whole_number(name, value)
     whole_number("n_warmup", n_warmup, minimum=0)

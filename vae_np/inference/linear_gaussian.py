@@ -107,7 +107,7 @@ def kl_to_posterior(q, decoder, x):
     )
 
 
-def expected_bound(q, decoder, x):
+def expected_elbo(q, decoder, x):
     """The bound E_q[log p(x|z)] − KL(q ‖ p(z)) without any draw; (N,), nats.
 
     The expectation of a squared error is that of the mean, plus the variance that W lets through.

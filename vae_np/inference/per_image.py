@@ -1,22 +1,22 @@
 """Variational inference without an encoder: a q(z|x) of its own for every image.
 
 This is what an encoder amortizes. Where nothing has a closed form, each image's mean and variance
-climb the same bound as in training; where it has, see `linear_gaussian.mean_field`.
+climb the same ELBO as in training; where it has, see `linear_gaussian.mean_field`.
 """
 
 import numpy as np
 
 from vae_np.backend import array_module, device_of, to_numpy
-from vae_np.bounds import sgvb_b, sgvb_b_backward
-from vae_np.checks import checked_generator, pixels, whole_number
+from vae_np.checks import generator_of, pixels, whole_number
 from vae_np.distributions import DiagonalGaussian
 from vae_np.layers import ParameterVector
 from vae_np.optimizers import Adam
 from vae_np.training.progress import progress_bar
+from vae_np.vae import Bound
 
 
-def bound_and_gradient(parameters, decoder, x, noise):
-    """SGVB-B of each image, and the gradient of minus their sum to ``parameters.grad``.
+def elbo_and_gradient(parameters, decoder, x, noise):
+    """The ELBO of each image, and the gradient of minus their sum to ``parameters.grad``.
 
     Parameters
     ----------
@@ -35,18 +35,19 @@ def bound_and_gradient(parameters, decoder, x, noise):
     q = DiagonalGaussian(**parameters.views(parameters.value))
     z = q.sample(noise)
     p = decoder.forward(z)
-    upstream = array_module(x).full(len(x), -1, dtype=x.dtype)
-    dp, (dmean_kl, dlog_var_kl), _ = sgvb_b_backward(x, q, p, z, upstream)
-    dmean, dlog_var = q.sample_backward(noise, decoder.backward_to_input(*dp))
+    ones = array_module(x).ones(len(x), dtype=x.dtype)
+    dz = decoder.backward_to_input(*p.log_prob_backward(x, -ones / len(noise)))
+    dmean, dlog_var = q.sample_backward(noise, dz)
+    dmean_kl, dlog_var_kl = q.kl_backward(ones)
     gradient["mean"][...] = dmean + dmean_kl
     gradient["log_var"][...] = dlog_var + dlog_var_kl
-    return sgvb_b(x, q, p)
+    return Bound(p.log_prob(x).mean(axis=0), q.kl_to_standard_normal())
 
 
 def fit(
     decoder, x, initial, generator, n_steps=300, n_draws=10, learning_rate=0.03, progress=False
 ):
-    """Fit q(z|x) = N(mean, diag(σ²)) to each image by gradient ascent on its own bound.
+    """Fit q(z|x) = N(mean, diag(σ²)) to each image by gradient ascent on its own ELBO.
 
     Parameters
     ----------
@@ -76,7 +77,7 @@ def fit(
         If an argument is out of range or does not fit the decoder, or the fit diverged.
     """
     pixels(x, decoder)
-    checked_generator(generator, device_of(x))
+    generator_of(generator, device_of(x))
     n_steps, n_draws = whole_number("n_steps", n_steps), whole_number("n_draws", n_draws)
     shape = (len(x), decoder.n_latent)
     if initial.mean.shape != shape or initial.log_var.shape != shape:
@@ -93,7 +94,7 @@ def fit(
     with np.errstate(over="ignore", invalid="ignore"):  # divergence is said below
         for step in steps:
             noise = generator.standard_normal((n_draws, *shape), dtype=x.dtype)
-            bound_and_gradient(parameters, decoder, x, noise)
+            elbo_and_gradient(parameters, decoder, x, noise)
             optimizer.learning_rate = learning_rate * min(1, 2 * (1 - step / n_steps))
             optimizer.step()
     fitted = parameters.views(parameters.value)

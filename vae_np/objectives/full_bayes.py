@@ -9,45 +9,48 @@ import math
 import numpy as np
 
 from vae_np.backend import array_module, to_numpy
-from vae_np.checks import positive_number, whole_number
+from vae_np.checks import parts_of_noise, positive_number, whole_number
 from vae_np.distributions import DiagonalGaussian
 from vae_np.layers import ParameterVector
-from vae_np.vae import VAE
 
 
-class FullBayesVAE(VAE):
-    """A `VAE` with q(θ) over its decoder's weights.
+class FullBayes:
+    """Climb the ELBO with a q(θ); see `vae_np.objectives` for what an objective has.
+
+    The value that is reported is the ELBO at the drawn θ, without the KL of the weights, which
+    enters the gradient.
 
     Parameters
     ----------
-    encoder, decoder
-        As for `VAE`. The means of q(θ) start at the decoder's weights.
+    model : VAE
+        The means of q(θ) start at its decoder's weights.
     n_training : int
-        N, the size of the training set. The bound on log p(X) is then N times the bound per
-        example minus KL(q(θ) ‖ p(θ)), so that each example bears 1/N of that KL.
+        N, the size of the training set. The bound on log p(X) is then N times the ELBO per example
+        minus KL(q(θ) ‖ p(θ)), so that each example bears 1/N of that KL.
     initial_std : float
         Where the standard deviations of q(θ) start.
 
     Attributes
     ----------
-    weight_parameters : ParameterVector
-        "mean" and "log_var" of q(θ), (P,) each.
+    vectors : dict
+        "encoder": φ; "weight_posterior": "mean" and "log_var" of q(θ), (P,) each.
     """
 
-    def __init__(self, encoder, decoder, n_training, initial_std=0.01):
-        super().__init__(encoder, decoder)
-        self.n_training = whole_number("n_training", n_training)
-        mean = to_numpy(decoder.parameters.value)
+    def __init__(self, model, n_training, initial_std=0.01):
+        self.model, self.n_training = model, whole_number("n_training", n_training)
+        mean = to_numpy(model.decoder.parameters.value)
         log_var = np.full_like(mean, 2 * math.log(positive_number("initial_std", initial_std)))
         start = {"mean": mean, "log_var": log_var}
-        self.weight_parameters = ParameterVector(start, self.dtype, self.device)
-        self.parameters = [encoder.parameters, self.weight_parameters]
-        self.bound_name = f"full Bayes over {self.n_training} examples"
+        self.vectors = {
+            "encoder": model.encoder.parameters,
+            "weight_posterior": ParameterVector(start, model.dtype, model.device),
+        }
 
     @property
     def weight_posterior(self):
         """q(θ), a `DiagonalGaussian` over all weights."""
-        return DiagonalGaussian(**self.weight_parameters.views(self.weight_parameters.value))
+        vector = self.vectors["weight_posterior"]
+        return DiagonalGaussian(**vector.views(vector.value))
 
     def weight_kl(self):
         """KL(q(θ) ‖ N(0, I)); nats, for the whole training set."""
@@ -58,33 +61,33 @@ class FullBayesVAE(VAE):
 
         To be called after training, and after `Trainer.load`, which restores q(θ) alone.
         """
-        self.decoder.parameters.value[:] = self.weight_posterior.mean
+        self.model.decoder.parameters.value[:] = self.weight_posterior.mean
+
+    def settings(self):
+        return {"objective": "full-bayes", "n_training": self.n_training}
 
     def draw_noise(self, generator, n_draws, n_examples):
-        """As `VAE.draw_noise`, and the weights' own noise, (P,)."""
-        noise = super().draw_noise(generator, n_draws, n_examples)
-        shape = self.decoder.parameters.value.shape
-        return noise, generator.standard_normal(shape, dtype=self.dtype)
+        """The ELBO's noise, and the weights' own, (P,)."""
+        noise = self.model.draw_noise(generator, n_draws, n_examples)
+        shape = self.model.decoder.parameters.value.shape
+        return noise, generator.standard_normal(shape, dtype=self.model.dtype)
 
-    def bound_and_gradient(self, x, noise, log_prior_scale=0.0):
-        """As `VAE.bound_and_gradient`, at θ drawn from q(θ) by the noise of `draw_noise`.
+    def value(self, x, noise):
+        noise, weight_noise = parts_of_noise(noise, 2)
+        self.model.decoder.parameters.value[:] = self.weight_posterior.sample(weight_noise)
+        return self.model.elbo(x, noise)
 
-        The bound that is returned is that at the drawn θ, without the KL of the weights, which
-        enters the gradient.
-        """
-        if log_prior_scale:
-            raise ValueError("the weight prior is part of full Bayes; log_prior_scale must be 0")
-        if not isinstance(noise, tuple):
-            raise ValueError("noise must be the two arrays that draw_noise returns, got one")
-        noise, weight_noise = noise
-        q = self.weight_posterior
-        self.decoder.parameters.value[:] = q.sample(weight_noise)
-        bound = super().bound_and_gradient(x, noise)
+    def value_and_gradient(self, x, noise):
+        noise, weight_noise = parts_of_noise(noise, 2)
+        theta, q = self.model.decoder.parameters, self.weight_posterior
+        theta.value[:] = q.sample(weight_noise)
+        elbo = self.model.elbo_and_gradient(x, noise)
 
         share = array_module(x).full((), 1 / self.n_training, dtype=x.dtype)
-        dmean, dlog_var = q.sample_backward(weight_noise, self.decoder.parameters.grad)
+        dmean, dlog_var = q.sample_backward(weight_noise, theta.grad)
         dmean_kl, dlog_var_kl = q.kl_backward(share)
-        gradient = self.weight_parameters.views(self.weight_parameters.grad)
+        vector = self.vectors["weight_posterior"]
+        gradient = vector.views(vector.grad)
         gradient["mean"][:] = dmean + dmean_kl
         gradient["log_var"][:] = dlog_var + dlog_var_kl
-        return bound
+        return elbo

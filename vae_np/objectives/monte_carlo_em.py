@@ -8,11 +8,12 @@ seldom to tune its own.
 
 import numpy as np
 
-from vae_np.backend import Stream, array_module, device_of, random_generator, to_device
+from vae_np.backend import Stream, array_module, device_of, random_generator
 from vae_np.checks import between_0_and_1, pixels, positive_number, whole_number
 from vae_np.inference.hmc import log_joint_and_gradient, transition
+from vae_np.training.aevb import minibatches
+from vae_np.training.divergence import diverged
 from vae_np.training.progress import progress_bar
-from vae_np.training.trainer import DivergenceError
 
 
 class MonteCarloEM:
@@ -103,20 +104,15 @@ class MonteCarloEM:
         device = device_of(self.x)
         with bar, np.errstate(over="ignore", invalid="ignore"):
             while self.epoch < epochs:
-                shuffle = random_generator([self.seed, Stream.SHUFFLE, self.epoch])
-                order = to_device(shuffle.permutation(n), device)
-                generator = random_generator([self.seed, Stream.TRAINING_NOISE, self.epoch], device)
                 total = 0
-                for start in range(0, n, self.batch_size):
-                    rows = order[start : start + self.batch_size]
+                for rows, generator in minibatches(
+                    n, self.batch_size, self.seed, self.epoch, device
+                ):
                     total = total + self.e_step(rows, generator).sum()
                     self.m_step(rows)
                     bar.update(len(rows))
                 if not array_module(self.x).isfinite(self.decoder.parameters.value).all():
-                    raise DivergenceError(
-                        f"a weight is not finite in epoch {self.epoch + 1}: training diverged; a "
-                        f"learning rate below {self.optimizer.learning_rate:g} may help"
-                    )
+                    raise diverged("a weight", f"in epoch {self.epoch + 1}", self.optimizer)
                 self.epoch, self.acceptance = self.epoch + 1, float(total) / n
                 if after_epoch:
                     after_epoch()
@@ -147,4 +143,5 @@ class MonteCarloEM:
         """Fill θ's gradient with that of −mean log p(x, z), and of the prior's share."""
         upstream = array_module(x).full(len(x), -1 / len(x), dtype=x.dtype)
         self.decoder.backward(*self.decoder.forward(z).log_prob_backward(x, upstream))
-        self.decoder.parameters.add_weight_prior(self.log_prior_scale)
+        if self.log_prior_scale:
+            self.decoder.parameters.add_weight_prior(self.log_prior_scale)

@@ -8,52 +8,54 @@ reparameterization gradient (section 2.2).
 """
 
 from vae_np.backend import array_module
-from vae_np.bounds import log_weight, sgvb_a
-from vae_np.vae import VAE
+from vae_np.checks import one_of
+from vae_np.objectives.sgvb_a import forward, log_ratio
+from vae_np.vae import Bound
 
 BASELINES = ("none", "leave-one-out")
 
 
-class ScoreFunctionVAE(VAE):
-    """A `VAE` whose encoder learns from the score function. Its bound is SGVB-A.
+class ScoreFunction:
+    """Climb SGVB-A by the score function; see `vae_np.objectives` for what an objective has.
 
     Parameters
     ----------
-    encoder, decoder
-        As for `VAE`.
-    baseline : {"none", "leave-one-out"}
-        What is subtracted from each draw's log w: nothing, or the mean of the image's other draws,
-        which leaves the expectation and removes most of the variance. It needs L ≥ 2 draws.
+    model : VAE
+    baseline : {"leave-one-out", "none"}
+        b, which is subtracted from each draw's log w: the mean of the image's other draws, which
+        leaves the expectation and removes most of the variance; or nothing. The first needs L ≥ 2
+        draws: ValueError otherwise.
     """
 
-    def __init__(self, encoder, decoder, baseline="leave-one-out"):
-        super().__init__(encoder, decoder, bound="sgvb-a")
-        if baseline not in BASELINES:
-            raise ValueError(f"baseline must be one of {', '.join(BASELINES)}, got {baseline!r}")
-        self.baseline = baseline
-        self.bound_name = f"sgvb-a by the score function, baseline {baseline}"
+    def __init__(self, model, baseline="leave-one-out"):
+        self.model, self.baseline = model, one_of("baseline", baseline, BASELINES)
+        self.vectors = {"encoder": model.encoder.parameters, "decoder": model.decoder.parameters}
 
-    def bound_and_gradient(self, x, noise, log_prior_scale=0.0):
-        """As `VAE.bound_and_gradient`; θ's gradient is the same, φ's is the score function's."""
-        self._check_step(x, noise)
-        if self.baseline == "leave-one-out" and len(noise) < 2:
-            raise ValueError('baseline "leave-one-out" needs noise of L ≥ 2 draws, got 1')
-        q = self.encoder.forward(x)
-        z = q.sample(noise)
-        p = self.decoder.forward(z)
-        log_w = log_weight(x, q, p, z)
+    def settings(self):
+        return {"objective": "score-function", "baseline": self.baseline}
 
-        upstream = array_module(x).full(log_w.shape, -1 / log_w.size, x.dtype)
-        self.decoder.backward(*p.log_prob_backward(x, upstream))  # θ: no draw depends on it
-        signal = score_signal(log_w, self.baseline)
-        self.encoder.backward(*q.log_prob_backward(z, upstream * signal))
-        self.decoder.parameters.add_weight_prior(log_prior_scale)
-        return sgvb_a(x, q, p, z)
+    def draw_noise(self, generator, n_draws, n_examples):
+        return self.model.draw_noise(generator, n_draws, n_examples)
+
+    def value(self, x, noise):
+        q, z, p = forward(self.model, x, noise)
+        return Bound(reconstruction=p.log_prob(x).mean(axis=0), kl=log_ratio(q, z).mean(axis=0))
+
+    def value_and_gradient(self, x, noise):
+        q, z, p = forward(self.model, x, noise)
+        log_px_given_z, ratio = p.log_prob(x), log_ratio(q, z)
+        signal = score_signal(log_px_given_z - ratio, self.baseline)
+        upstream = array_module(x).full(signal.shape, -1 / signal.size, dtype=x.dtype)
+        self.model.decoder.backward(*p.log_prob_backward(x, upstream))  # θ: no draw depends on it
+        self.model.encoder.backward(*q.log_prob_backward(z, upstream * signal))  # φ, z held
+        return Bound(reconstruction=log_px_given_z.mean(axis=0), kl=ratio.mean(axis=0))
 
 
 def score_signal(log_w, baseline):
     """What ∇φ log q(z|x) of each draw is multiplied by: log w − b; (L, N)."""
     if baseline == "none":
         return log_w
+    if len(log_w) < 2:
+        raise ValueError('baseline "leave-one-out" needs noise of L ≥ 2 draws, got 1')
     mean_of_others = (log_w.sum(axis=0) - log_w) / (len(log_w) - 1)
     return log_w - mean_of_others

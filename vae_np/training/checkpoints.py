@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vae_np.backend import to_numpy
+from vae_np.backend import device_of, to_device, to_numpy
 
 FORMAT = "vae_np checkpoint 1"
 
@@ -91,3 +91,40 @@ def read_checkpoint(path):
     if not known:
         raise CheckpointError(f'{path} is not of the format "{FORMAT}"')
     return about, arrays
+
+
+def check_identity(path, theirs, ours):
+    """CheckpointError, which names the first difference, unless ``theirs`` has all of ``ours``."""
+    for name, own in ours.items():
+        other = theirs.get(name) if isinstance(theirs, dict) else None
+        if other != own:
+            raise CheckpointError(
+                f"{path} is a checkpoint of another run: its {name} is {other}, not {own}"
+            )
+
+
+def load_vectors(path, vectors, identity):
+    """Read parameters alone, whatever else the checkpoint holds.
+
+    Parameters
+    ----------
+    path : str or Path
+    vectors : dict of str to ParameterVector
+        Where they go, in their own dtype.
+    identity : dict
+        What the checkpoint's identity must share.
+
+    Raises
+    ------
+    CheckpointError
+        As for `read_checkpoint`, or if it is of other networks. Nothing has changed then.
+    """
+    about, arrays = read_checkpoint(path)
+    check_identity(path, about.get("identity"), identity)
+    if any(
+        getattr(arrays.get(name), "shape", None) != v.value.shape for name, v in vectors.items()
+    ):
+        raise CheckpointError(f"{path} does not hold this model's weights")
+    for name, vector in vectors.items():
+        value = vector.value
+        vector.value = to_device(arrays[name].astype(value.dtype), device_of(value))

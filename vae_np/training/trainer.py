@@ -1,4 +1,4 @@
-"""AEVB, the paper's Algorithm 1: shuffle, minibatch, noise, gradient, step."""
+"""Training as one runs it: Algorithm 1 of `aevb`, with a history, Ctrl-C and checkpoints."""
 
 import math
 import time
@@ -6,21 +6,22 @@ import zlib
 
 import numpy as np
 
-from vae_np.backend import Stream, array_module, random_generator, to_device, to_numpy
-from vae_np.checks import whole_number
+from vae_np.backend import array_module, to_device, to_numpy
+from vae_np.checks import rate_schedule, whole_number
 from vae_np.distributions import binarize
 from vae_np.networks import BernoulliDecoder
-from vae_np.training.checkpoints import CheckpointError, read_checkpoint, write_checkpoint
+from vae_np.objectives.elbo import ELBO
+from vae_np.training import resuming
+from vae_np.training.aevb import minibatches, step
+from vae_np.training.divergence import diverged
 from vae_np.training.interrupt import deferred_interrupt
 from vae_np.training.progress import progress_bar
 
 
-class DivergenceError(ValueError):
-    """Training met a bound that is not a finite number."""
-
-
 class Trainer:
     """Trains a `VAE` and remembers where it is, so that it can stop at any step and go on.
+
+    Uninterrupted, it ends with the same weights, bit for bit, as `vae_np.training.aevb.train`.
 
     Each epoch's shuffle and noise come from ``seed`` and the epoch's number alone. A trainer that
     goes on within an epoch draws that epoch's randomness once more from its start, and so ends
@@ -32,10 +33,12 @@ class Trainer:
     ----------
     model : VAE
     optimizer : Optimizer
-        Of ``model.parameters``.
+        Of ``model.parameters``, or of the objective's vectors.
     images : (N, D) array, uint8 or float
         The training set. It is kept on the model's device as it is, and turned into floats one
         minibatch at a time.
+    objective : optional
+        What to climb, made from this model: see `vae_np.objectives`. The default is its `ELBO`.
     batch_size : int
         Examples per step; the last minibatch of an epoch takes what is left.
     n_draws : int
@@ -44,7 +47,10 @@ class Trainer:
         Draw fresh binary images from the grey ones each epoch, white with the pixel's value as
         the probability.
     weight_prior : bool
-        Maximize the training set's summed bound plus log p(θ) with p(θ) = N(0, I): the paper's MAP.
+        Maximize the training set's summed ELBO plus log p(θ) with p(θ) = N(0, I): the paper's MAP.
+    schedule : list of (int, float), optional
+        Learning rates by epoch, such as ``[(0, 1e-3), (60, 1e-4)]``: each holds from the epoch
+        that stands with it, counted from 0, until the next. The default is the optimizer's own.
     seed : int
 
     Attributes
@@ -52,9 +58,10 @@ class Trainer:
     epoch, step : int
         How many epochs are complete, and how many steps of the one under way.
     history : list of dict
-        One row per complete epoch: ``epoch``, ``train_bound``, ``train_reconstruction`` and
-        ``train_kl`` (means over the epoch's minibatches while the weights moved; nats per
-        example), what ``evaluate`` returned, and ``seconds`` of training so far.
+        One row per complete epoch: ``epoch``, ``train_elbo`` (the objective's value; also by its
+        earlier name, ``train_bound``), ``train_reconstruction`` and ``train_kl`` (means over the
+        epoch's minibatches while the weights moved; nats per example), what ``evaluate`` returned,
+        and ``seconds`` of training so far.
     seconds : float
         Time spent in training steps, evaluation left out.
     """
@@ -64,23 +71,34 @@ class Trainer:
         model,
         optimizer,
         images,
+        objective=None,
         batch_size=100,
         n_draws=1,
         binarize=False,
         weight_prior=False,
+        schedule=None,
         seed=0,
     ):
         self._batch_size = whole_number("batch_size", batch_size)
         n_draws = whole_number("n_draws", n_draws)
-        updated = {id(vector) for vector in getattr(optimizer, "vectors", ())}
-        if updated != {id(vector) for vector in model.parameters}:
-            raise ValueError("optimizer must be made from this model's parameters, got others")
+        objective = ELBO(model) if objective is None else objective
+        if getattr(objective, "model", None) is not model:
+            raise ValueError("objective must be made from this model, got another's")
+        learned = [id(vector) for vector in objective.vectors.values()]
+        if [id(vector) for vector in getattr(optimizer, "vectors", ())] != learned:
+            raise ValueError(
+                "optimizer must be made from this model's parameters, or from the objective's "
+                "vectors if it has its own, got others"
+            )
+        if weight_prior and "decoder" not in objective.vectors:
+            raise ValueError("weight_prior is a prior on θ, which this objective does not learn")
         if binarize and not isinstance(model.decoder, BernoulliDecoder):
             raise ValueError("binarize makes binary images, which need a Bernoulli decoder")
-        self.model, self.optimizer = model, optimizer
+        self.model, self.optimizer, self.objective = model, optimizer, objective
+        self.schedule = rate_schedule(schedule)
         self.images = to_device(model.check(images), model.device)
         self.n_draws, self.binarize = n_draws, binarize
-        self.log_prior_scale = 1 / len(images) if weight_prior else 0.0
+        self.prior_share = 1 / len(images) if weight_prior else 0.0
         self.seed = whole_number("seed", seed, minimum=0)
         self.images_crc = zlib.crc32(np.ascontiguousarray(to_numpy(images)))
         self.epoch, self.step, self.history, self.seconds = 0, 0, [], 0.0
@@ -136,6 +154,7 @@ class Trainer:
         with bar, quiet, deferred_interrupt() as interrupted:
             while self.epoch < epochs and not interrupted():
                 started = time.perf_counter()
+                self._set_learning_rate()
                 for x, noise in self._minibatches():
                     self._train_step(x, noise)
                     self._show(bar)
@@ -147,54 +166,51 @@ class Trainer:
                     self._complete_epoch(evaluate, after_epoch)
         return self.epoch >= epochs
 
+    def _set_learning_rate(self):
+        if self.schedule:
+            rates = [rate for epoch, rate in self.schedule if epoch <= self.epoch]
+            self.optimizer.learning_rate = rates[-1]
+
     def _minibatches(self):
         """Yield (x, noise) for every step that this epoch still has to do."""
         model = self.model
-        shuffle = random_generator([self.seed, Stream.SHUFFLE, self.epoch])
-        order = to_device(shuffle.permutation(len(self.images)), model.device)
-        generator = random_generator([self.seed, Stream.TRAINING_NOISE, self.epoch], model.device)
-        for step in range(self.steps_per_epoch):
-            rows = order[step * self.batch_size : (step + 1) * self.batch_size]
-            noise = model.draw_noise(generator, self.n_draws, len(rows))
+        epoch = minibatches(len(self.images), self.batch_size, self.seed, self.epoch, model.device)
+        for i, (rows, generator) in enumerate(epoch):
+            noise = self.objective.draw_noise(generator, self.n_draws, len(rows))
             if self.binarize:
                 uniform = generator.random((len(rows), model.n_pixels), dtype=model.dtype)
-            if step >= self.step:  # of the steps before it only the draws are repeated
+            if i >= self.step:  # of the steps before it only the draws are repeated
                 x = model.as_pixels(self.images[rows])
-                if self.binarize:
-                    x = binarize(x, uniform)
-                yield x, noise
+                yield (binarize(x, uniform) if self.binarize else x), noise
 
     def _train_step(self, x, noise):
-        bound = self.model.bound_and_gradient(x, noise, self.log_prior_scale)
+        bound = step(self.objective, self.optimizer, x, noise, self.prior_share)
         self.record[self.step, 0] = bound.reconstruction.sum()
         self.record[self.step, 1] = bound.kl.sum()
         if self.model.device == "cpu" and not np.isfinite(self.record[self.step]).all():
             raise self._divergence(self.step + 1)
-        self.optimizer.step()
         self.step += 1
 
     def _check_finite(self):
         bad = np.flatnonzero(~np.isfinite(to_numpy(self.record)[: self.step]).all(axis=1))
         if bad.size:
             raise self._divergence(int(bad[0]) + 1)
-        for vector in self.model.parameters:
+        for vector in self.objective.vectors.values():
             if not array_module(vector.value).isfinite(vector.value).all():
                 raise self._divergence(self.step, "a weight")
 
-    def _divergence(self, step, what="the bound"):
-        return DivergenceError(
-            f"{what} is not finite at step {self.epoch * self.steps_per_epoch + step} "
-            f"(epoch {self.epoch + 1}): training diverged; a learning rate below "
-            f"{self.optimizer.learning_rate:g} may help"
-        )
+    def _divergence(self, step, what="the ELBO"):
+        step += self.epoch * self.steps_per_epoch
+        return diverged(what, f"at step {step} (epoch {self.epoch + 1})", self.optimizer)
 
     def _complete_epoch(self, evaluate, after_epoch):
         reconstruction, kl = (to_numpy(self.record).sum(axis=0) / len(self.images)).tolist()
         row = {
             "epoch": self.epoch + 1,
-            "train_bound": reconstruction - kl,
+            "train_elbo": reconstruction - kl,
             "train_reconstruction": reconstruction,
             "train_kl": kl,
+            "train_bound": reconstruction - kl,
         }
         if evaluate:
             numbers = evaluate()
@@ -235,16 +251,7 @@ class Trainer:
         settings : dict, optional
             The caller's own, as JSON; `read_checkpoint` gives it back.
         """
-        about = {
-            "identity": self._identity(),
-            "settings": settings,
-            "epoch": self.epoch,
-            "step": self.step,
-            "optimizer_steps": self.optimizer.steps,
-            "seconds": self.seconds,
-            "history": self.history,
-        }
-        write_checkpoint(path, about, self._arrays())
+        resuming.save(self, path, settings)
 
     def load(self, path):
         """Go on from the checkpoint at ``path``.
@@ -255,60 +262,4 @@ class Trainer:
             If the file is missing, cut short, not a checkpoint, or of a model, an optimizer or
             training settings other than this trainer's. The trainer is then unchanged.
         """
-        about, arrays = read_checkpoint(path)
-        identity = about.get("identity")
-        for name, ours in self._identity().items():
-            theirs = identity.get(name) if isinstance(identity, dict) else None
-            if theirs != ours:
-                raise CheckpointError(
-                    f"{path} is a checkpoint of another run: its {name} is {theirs}, not {ours}"
-                )
-        own = self._arrays()
-        if arrays.keys() != own.keys() or any(
-            (arrays[k].shape, arrays[k].dtype) != (own[k].shape, own[k].dtype) for k in own
-        ):
-            raise CheckpointError(f"{path} does not hold this model's arrays")
-        position = [about.get(name) for name in ("epoch", "step", "optimizer_steps")]
-        seconds, history = about.get("seconds"), about.get("history")
-        if not (
-            all(isinstance(number, int) and number >= 0 for number in position)
-            and position[1] <= self.steps_per_epoch  # all of them, where evaluate has raised
-            and isinstance(seconds, float)
-            and isinstance(history, list)
-            and len(history) == position[0]
-        ):
-            raise CheckpointError(f"{path} does not say where in its run it was saved")
-        self.epoch, self.step, self.optimizer.steps = position
-        self.seconds, self.history = seconds, history
-        for name, array in own.items():
-            array[...] = to_device(arrays[name], self.model.device)
-
-    def _arrays(self):
-        """Every array that training changes, by name."""
-        arrays = {"record": self.record}
-        networks = zip(
-            ("encoder", "decoder"), self.model.parameters, self.optimizer.state, strict=True
-        )
-        for name, vector, state in networks:
-            arrays[name] = vector.value
-            arrays |= {f"{name}_optimizer_{i}": array for i, array in enumerate(state)}
-        return arrays
-
-    def _identity(self):
-        """What must be the same in a run that goes on."""
-        return {
-            "encoder": repr(self.model.encoder),
-            "decoder": repr(self.model.decoder),
-            "dtype": self.model.dtype.name,
-            "KL weight": self.model.kl_weight,
-            "bound": self.model.bound_name,
-            "optimizer": type(self.optimizer).__name__,
-            "learning rate": float(self.optimizer.learning_rate),
-            "number of training images": len(self.images),
-            "checksum of the training images": self.images_crc,
-            "batch size": self.batch_size,
-            "number of draws": self.n_draws,
-            "binarize": self.binarize,
-            "weight prior": bool(self.log_prior_scale),
-            "seed": self.seed,
-        }
+        resuming.load(self, path)

@@ -2,13 +2,12 @@
 
 import numpy as np
 import pytest
-from conftest import make_model
+from conftest import make_model, make_trainer, weights
 
-from vae_np import SGD, Adam, GaussianDecoder, GaussianEncoder, Trainer
+from vae_np import SGD, VAE, Adam, GaussianDecoder, GaussianEncoder, Trainer
 from vae_np.inference import linear_gaussian
-from vae_np.objectives.full_bayes import FullBayesVAE
+from vae_np.objectives import FullBayes, WakeSleep
 from vae_np.objectives.monte_carlo_em import MonteCarloEM
-from vae_np.objectives.wake_sleep import WakeSleepVAE
 
 PIXELS = 5
 
@@ -66,12 +65,18 @@ def test_monte_carlo_em_tunes_its_step_before_an_image_is_seen_twice(start, toy,
 def test_wake_sleep_recovers_a_linear_gaussian_model(toy):
     x, best = toy
     encoder, decoder = GaussianEncoder(PIXELS, [], 1, dtype=np.float64), linear_decoder()
-    model = WakeSleepVAE(encoder, decoder)
+    model = VAE(encoder, decoder)
     assert linear_gaussian.kl_to_posterior(model.encode(x), best, x).mean() > 1
-    trainer = Trainer(model, Adam(model.parameters, 0.01), x, batch_size=50, n_draws=5)
-    trainer.fit(100, progress=False)
-    trainer.optimizer.learning_rate = 0.001
-    trainer.fit(200, progress=False)
+    schedule = [(0, 0.01), (100, 0.001)]
+    Trainer(
+        model,
+        Adam(model.parameters),
+        x,
+        WakeSleep(model),
+        batch_size=50,
+        n_draws=5,
+        schedule=schedule,
+    ).fit(200, progress=False)
     assert_recovered(decoder, best, x)
     gap = linear_gaussian.kl_to_posterior(model.encode(x), decoder, x)
     assert gap.mean() < 0.06  # the encoder has learned the posterior from dreams alone
@@ -80,26 +85,23 @@ def test_wake_sleep_recovers_a_linear_gaussian_model(toy):
 def test_wake_sleep_dreams_of_the_decoders_own_kind(rng):
     for decoder, kind in (("bernoulli", "binary"), ("per-output", "real")):
         model = make_model(decoder)
-        model = WakeSleepVAE(model.encoder, model.decoder)
-        noise = model.draw_noise(rng, 2, 4)
+        objective = WakeSleep(model)
+        noise = objective.draw_noise(rng, 2, 4)
         assert [array.shape for array in noise] == [(2, 4, 3), (4, 3), (4, 6)]
         assert all(array.dtype == np.float32 for array in noise)
         seen = []
         forward = model.encoder.forward
         model.encoder.forward = lambda x, f=forward, s=seen: (s.append(x), f(x))[1]
-        model.bound_and_gradient(rng.random((4, 6), dtype=np.float32), noise)
+        objective.value_and_gradient(rng.random((4, 6), dtype=np.float32), noise)
         assert set(np.unique(seen[1])) <= {0, 1} if kind == "binary" else seen[1].min() < 0
 
 
 @pytest.mark.parametrize("kind", ["wake-sleep", "full-bayes"])
 def test_an_interrupted_run_goes_on_bit_for_bit(kind, images, tmp_path):
     def make():
-        model = make_model()
         if kind == "wake-sleep":
-            model = WakeSleepVAE(model.encoder, model.decoder)
-        else:
-            model = FullBayesVAE(model.encoder, model.decoder, len(images))
-        return Trainer(model, Adam(model.parameters, 0.01), images, batch_size=10)
+            return make_trainer(images, objective=WakeSleep)
+        return make_trainer(images, objective=lambda model: FullBayes(model, len(images)))
 
     straight, first, second = make(), make(), make()
     straight.fit(4, progress=False)
@@ -107,32 +109,33 @@ def test_an_interrupted_run_goes_on_bit_for_bit(kind, images, tmp_path):
     first.save(tmp_path / "c.npz")
     second.load(tmp_path / "c.npz")
     second.fit(4, progress=False)
-    for ours, theirs in zip(straight.model.parameters, second.model.parameters, strict=True):
-        np.testing.assert_array_equal(ours.value, theirs.value)
+    np.testing.assert_array_equal(weights(straight), weights(second))
 
 
 def test_full_bayes_without_data_to_speak_of_is_the_prior(images):
     """The KL of the weights outweighs one image's bound: q(θ) must go to N(0, I)."""
     model = make_model()
-    model = FullBayesVAE(model.encoder, model.decoder, n_training=1)
-    model.n_training = 1e-6
-    trainer = Trainer(model, Adam(model.parameters, 0.05), images)
+    bayes = FullBayes(model, n_training=1)
+    bayes.n_training = 1e-6
+    trainer = Trainer(model, Adam(list(bayes.vectors.values()), 0.05), images, bayes)
     trainer.fit(600, progress=False)
-    assert model.weight_kl() < 0.01
-    np.testing.assert_allclose(model.weight_posterior.mean, 0, atol=0.02)
+    assert bayes.weight_kl() < 0.01
+    np.testing.assert_allclose(bayes.weight_posterior.mean, 0, atol=0.02)
 
 
 def test_full_bayes_is_sure_of_its_weights_where_data_are_many(images):
     stds = []
     for n_training in (38, 38_000):
-        model = make_model()
-        model = FullBayesVAE(model.encoder, model.decoder, n_training)
-        Trainer(model, Adam(model.parameters, 0.02), images, batch_size=10).fit(150, progress=False)
-        stds.append(model.weight_posterior.std.mean())
-        mean = model.weight_posterior.mean
-        assert (model.decoder.parameters.value != mean).any()
-        model.use_mean_weights()
-        np.testing.assert_array_equal(model.decoder.parameters.value, mean)
+        trainer = make_trainer(
+            images, learning_rate=0.02, objective=lambda model, n=n_training: FullBayes(model, n)
+        )
+        trainer.fit(150, progress=False)
+        bayes, theta = trainer.objective, trainer.model.decoder.parameters
+        stds.append(bayes.weight_posterior.std.mean())
+        mean = bayes.weight_posterior.mean
+        assert (theta.value != mean).any()
+        bayes.use_mean_weights()
+        np.testing.assert_array_equal(theta.value, mean)
     assert stds[1] < 0.5 * stds[0] < 1
 
 
@@ -156,12 +159,18 @@ def test_bad_arguments_are_refused(rng):
     with pytest.raises(ValueError, match="a weight is not finite in epoch 1: training diverged"):
         diverging.fit(3, progress=False)
     with pytest.raises(ValueError, match="n_training must be a whole number ≥ 1, got 0"):
-        FullBayesVAE(model.encoder, decoder, 0)
-    for kind in (WakeSleepVAE(model.encoder, decoder), FullBayesVAE(model.encoder, decoder, 4)):
-        with pytest.raises(ValueError, match="arrays that draw_noise returns, got one"):
-            kind.bound_and_gradient(x, np.zeros((1, 4, 3)))
+        FullBayes(model, 0)
+    for objective in (WakeSleep(model), FullBayes(model, 4)):
+        for method in (objective.value, objective.value_and_gradient):
+            with pytest.raises(ValueError, match="arrays that draw_noise returns, got ndarray"):
+                method(x, np.zeros((1, 4, 3)))
         with pytest.raises(ValueError, match=r"noise must have shape .*, got tuple"):
-            kind.bound(x, kind.draw_noise(rng, 1, 4))
-    bayes = FullBayesVAE(model.encoder, decoder, 4)
-    with pytest.raises(ValueError, match="log_prior_scale must be 0"):
-        bayes.bound_and_gradient(x, bayes.draw_noise(rng, 1, 4), log_prior_scale=0.1)
+            model.elbo(x, objective.draw_noise(rng, 1, 4))
+    bayes = FullBayes(model, 4)
+    optimizer = Adam(list(bayes.vectors.values()))
+    with pytest.raises(ValueError, match="weight_prior is a prior on θ, which this objective"):
+        Trainer(model, optimizer, x, bayes, weight_prior=True)
+    with pytest.raises(ValueError, match="objective must be made from this model"):
+        Trainer(make_model(dtype=np.float64), optimizer, x, bayes)
+    with pytest.raises(ValueError, match="optimizer must be made from this model's parameters"):
+        Trainer(model, Adam(model.parameters), x, bayes)

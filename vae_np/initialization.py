@@ -1,0 +1,120 @@
+"""From layers to a network that can be trained: its initial weights, and a trial of its layers.
+
+A layer of your own that would be trained half is refused here, in one line.
+"""
+
+import math
+from itertools import pairwise
+
+import numpy as np
+
+from vae_np.backend import array_module
+from vae_np.checks import one_of, seed_of_weights, whole_number
+from vae_np.layers import Linear, ParameterVector, ReLU, Sequential, Softplus, Tanh, layer_name
+
+ACTIVATIONS = {"tanh": Tanh, "relu": ReLU, "softplus": Softplus}
+
+
+def mlp(widths, activation, init, input_gradient=True):
+    """Build linear layers from each width to the next, with the activation between them."""
+    if not callable(activation):
+        activation = ACTIVATIONS[one_of("activation", activation, ACTIVATIONS)]
+    layers = []
+    for n_in, n_out in pairwise(widths):
+        is_first = not layers
+        layers += [Linear(n_in, n_out, init, input_gradient or not is_first), activation()]
+    return Sequential(layers[:-1])  # no activation at the end: a logit may be any number
+
+
+def initialized(network, seed, dtype, device, **more):
+    """Draw a network's initial weights, join ``more`` parameters, and let the network use them."""
+    values = unused(network).initial_values(seed_of_weights(seed))
+    parameters = ParameterVector(values | more, dtype, device)
+    network.own(parameters)
+    return parameters
+
+
+def widths_of(n_pixels, hidden, n_latent, own, activation, init):
+    """The widths as ints; ``hidden`` is [] where the network is the user's own."""
+    if own:
+        if hidden is not None or activation != "tanh" or init != "fan-in":
+            raise ValueError(
+                "network= stands for hidden, activation and init: leave those three out, got "
+                f"hidden={hidden!r}, activation={activation!r}, init={init!r}"
+            )
+        hidden = []
+    if np.ndim(hidden) != 1:
+        raise ValueError(f"hidden must be a list of widths such as [500], got {hidden!r}")
+    hidden = [whole_number("each hidden width", width) for width in hidden]
+    return whole_number("n_pixels", n_pixels), hidden, whole_number("n_latent", n_latent)
+
+
+def unused(network):
+    """``network``, a `Sequential` of layers, each there once, that no other network uses."""
+    if not isinstance(network, Sequential) or not network.layers:
+        raise ValueError(f"network must be a Sequential of one layer or more, got {network!r}")
+    for i, layer in enumerate(network.layers):
+        wanted = ["forward", "backward"]
+        if hasattr(layer, "bind") or hasattr(layer, "initial_values"):
+            wanted += ["initial_values", "bind"]
+        missing = [name for name in wanted if not callable(getattr(layer, name, None))]
+        if missing:
+            raise ValueError(f"layer {i} ({layer_name(layer)}) has no {' and no '.join(missing)}")
+    if network.parameters:
+        raise ValueError("network belongs to another encoder or decoder: make a new one")
+    if len({id(layer) for layer in network.layers}) < len(network.layers):
+        raise ValueError(f"network has the same layer twice, make a new one: {network}")
+    if not any(hasattr(layer, "bind") for layer in network.layers):
+        raise ValueError(f"network must have parameters to learn, got {network}")
+    return network
+
+
+def try_layers(network, n_in, n_out):
+    """ValueError if layers do not fit, change the dtype or leave a gradient unwritten."""
+    layers, parameters = network.layers, network.parameters
+    value, xp = parameters.value, array_module(parameters.value)
+    parameters.grad[:] = math.nan  # what is still NaN afterwards was never written
+    y, names = xp.full((2, n_in), 0.5, value.dtype), [layer_name(layer) for layer in layers]
+    widths = []
+    for i, layer in enumerate(layers):
+        widths.append(y.shape)
+        y = _tried(i, names, layer.forward, y, value.dtype)
+    if y.shape != (2, n_out):
+        raise ValueError(f"network must lead from {n_in} to {n_out} numbers, got {y.shape[1:]}")
+    for i, layer in reversed(list(enumerate(layers))):
+        y = _tried(i, names, layer.backward, y, value.dtype)
+        if y is None and i == 0:
+            break
+        if y.shape != widths[i]:
+            raise ValueError(
+                f"layer {i} ({names[i]}): backward must return shape {widths[i]}, got {y.shape}"
+            )
+    for name, grad in parameters.views(parameters.grad).items():
+        if name[0].isdigit() and not xp.isfinite(grad).all():
+            raise ValueError(
+                f"backward must write all of the gradient of {name}, with grad[...] = …: it left "
+                "a part as it was, or added to it"
+            )
+    parameters.grad[:] = 0
+
+
+def _tried(i, names, function, rows, dtype):
+    """``function(rows)`` of layer i, which must return rows of the network's dtype."""
+    where = f"layer {i} ({names[i]})"
+    try:
+        result = function(rows)
+    except Exception as error:  # of a layer of the user's own: anything
+        raise ValueError(
+            f"{where}: {function.__name__} fails on an array {rows.shape}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    if result is None and i == 0 and function.__name__ == "backward":
+        return None
+    if getattr(result, "ndim", None) != 2 or len(result) != len(rows):
+        shape = getattr(result, "shape", type(result).__name__)
+        raise ValueError(f"{where}: {function.__name__} must return 2 rows, got {shape}")
+    if result.dtype != dtype:
+        raise ValueError(
+            f"{where}: {function.__name__} must keep the dtype {dtype}, got {result.dtype}"
+        )
+    return result

@@ -1,0 +1,41 @@
+"""The ELBO as an objective, the default of all training: the model's own, SGVB-B (eq. 7)."""
+
+from vae_np.checks import number_from_0
+
+
+class ELBO:
+    """Climb the ELBO of `VAE.elbo`.
+
+    Parameters
+    ----------
+    model : VAE
+    kl_weight : float
+        Weight of the KL in the *loss*: 1 climbs the ELBO; 0 leaves a plain autoencoder; other
+        values are the β of a β-VAE. It may be changed between epochs, as in `Trainer.fit`'s
+        ``after_epoch``; a checkpoint loads at the weight it was saved at. The ELBO that is
+        reported always has the weight 1.
+    """
+
+    def __init__(self, model, kl_weight=1.0):
+        self.model, self.kl_weight = model, kl_weight
+        self.vectors = {"encoder": model.encoder.parameters, "decoder": model.decoder.parameters}
+
+    @property
+    def kl_weight(self):
+        return self._kl_weight
+
+    @kl_weight.setter
+    def kl_weight(self, kl_weight):
+        self._kl_weight = number_from_0("kl_weight", kl_weight)
+
+    def settings(self):
+        return {"objective": "elbo", "kl_weight": self.kl_weight}
+
+    def draw_noise(self, generator, n_draws, n_examples):
+        return self.model.draw_noise(generator, n_draws, n_examples)
+
+    def value(self, x, noise):
+        return self.model.elbo(x, noise)
+
+    def value_and_gradient(self, x, noise):
+        return self.model.elbo_and_gradient(x, noise, self.kl_weight)

@@ -1,0 +1,51 @@
+"""The importance-weighted bound log (1/K Σ w_k) of K = L draws (1509.00519, equation 8).
+
+Each draw of q counts by its weight w = p(x|z) p(z) / q(z|x). The bound's expectation rises with K,
+from the ELBO at K = 1 to log p(x).
+"""
+
+from vae_np.distributions import log_mean_exp, normalized_weights
+from vae_np.objectives.sgvb_a import forward, log_ratio, log_weight_backward
+from vae_np.vae import Bound
+
+
+class ImportanceWeighted:
+    """Climb the importance-weighted bound; see `vae_np.objectives` for what an objective has.
+
+    What it reports as ``reconstruction`` is the average of log p(x|z) in which each draw counts by
+    its share of Σ w; ``kl`` is what is left to the bound, and not the KL of q.
+
+    Parameters
+    ----------
+    model : VAE
+    """
+
+    def __init__(self, model):
+        self.model = model
+        self.vectors = {"encoder": model.encoder.parameters, "decoder": model.decoder.parameters}
+
+    def settings(self):
+        return {"objective": "importance-weighted"}
+
+    def draw_noise(self, generator, n_draws, n_examples):
+        return self.model.draw_noise(generator, n_draws, n_examples)
+
+    def value(self, x, noise):
+        q, z, p = forward(self.model, x, noise)
+        return _bound(x, q, z, p)[0]
+
+    def value_and_gradient(self, x, noise):
+        """∂ log (1/K Σ w)/∂ log w_k = w_k / Σ w: the gradient of log w, by each draw's share."""
+        q, z, p = forward(self.model, x, noise)
+        bound, weights = _bound(x, q, z, p)
+        log_weight_backward(self.model, x, noise, q, z, p, weights * (-1 / len(x)))
+        return bound
+
+
+def _bound(x, q, z, p):
+    """The bound of each example, and each draw's share w_k / Σ w, (K, N)."""
+    log_px_given_z = p.log_prob(x)
+    log_w = log_px_given_z - log_ratio(q, z)
+    weights = normalized_weights(log_w)
+    reconstruction = (weights * log_px_given_z).sum(axis=0)
+    return Bound(reconstruction, reconstruction - log_mean_exp(log_w)), weights

@@ -1,0 +1,53 @@
+"""Auto-Encoding VB, the paper's Algorithm 1, and nothing else.
+
+Try it: ``python -m vae_np.training.aevb`` learns the embedded digits. What running needs besides
+(history, Ctrl-C, checkpoints, divergence noticed) is in `vae_np.training.trainer`, which takes the
+minibatches and the step from here.
+"""
+
+from vae_np.backend import Stream, random_generator, to_device
+
+
+def train(objective, optimizer, images, epochs, batch_size=100, n_draws=1, seed=0):
+    """Algorithm 1: repeat, for ``epochs`` passes over the images; yield each pass's mean value.
+
+    ``objective`` is such as `vae_np.objectives.elbo.ELBO` (θ, φ ← its model's initial weights),
+    ``optimizer`` one of its vectors, ``images`` (N, D).
+    """
+    model = objective.model
+    images = to_device(model.check(images), model.device)
+    for epoch in range(epochs):
+        total = 0.0
+        for rows, generator in minibatches(len(images), batch_size, seed, epoch, model.device):
+            x = model.as_pixels(images[rows])  # X^M ← a random minibatch of M datapoints
+            noise = objective.draw_noise(generator, n_draws, len(x))  # ε ← samples from p(ε)
+            total += float(step(objective, optimizer, x, noise).value.sum())
+        yield total / len(images)
+
+
+def minibatches(n_images, batch_size, seed, epoch, device):
+    """Yield an epoch's minibatches: the rows of the images, shuffled, and a generator of noise."""
+    shuffle = random_generator([seed, Stream.SHUFFLE, epoch])
+    order = to_device(shuffle.permutation(n_images), device)
+    generator = random_generator([seed, Stream.TRAINING_NOISE, epoch], device)
+    for start in range(0, n_images, batch_size):
+        yield order[start : start + batch_size], generator
+
+
+def step(objective, optimizer, x, noise, prior_share=0.0):
+    """One update of θ and φ; with ``prior_share`` times log p(θ) in the objective (MAP)."""
+    value = objective.value_and_gradient(x, noise)  # g ← ∇ of the minibatch estimator (eq. 8)
+    if prior_share:
+        objective.vectors["decoder"].add_weight_prior(prior_share)
+    optimizer.step()  # θ, φ ← update by g: SGD or Adagrad in the paper
+    return value
+
+
+if __name__ == "__main__":
+    from vae_np import VAE, Adam, BernoulliDecoder, GaussianEncoder, datasets
+    from vae_np.objectives.elbo import ELBO
+
+    digits = datasets.load("mnist5k").train
+    vae = VAE(GaussianEncoder(784, [500], 20), BernoulliDecoder(20, [500], 784))
+    for number, elbo in enumerate(train(ELBO(vae), Adam(vae.parameters), digits, epochs=20)):
+        print(f"epoch {number + 1:2}: training ELBO {elbo:.2f} nats per digit")

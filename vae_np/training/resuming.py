@@ -1,0 +1,89 @@
+"""What a `Trainer` writes into a checkpoint, and how it goes on from one, bit for bit."""
+
+from vae_np.backend import to_device
+from vae_np.training.checkpoints import (
+    CheckpointError,
+    check_identity,
+    read_checkpoint,
+    write_checkpoint,
+)
+
+
+def save(trainer, path, settings):
+    """See `Trainer.save`."""
+    about = {
+        "identity": identity(trainer),
+        "settings": settings,
+        "epoch": trainer.epoch,
+        "step": trainer.step,
+        "optimizer_steps": trainer.optimizer.steps,
+        "seconds": trainer.seconds,
+        "history": trainer.history,
+    }
+    write_checkpoint(path, about, arrays_of(trainer))
+
+
+def load(trainer, path):
+    """See `Trainer.load`."""
+    about, arrays = read_checkpoint(path)
+    check_identity(path, upgraded_identity(about.get("identity")), identity(trainer))
+    own = arrays_of(trainer)
+    if arrays.keys() != own.keys() or any(
+        (arrays[k].shape, arrays[k].dtype) != (own[k].shape, own[k].dtype) for k in own
+    ):
+        raise CheckpointError(f"{path} does not hold this model's arrays")
+    position = [about.get(name) for name in ("epoch", "step", "optimizer_steps")]
+    seconds, history = about.get("seconds"), about.get("history")
+    if not (
+        all(isinstance(number, int) and number >= 0 for number in position)
+        and position[1] <= trainer.steps_per_epoch  # all of them, where evaluate has raised
+        and isinstance(seconds, float)
+        and isinstance(history, list)
+        and len(history) == position[0]
+    ):
+        raise CheckpointError(f"{path} does not say where in its run it was saved")
+    trainer.epoch, trainer.step, trainer.optimizer.steps = position
+    trainer.seconds = seconds
+    trainer.history = [{"train_elbo": row.get("train_bound"), **row} for row in history]
+    for name, array in own.items():
+        array[...] = to_device(arrays[name], trainer.model.device)
+
+
+def arrays_of(trainer):
+    """Every array that training changes, by name."""
+    arrays = {"record": trainer.record}
+    vectors = trainer.objective.vectors.items()
+    for (name, vector), state in zip(vectors, trainer.optimizer.state, strict=True):
+        arrays[name] = vector.value
+        arrays |= {f"{name}_optimizer_{i}": array for i, array in enumerate(state)}
+    return arrays
+
+
+def identity(trainer):
+    """What must be the same in a run that goes on."""
+    optimizer, schedule = trainer.optimizer, trainer.schedule
+    rates = [list(pair) for pair in schedule] if schedule else optimizer.learning_rate
+    return {
+        **trainer.model.identity(),
+        "dtype": trainer.model.dtype.name,
+        **trainer.objective.settings(),
+        "optimizer": type(optimizer).__name__,
+        "learning rate": rates,
+        "number of training images": len(trainer.images),
+        "checksum of the training images": trainer.images_crc,
+        "batch size": trainer.batch_size,
+        "number of draws": trainer.n_draws,
+        "binarize": trainer.binarize,
+        "weight prior": bool(trainer.prior_share),
+        "seed": trainer.seed,
+    }
+
+
+def upgraded_identity(identity):
+    """The identity in today's words; earlier versions had a bound and a KL weight, no objective."""
+    if not isinstance(identity, dict) or "bound" not in identity:
+        return identity
+    objective = {"objective": identity["bound"]}
+    if identity["bound"] == "sgvb-b":
+        objective = {"objective": "elbo", "kl_weight": identity.get("KL weight")}
+    return identity | objective
