@@ -15,7 +15,7 @@ from conftest import make_model
 from vae_np import SGD, Adagrad, Adam, Trainer, fused
 from vae_np.backend import on_a_cache_line
 from vae_np.layers import ParameterVector
-from vae_np.training.trainer import DivergenceError
+from vae_np.training.divergence import DivergenceError
 
 HAS_NUMBA = importlib.util.find_spec("numba") is not None
 WITH_NUMBA = pytest.mark.skipif(not HAS_NUMBA, reason="numba is not installed")
