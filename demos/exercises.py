@@ -1,4 +1,4 @@
-"""Eight derivatives to write yourself. All that a VAE needs to learn is here.
+"""Eight derivatives of a VAE to write yourself, and to have graded.
 
 Each function below says what goes forward; write what comes back, in place of its `raise`. Then
 
