@@ -182,7 +182,7 @@ def in_this_process(function, tasks, args, total, data=()):
 
 
 def options(tmp_path, samples):
-    return types.SimpleNamespace(samples=samples, seed=0, device="cpu", out=tmp_path)
+    return types.SimpleNamespace(samples=samples, seed=0, device="cpu", out=tmp_path, em_minutes=30)
 
 
 def picture(tmp_path, name):

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 
 import numpy as np
 import pytest
@@ -42,7 +43,9 @@ def test_the_step_size_is_one_that_learns(method, monkeypatch, tmp_path):
 @pytest.fixture
 def small_figure_3(monkeypatch):
     monkeypatch.setattr(figure_3, "TRAINING_SETS", (100, 300))
-    settings = [figure_3.Setting(n, method) for method in figure_3.COLOURS for n in (100, 300)]
+    settings = [
+        figure_3.Setting(n, method) for method in paper_settings.COLOURS for n in (100, 300)
+    ]
     monkeypatch.setattr(figure_3, "SETTINGS", settings)
 
 
@@ -64,17 +67,59 @@ def test_figure_3_compares_the_three_methods_and_keeps_finished_curves(
     assert picture(tmp_path, "figure_3")
 
     monkeypatch.setattr(figure_3, "choose_step_size", None)  # nothing is trained again
+    monkeypatch.setattr(figure_3, "importance_sampled", None)
     again, _ = figure_3.experiment(options(tmp_path, 10_000))
     assert again == json.loads(json.dumps(summary))
-    with pytest.raises(CheckpointError, match="give the same options, or another --out"):
-        figure_3.experiment(options(tmp_path, 20_000))
 
 
-def test_figure_3_cuts_monte_carlo_em(small_figure_3, monkeypatch, tmp_path):
-    monkeypatch.setattr(figure_3, "MINUTES_OF_MONTE_CARLO_EM", 0)
+def learn_figure_3(method, tmp_path, samples, report=lambda n: None):
+    return figure_3.learn(figure_3.Setting(100, method), options(tmp_path, samples), report)
+
+
+def without_seconds(points):
+    return [{key: point[key] for key in point if key != "seconds"} for point in points]
+
+
+@pytest.mark.parametrize("method", ["AEVB", "wake-sleep", "Monte Carlo EM"])
+def test_figure_3_goes_on_as_if_never_stopped(method, monkeypatch, tmp_path):
+    monkeypatch.setattr(long_runs, "SECONDS_BETWEEN_CHECKPOINTS", 0)
+    monkeypatch.setattr(long_runs, "SHARE_FOR_CHECKPOINTS", math.inf)
+    calls = itertools.count()
+
+    def interrupted(n):
+        if next(calls) == 105:  # five epochs after the first point
+            raise KeyboardInterrupt
+
+    whole = learn_figure_3(method, tmp_path, 20_000)
+    assert [point["samples"] for point in whole["points"]] == [10_000, 20_000]
+    stopped = tmp_path / "stopped"
+    stopped.mkdir()
+    with pytest.raises(KeyboardInterrupt):
+        learn_figure_3(method, stopped, 20_000, interrupted)
+    recorded = json.loads((stopped / f"{method}_100.json".replace(" ", "_")).read_bytes())
+    assert without_seconds(recorded["points"]) == without_seconds(whole["points"][:1])
+    reports = []
+    resumed = learn_figure_3(method, stopped, 20_000, reports.append)
+    assert without_seconds(resumed["points"]) == without_seconds(whole["points"])
+    assert resumed["points"][1]["seconds"] > recorded["points"][0]["seconds"]
+    assert 10_000 < reports[0] < 10_600 and sum(reports) == 20_000
+
+    longer = learn_figure_3(method, stopped, 50_000)
+    assert longer["points"][:2] == resumed["points"]
+    assert [point["samples"] for point in longer["points"][2:]] == [50_000]
+    if method == "AEVB":  # of the last model
+        assert longer["from_prior"] != resumed["from_prior"]
+
+
+def test_figure_3_cuts_monte_carlo_em(tmp_path):
+    args = options(tmp_path, 300)
+    args.em_minutes = 0
     setting = figure_3.Setting(100, "Monte Carlo EM")
-    curve = figure_3.learn(setting, options(tmp_path, 10_000), lambda n: None)
+    curve = figure_3.learn(setting, args, lambda n: None)
     assert [point["samples"] for point in curve["points"]] == [100]
+    args.em_minutes = 30  # and goes on when it is given more
+    curve = figure_3.learn(setting, args, lambda n: None)
+    assert [point["samples"] for point in curve["points"]] == [100, 300]
 
 
 def test_figure_3_is_estimated_at_round_numbers():

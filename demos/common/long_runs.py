@@ -108,17 +108,31 @@ def fit_and_save(trainer, path, epochs, report, settings=None, evaluate=None, af
     evaluate, after_epoch
         For `Trainer.fit`.
     """
-    wait, saved_at = SECONDS_BETWEEN_CHECKPOINTS, time.monotonic()
+    saver = Saver(lambda: trainer.save(path, settings))
 
     def keep(row):
-        nonlocal wait, saved_at
         if after_epoch:
             after_epoch(row)
         report(len(trainer.images))
-        if (started := time.monotonic()) - saved_at > wait:
-            trainer.save(path, settings)
-            saved_at = time.monotonic()
-            wait = max(wait, (saved_at - started) / SHARE_FOR_CHECKPOINTS)
+        saver.save_in_time()
 
     trainer.fit(epochs, evaluate, keep, progress=False)
-    trainer.save(path, settings)
+    saver.save()
+
+
+class Saver:
+    """Calls ``save`` about every half minute, or less often where that would take too long."""
+
+    def __init__(self, save):
+        self._save, self.wait = save, SECONDS_BETWEEN_CHECKPOINTS
+        self.saved_at = time.monotonic()
+
+    def save_in_time(self):
+        if time.monotonic() - self.saved_at > self.wait:
+            self.save()
+
+    def save(self):
+        started = time.monotonic()
+        self._save()
+        self.saved_at = time.monotonic()
+        self.wait = max(self.wait, (self.saved_at - started) / SHARE_FOR_CHECKPOINTS)

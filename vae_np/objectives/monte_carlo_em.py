@@ -6,12 +6,27 @@ many is it a draw from the posterior. One step size serves all chains: an image 
 seldom to tune its own.
 """
 
+import zlib
+
 import numpy as np
 
-from vae_np.backend import Stream, array_module, device_of, random_generator
+from vae_np.backend import (
+    Stream,
+    array_module,
+    device_of,
+    random_generator,
+    to_device,
+    to_numpy,
+)
 from vae_np.checks import between_0_and_1, pixels, positive_number, whole_number
 from vae_np.inference.hmc import log_joint_and_gradient, transition
 from vae_np.training.aevb import minibatches
+from vae_np.training.checkpoints import (
+    CheckpointError,
+    check_identity,
+    read_checkpoint,
+    write_checkpoint,
+)
 from vae_np.training.divergence import diverged
 from vae_np.training.progress import progress_bar
 
@@ -145,3 +160,58 @@ class MonteCarloEM:
         self.decoder.backward(*self.decoder.forward(z).log_prob_backward(x, upstream))
         if self.log_prior_scale:
             self.decoder.parameters.add_weight_prior(self.log_prior_scale)
+
+    def save(self, path, settings=None):
+        """Write everything that going on needs into ``path``, as `Trainer.save` does."""
+        about = {
+            "identity": self._identity(),
+            "settings": settings,
+            "epoch": self.epoch,
+            "optimizer_steps": self.optimizer.steps,
+        }
+        write_checkpoint(path, about, self._arrays())
+
+    def load(self, path):
+        """Go on from the checkpoint at ``path``, bit for bit.
+
+        Raises
+        ------
+        CheckpointError
+            If the file is missing, cut short, not a checkpoint, or of another run. Nothing has
+            changed then.
+        """
+        about, arrays = read_checkpoint(path)
+        check_identity(path, about.get("identity"), self._identity())
+        own = self._arrays()
+        if {k: a.shape for k, a in arrays.items()} != {k: a.shape for k, a in own.items()}:
+            raise CheckpointError(f"{path} does not hold this run's arrays")
+        self.epoch, self.optimizer.steps = about["epoch"], about["optimizer_steps"]
+        for name, array in own.items():
+            array[...] = to_device(arrays[name], device_of(array))
+
+    def _arrays(self):
+        """Every array that training changes, by name."""
+        arrays = {
+            "decoder": self.decoder.parameters.value,
+            "z": self.z,
+            "step_size": self.step_size,
+        }
+        return arrays | {f"optimizer_{i}": a for i, a in enumerate(self.optimizer.state[0])}
+
+    def _identity(self):
+        """What must be the same in a run that goes on."""
+        return {
+            "decoder": repr(self.decoder),
+            "objective": "Monte Carlo EM",
+            "dtype": self.x.dtype.name,
+            "optimizer": type(self.optimizer).__name__,
+            "learning rate": self.optimizer.learning_rate,
+            "number of training images": len(self.x),
+            "checksum of the training images": zlib.crc32(to_numpy(self.x)),
+            "batch size": self.batch_size,
+            "leapfrog steps": self.n_leapfrog,
+            "target acceptance": self.target_acceptance,
+            "weight updates": self.n_weight_updates,
+            "weight prior": bool(self.log_prior_scale),
+            "seed": self.seed,
+        }
