@@ -81,6 +81,19 @@ def weights(trainer):
     return np.concatenate([vector.value for vector in trainer.objective.vectors.values()])
 
 
+def interrupt_at(trainer, step, monkeypatch):
+    """Ctrl-C while the given step (counted over the whole run) is under way."""
+    inner, seen = trainer._train_step, []
+
+    def interrupted(*batch):
+        seen.append(1)
+        if len(seen) == step:
+            signal.raise_signal(signal.SIGINT)
+        inner(*batch)
+
+    monkeypatch.setattr(trainer, "_train_step", interrupted)
+
+
 def command(demo, *options):
     script = next(DEMOS.rglob(f"{demo}.py"))
     return [sys.executable, str(script), *map(str, options)]

@@ -5,7 +5,7 @@ import threading
 
 import numpy as np
 import pytest
-from conftest import make_model, make_trainer, weights
+from conftest import interrupt_at, make_model, make_trainer, weights
 
 from vae_np import Adam, Trainer
 from vae_np.evaluation import evaluate_elbo
@@ -13,19 +13,6 @@ from vae_np.optimizers import SGD, Adagrad
 from vae_np.training.divergence import DivergenceError
 
 STEPS_PER_EPOCH = 4
-
-
-def interrupt_at(trainer, step, monkeypatch):
-    """Ctrl-C while the given step (counted over the whole run) is under way."""
-    inner, seen = trainer._train_step, []
-
-    def interrupted(*batch):
-        seen.append(1)
-        if len(seen) == step:
-            signal.raise_signal(signal.SIGINT)
-        inner(*batch)
-
-    monkeypatch.setattr(trainer, "_train_step", interrupted)
 
 
 def test_training_raises_the_elbo(images):

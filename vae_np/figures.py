@@ -171,7 +171,7 @@ def manifold(decode_mean, image_shape, path, side=20):
 
 
 def latent_plane(side):
-    """side² points of a 2-D latent space, each for the same share of the prior's probability.
+    """side² points of a 2-D latent space, each for the same share of the prior (appendix A).
 
     They are the inverse Gaussian CDF of an even grid on the unit square, (side², 2), in rows from
     the top: the first latent grows to the right, the second upwards.

@@ -35,15 +35,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vae_np import checks
 from vae_np.backend import array_module, device_of, to_device
-from vae_np.checks import (
-    generator_of,
-    images_of,
-    minibatch,
-    networks_of_a_model,
-    values_in,
-    whole_number,
-)
 from vae_np.training.checkpoints import load_vectors, write_checkpoint
 
 
@@ -63,7 +56,7 @@ class VAE:
     """
 
     def __init__(self, encoder, decoder):
-        self.encoder, self.decoder = networks_of_a_model(encoder, decoder)
+        self.encoder, self.decoder = checks.networks_of_a_model(encoder, decoder)
         self.parameters = [encoder.parameters, decoder.parameters]
         self.n_pixels, self.n_latent = encoder.n_pixels, encoder.n_latent
         phi = encoder.parameters.value
@@ -89,7 +82,7 @@ class VAE:
         ValueError
             If ``x`` or ``noise`` has another shape, or another dtype than the model.
         """
-        x, noise = minibatch(x, noise, self)
+        x, noise = checks.minibatch(x, noise, self)
         q = self.encoder.forward(x)  # q_φ(z|x) = N(μ, diag σ²) (eq. 9)
         z = q.sample(noise)  # z = μ + σ ⊙ ε, a draw of q (eq. 4)
         p = self.decoder.forward(z)  # p_θ(x|z)
@@ -104,7 +97,7 @@ class VAE:
         ``noise``, what is returned and what is raised are as for `elbo`. ``kl_weight`` weighs the
         KL in the loss alone: 1 climbs the ELBO, 0 leaves an autoencoder, others are a β-VAE's β.
         """
-        x, noise = minibatch(x, noise, self)
+        x, noise = checks.minibatch(x, noise, self)
         q = self.encoder.forward(x)  # as in `elbo`
         z = q.sample(noise)
         p = self.decoder.forward(z)
@@ -122,7 +115,7 @@ class VAE:
 
     def draw_noise(self, generator, n_draws, n_examples):
         """ε for `elbo`: (L, N, Z) draws from N(0, I)."""
-        generator = generator_of(generator, self.device)
+        generator = checks.generator_of(generator, self.device)
         return generator.standard_normal((n_draws, n_examples, self.n_latent), dtype=self.dtype)
 
     # Using the model
@@ -138,7 +131,7 @@ class VAE:
             raise ValueError(f"z must have shape (..., {self.n_latent}), got {z.shape}")
         if not z.size:
             raise ValueError(f"z must hold at least one point, got shape {z.shape}")
-        values_in("z", z, (-math.inf, math.inf))
+        checks.values_in("z", z, (-math.inf, math.inf))
         return self.decoder.forward(z)
 
     def reconstruct_mean(self, images):
@@ -158,8 +151,8 @@ class VAE:
         return self.decode(self._prior_draw(count, generator)).draw(generator)
 
     def _prior_draw(self, count, generator):
-        shape = whole_number("count", count), self.n_latent
-        generator = generator_of(generator, self.device)
+        shape = checks.whole_number("count", count), self.n_latent
+        generator = checks.generator_of(generator, self.device)
         return generator.standard_normal(shape, dtype=self.dtype)
 
     # Data and files
@@ -180,7 +173,7 @@ class VAE:
             float, or a value is not finite in the model's dtype or, for a Bernoulli decoder,
             outside [0, 1]. If images of uint8, which mean 0 to 255, are 1 at most.
         """
-        return images_of(images, self.n_pixels, self.decoder.support, self.dtype)
+        return checks.images_of(images, self.n_pixels, self.decoder.support, self.dtype)
 
     def save(self, path):
         """Write the weights into ``path``, an ``.npz`` file, whole or not at all."""

@@ -1,6 +1,6 @@
 """Auto-Encoding VB, the paper's Algorithm 1, and nothing else.
 
-Try it: ``python -m vae_np.training.aevb`` learns the embedded digits. What running needs besides
+Try it: ``python vae_np/training/aevb.py`` learns the embedded digits. What running needs besides
 (history, Ctrl-C, checkpoints, divergence noticed) is in `vae_np.training.trainer`, which takes the
 minibatches and the step from here.
 """

@@ -1,0 +1,50 @@
+"""Algorithm 1 by itself, and beside the Trainer that runs it."""
+
+import runpy
+
+import numpy as np
+import pytest
+from conftest import make_model, make_trainer, weights
+
+from vae_np import Adam, datasets
+from vae_np.objectives import ELBO, SGVB_A, WakeSleep
+from vae_np.training import aevb
+
+
+@pytest.mark.parametrize("objective", [ELBO, SGVB_A, WakeSleep])
+def test_algorithm_1_and_the_trainer_end_with_equal_bits(images, objective):
+    trainer = make_trainer(images, objective=objective, n_draws=2, seed=3)
+    trainer.fit(3, progress=False)
+    model = make_model()
+    values = aevb.train(
+        objective(model),
+        Adam(model.parameters, 0.01),
+        images,
+        epochs=3,
+        batch_size=10,
+        n_draws=2,
+        seed=3,
+    )
+    expected = [row["train_elbo"] for row in trainer.history]
+    assert list(values) == pytest.approx(expected, rel=1e-6)
+    ours = np.concatenate([vector.value for vector in model.parameters])
+    np.testing.assert_array_equal(ours, weights(trainer))
+
+
+def test_every_image_comes_once_and_the_last_minibatch_takes_what_is_left():
+    rows = [rows for rows, _ in aevb.minibatches(38, 10, seed=0, epoch=1, device="cpu")]
+    assert [len(part) for part in rows] == [10, 10, 10, 8]
+    assert sorted(np.concatenate(rows)) == list(range(38))
+    other = [rows for rows, _ in aevb.minibatches(38, 10, seed=0, epoch=2, device="cpu")]
+    assert (np.concatenate(rows) != np.concatenate(other)).any()
+
+
+def test_it_runs_by_itself(monkeypatch, capsys, images):
+    few = datasets.load("mnist5k")
+    few = datasets.Dataset(few.train[:200], few.test, few.image_shape)
+    monkeypatch.setattr(datasets, "load", lambda name: few)
+    runpy.run_path(aevb.__file__, run_name="__main__")
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 20 and lines[0].startswith("epoch  1: training ELBO -")
+    elbo = [float(line.split()[4]) for line in lines]
+    assert elbo[-1] > elbo[0] + 50

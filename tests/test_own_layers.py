@@ -1,0 +1,227 @@
+"""A reader's own layers and activations in the model; what cannot be trained is refused."""
+
+import copy
+
+import numpy as np
+import pytest
+from conftest import weights
+
+from vae_np import VAE, Adam, BernoulliDecoder, GaussianDecoder, GaussianEncoder, Trainer
+from vae_np.gradcheck import check_gradient
+from vae_np.layers import Linear, Sequential, Tanh
+
+
+class PReLU:
+    """y = x where x > 0, else slope · x, and the slope is learned."""
+
+    def initial_values(self, generator):
+        return {"slope": np.array([0.25])}
+
+    def bind(self, value, grad):
+        self.slope, self.dslope = value["slope"], grad["slope"]
+
+    def forward(self, x):
+        self.x = x
+        return np.where(x > 0, x, self.slope * x)
+
+    def backward(self, dy):
+        self.dslope[...] = (dy * np.minimum(self.x, 0)).sum()
+        return np.where(self.x > 0, dy, self.slope * dy)
+
+
+class Scale:
+    """y = a ⊙ x: a layer with as many parameters as inputs."""
+
+    def __init__(self, width):
+        self.width = width
+
+    def __repr__(self):
+        return f"Scale({self.width})"
+
+    def initial_values(self, generator):
+        return {"a": generator.uniform(0.5, 1.5, self.width)}
+
+    def bind(self, value, grad):
+        self.a, self.da = value["a"], grad["a"]
+
+    def forward(self, x):
+        self.x = x
+        return self.a * x
+
+    def backward(self, dy):
+        self.da[...] = (dy * self.x).sum(axis=0)
+        return self.a * dy
+
+
+def prelu_model(dtype=np.float64):
+    common = {"activation": PReLU, "dtype": dtype}
+    return VAE(GaussianEncoder(6, [5], 3, **common), BernoulliDecoder(3, [5], 6, **common))
+
+
+def own_network_model(dtype=np.float64):
+    encoder = Sequential([Scale(6), Linear(6, 5), Tanh(), Linear(5, 4)])
+    decoder = Sequential([Linear(2, 5), Tanh(), Scale(5), Linear(5, 6)])
+    return VAE(
+        GaussianEncoder(6, n_latent=2, network=encoder, dtype=dtype),
+        GaussianDecoder(2, n_pixels=6, network=decoder, noise="learned", dtype=dtype),
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "names"),
+    [
+        (prelu_model, {"1.slope"}),
+        (own_network_model, {"0.a", "2.a", "log_var"}),
+    ],
+)
+def test_the_gradient_through_the_whole_model_is_right(rng, make, names):
+    model, seen = make(), set()
+    x, noise = rng.random((4, 6)), rng.standard_normal((2, 4, model.n_latent))
+    model.elbo_and_gradient(x, noise)
+    for vector in model.parameters:
+        values, grads = vector.views(vector.value), vector.views(vector.grad.copy())
+        for name, value in values.items():
+            seen.add(name)
+            check = check_gradient(
+                name, lambda: -model.elbo(x, noise).value.mean(), value, grads[name]
+            )
+            assert check.relative_error < 1e-9, check
+    assert names <= seen
+
+
+@pytest.mark.parametrize("make", [prelu_model, own_network_model])
+def test_it_trains_saves_and_resumes_bit_for_bit(make, images, tmp_path):
+    def make_trainer():
+        model = make(np.float32)
+        return Trainer(model, Adam(model.parameters, 0.01), images, batch_size=10)
+
+    straight, first, second = make_trainer(), make_trainer(), make_trainer()
+    before = weights(straight)
+    straight.fit(4, progress=False)
+    first.fit(2, progress=False)
+    first.save(tmp_path / "c.npz")
+    second.load(tmp_path / "c.npz")
+    second.fit(4, progress=False)
+    np.testing.assert_array_equal(weights(straight), weights(second))
+    own = slice(-1, None)  # a decoder's last parameter is one that the reader's layer declared
+    if make is prelu_model:
+        views = straight.model.parameters[0].views(straight.model.parameters[0].value)
+        assert views["1.slope"] != 0.25
+    else:
+        assert (weights(straight)[own] != before[own]).all()
+    assert straight.history[-1]["train_elbo"] > straight.history[0]["train_elbo"]
+
+
+def test_a_copy_computes_with_its_own_parameters(rng):
+    model, x = prelu_model(), rng.random((4, 6))
+    twin = copy.deepcopy(model)
+    expected = model.encode(x).mean
+    twin.encoder.parameters.value += 1
+    np.testing.assert_array_equal(model.encode(x).mean, expected)
+    assert (twin.encode(x).mean != expected).all()
+
+
+class Forgets(PReLU):
+    def backward(self, dy):
+        return np.where(self.x > 0, dy, self.slope * dy)
+
+
+class Adds(PReLU):
+    def backward(self, dy):
+        self.dslope += (dy * np.minimum(self.x, 0)).sum()
+        return np.where(self.x > 0, dy, self.slope * dy)
+
+
+class Rebinds(PReLU):
+    def backward(self, dy):
+        self.dslope = np.array([(dy * np.minimum(self.x, 0)).sum()])
+        return np.where(self.x > 0, dy, self.slope * dy)
+
+
+class NoBackward:
+    def forward(self, x):
+        return x
+
+
+class Undeclared(PReLU):
+    initial_values = None
+
+
+class Promotes(Tanh):
+    def forward(self, x):
+        return super().forward(x.astype(np.float64))
+
+
+class Narrow(Tanh):
+    def backward(self, dy):
+        return super().backward(dy)[:, :-1]
+
+
+class Raises(Tanh):
+    def forward(self, x):
+        raise KeyError("oops")
+
+
+def encoder_of(*layers):
+    return GaussianEncoder(6, n_latent=2, network=Sequential(list(layers)))
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        ([Linear(6, 4), Forgets()], r"backward must write all of the gradient of 1\.slope"),
+        ([Linear(6, 4), Adds()], r"of 1\.slope, with grad\[\.\.\.\] = …: it left a part as it was"),
+        ([Linear(6, 4), Rebinds()], r"backward must write all of the gradient of 1\.slope"),
+        ([Linear(6, 4), NoBackward()], r"layer 1 \(NoBackward\) has no backward"),
+        ([Linear(6, 4), Undeclared()], r"layer 1 \(Undeclared\) has no initial_values"),
+        ([Linear(6, 4), Promotes()], "forward must keep the dtype float32, got float64"),
+        ([Linear(6, 4), Narrow()], r"layer 1 \(Narrow\): backward must return shape \(2, 4\), got"),
+        ([Linear(6, 4), Raises()], r"layer 1 \(Raises\): forward fails on an array \(2, 4\): Key"),
+        ([Linear(6, 5)], r"network must lead from 6 to 4 numbers, got \(5,\)"),
+        ([Linear(5, 4)], r"layer 0 \(Linear\(5, 4\)\): forward fails on an array \(2, 6\)"),
+        ([Tanh()], "network must have parameters to learn"),
+        ([], "network must be a Sequential of one layer or more"),
+        ([Linear(6, 4), *[Tanh()] * 2], "network has the same layer twice"),
+    ],
+)
+def test_layers_that_could_not_be_trained_are_refused(layers, message):
+    with pytest.raises(ValueError, match=message):
+        encoder_of(*layers)
+
+
+def test_networks_and_layers_are_not_shared():
+    network, layer = Sequential([Linear(6, 4)]), Linear(4, 4)
+    GaussianEncoder(6, n_latent=2, network=network)
+    with pytest.raises(ValueError, match="network belongs to another encoder or decoder"):
+        GaussianEncoder(6, n_latent=2, network=network)
+    decoder = BernoulliDecoder(4, n_pixels=4, network=Sequential([layer]))
+    encoder = GaussianEncoder(4, n_latent=4, network=Sequential([layer, Linear(4, 8)]))
+    with pytest.raises(ValueError, match="encoder and decoder share a layer"):
+        VAE(encoder, decoder)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"hidden": [5]}, "network= stands for hidden, activation and init"),
+        ({"activation": "relu"}, "network= stands for hidden, activation and init"),
+        ({"n_latent": None}, "n_latent must be a whole number ≥ 1, got None"),
+        ({"network": [Linear(6, 4)]}, "network must be a Sequential"),
+        ({"network": None}, r"hidden must be a list of widths such as \[500\], got None"),
+    ],
+)
+def test_what_goes_with_a_network_of_ones_own(options, message):
+    own = {"n_latent": 2, "network": Sequential([Linear(6, 4)])}
+    with pytest.raises(ValueError, match=message):
+        GaussianEncoder(6, **{**own, **options})
+
+
+def test_start_at_wants_a_linear_layer_at_the_end():
+    decoder = BernoulliDecoder(2, n_pixels=6, network=Sequential([Linear(2, 6), Tanh()]))
+    with pytest.raises(ValueError, match="start_at needs a network that ends in a Linear layer"):
+        decoder.start_at(np.full(6, 0.5))
+
+
+def test_a_layers_name_is_part_of_a_checkpoints_identity():
+    assert "Scale(6) → Linear(6, 5) → Tanh" in repr(own_network_model().encoder)
+    assert "PReLU" in repr(prelu_model().encoder) and "0x" not in repr(prelu_model().encoder)
