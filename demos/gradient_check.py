@@ -1,128 +1,108 @@
-"""Prove every hand-written gradient: compare it with finite differences, in float64.
+"""Is every gradient right? Each one that is derived by hand is compared with finite differences.
 
-Each row is one tensor of derivatives. Its relative error is ‖analytic − numeric‖ / (‖analytic‖ +
-‖numeric‖). A right formula leaves about 1e-11, which is rounding; a wrong sign leaves 1, a dropped
-½ leaves ⅓. --break plants such an error, so that you can see the checks catch it.
+A derivative says how much f changes when one number changes a little: f′(a) ≈ [f(a + h) − f(a − h)]
+/ 2h. That takes no derivation, so it can judge one. Each row is one tensor of derivatives, in
+float64, with its error ‖by hand − by differences‖ / (‖by hand‖ + ‖by differences‖). A right formula
+leaves about 1e-11, which is rounding; a wrong sign leaves 1, a dropped ½ leaves ⅓.
+
+The rows stand in the order of the stack: a layer's error also spoils every network, ELBO and
+objective that is built on it. So of many failures read the first. --break plants an error, for you
+to see it caught.
 """
 
 import argparse
 import json
 import signal
 import sys
+from collections import Counter
 from contextlib import nullcontext
 from dataclasses import asdict
-from unittest.mock import patch
 
-import numpy as np
-
-from demos.common.command_line import complain, prepare_streams
-from demos.common.findings import natural
-from demos.gradient_rows import all_checks
-from vae_np import bounds
-from vae_np.distributions import Bernoulli, DiagonalGaussian
+from demos.common.command_line import complain, number, prepare_streams
+from demos.common.findings import idea
+from demos.gradients.full_size import full_size_checks
+from demos.gradients.planted import ERRORS, describe, planted
+from demos.gradients.table import table
 from vae_np.gradcheck import TOLERANCE
-from vae_np.inference import hmc
-from vae_np.layers import Linear, ReLU, Sigmoid, Softplus, Tanh
-from vae_np.objectives import score_function
-
-# Where each planted error goes, and what it makes of the right derivative.
-BREAKS = {
-    "linear": (Linear, "backward", "dx with the wrong sign", lambda dx: dx if dx is None else -dx),
-    "tanh": (Tanh, "backward", "dx with the wrong sign", lambda dx: -dx),
-    "relu": (ReLU, "backward", "dx with the wrong sign", lambda dx: -dx),
-    "softplus": (Softplus, "backward", "dx with the wrong sign", lambda dx: -dx),
-    "sigmoid": (Sigmoid, "backward", "dx with the wrong sign", lambda dx: -dx),
-    "reparameterization": (
-        DiagonalGaussian,
-        "sample_backward",
-        "dlog_var without its ½",
-        lambda d: (d[0], 2 * d[1]),
-    ),
-    "gaussian-log-prob": (
-        DiagonalGaussian,
-        "log_prob_backward",
-        "dlog_var without its ½",
-        lambda d: (d[0], 2 * d[1]),
-    ),
-    "bernoulli-log-prob": (
-        Bernoulli,
-        "log_prob_backward",
-        "dlogits with the wrong sign",
-        lambda d: (-d[0],),
-    ),
-    "kl": (DiagonalGaussian, "kl_backward", "dlog_var without its ½", lambda d: (d[0], 2 * d[1])),
-    "sgvb-b": (
-        bounds.BOUNDS,
-        "sgvb-b",
-        "the KL added instead of subtracted",
-        lambda d: (d[0], tuple(-x for x in d[1]), d[2]),
-    ),
-    "log-weight": (
-        bounds,
-        "log_weight_backward",
-        "z's own place in p(z) and q(z|x) forgotten",
-        lambda d: (d[0], d[1], 0 * d[2]),
-    ),
-    "importance-weighted": (
-        bounds,
-        "normalized_weights",
-        "the normalized weights w_k / Σ w squared",
-        lambda weights: weights**2,
-    ),
-    "log-joint": (
-        hmc,
-        "log_joint_and_gradient",
-        "the gradient with the wrong sign",
-        lambda d: (d[0], -d[1]),
-    ),
-    "score-function": (
-        score_function,
-        "score_signal",
-        "the signal with the wrong sign",
-        lambda signal: -signal,
-    ),
-}
+from vae_np.training.progress import progress_bar
 
 
 def main(argv=None):
     args = make_parser().parse_args(argv)
+    print(f"{idea(__doc__)}\n")
+    if args.broken:
+        print(f"Planted in {describe(args.broken)}.\n")
     with planted(args.broken) if args.broken else nullcontext():
-        rows = list(all_checks(np.random.default_rng(args.seed)))
+        levels, checks = full_size(args.seed) if args.full else small(args.seed)
 
-    width = max(len(row.name) for row in rows)
-    print(f"{'derivative of':<{width}}  {'numbers':>7}  {'relative error':>14}")
-    for row in rows:
-        print(
-            f"{row.name:<{width}}  {row.derivatives:7}  {row.relative_error:14.1e}  "
-            f"{'pass' if row.passed else 'FAIL'}"
-        )
-    failed = [row.name for row in rows if not row.passed]
-    derivatives = sum(row.derivatives for row in rows)
+    show_table(levels, checks)
+    failed = [i for i, check in enumerate(checks) if not check.passed]
+    derivatives = sum(check.derivatives for check in checks)
+    worst = max(checks, key=lambda check: check.relative_error)
     print(
-        f"\n{len(rows)} tensors, {derivatives:,} derivatives: {len(rows) - len(failed)} pass "
-        f"(relative error below {TOLERANCE:g}), {len(failed)} fail"
-        + "".join(f"\n  FAIL {name}" for name in failed)
+        f"\n{len(checks)} tensors, {derivatives:,} derivatives: {len(checks) - len(failed)} right, "
+        f"{len(failed)} wrong (wanted: an error below {TOLERANCE:g}; the largest is "
+        f"{worst.relative_error:.1e}, {worst.name})"
     )
+    if failed:
+        explain(levels, checks, failed)
     if args.json:
         try:
             with open(args.json, "w", encoding="utf-8") as file:
-                json.dump([asdict(row) for row in rows], file, indent=1)
+                json.dump([asdict(check) for check in checks], file, indent=1)
         except OSError as error:
             return complain("gradient_check.py", error)
     return 1 if failed else 0
 
 
-def planted(name):
-    """Say what is planted, and return the context in which it is."""
-    owner, attribute, error, change = BREAKS[name]
-    if isinstance(owner, dict):  # bounds: a value and its derivative by name
-        value, right = owner[attribute]
-        print(f"Planted in the derivative of the bound {attribute}: {error}.\n")
-        wrong = {attribute: (value, lambda *inputs, **more: change(right(*inputs, **more)))}
-        return patch.dict(owner, wrong)
-    right = getattr(owner, attribute)
-    print(f"Planted in {owner.__name__}.{attribute}: {error}.\n")
-    return patch.object(owner, attribute, lambda *inputs: change(right(*inputs)))
+def small(seed):
+    """Check every entry of every tensor of the table, in small models."""
+    levels, rows = zip(*table(seed), strict=True)
+    rows = progress_bar(True, iterable=rows, desc="checking", unit="tensor", leave=False)
+    return levels, [row.check() for row in rows]
+
+
+def full_size(seed):
+    """Check the paper's model at its full size, along random directions."""
+    print("Model 784-500-20-500-784, Bernoulli: each tensor along 5 random directions at once.\n")
+    bar = progress_bar(True, total=10, desc="checking", unit="tensor", leave=False)
+    checks = []
+    with bar:
+        for check in full_size_checks(seed):
+            checks.append(check)
+            bar.update()
+    return ["the ELBO"] * len(checks), checks
+
+
+def show_table(levels, checks):
+    width = max(len(check.name) for check in checks)
+    print(f"{'derivative of':<{width}}  {'numbers':>7}  {'relative error':>14}")
+    above = None
+    for level, check in zip(levels, checks, strict=True):
+        if level != above:
+            print(f"-- {level}")
+            above = level
+        print(
+            f"{check.name:<{width}}  {check.derivatives:7}  {check.relative_error:14.1e}  "
+            f"{'right' if check.passed else 'WRONG'}"
+        )
+
+
+def explain(levels, checks, failed):
+    """Say which failure to read first, and why the others follow from it."""
+    first, *others = failed
+    print(f"\nRead this one first: it rests on no row that is wrong.\n{checks[first]}")
+    counts = Counter(levels[i] for i in others)
+    beside, above = counts.pop(levels[first], 0), sum(counts.values())
+    if beside:
+        print(f"\n{beside} more of the same level: they share its formula, or rest on it.")
+    if above:
+        where = ", ".join(f"{level} {count}" for level, count in counts.items())
+        print(f"\n{above} more above it ({where}).")
+        print(
+            "The chain rule goes through it there, so that they are wrong with it. Mend the first"
+        )
+        print("again: the others go with it, or have an error of their own.")
 
 
 def make_parser():
@@ -132,13 +112,23 @@ def make_parser():
     parser.add_argument(
         "--break",
         dest="broken",
-        choices=list(BREAKS),
+        choices=list(ERRORS),
         metavar="NAME",
-        help="plant an error in this derivative: " + ", ".join(BREAKS),
+        help="plant an error in this derivative: " + ", ".join(ERRORS),
+    )
+    parser.add_argument(
+        "--full",
+        action="store_true",
+        help="check the paper's model at its full size instead: 815,824 derivatives in seconds, "
+        "along random directions",
     )
     parser.add_argument("--json", metavar="FILE", help="write the table there as well")
     parser.add_argument(
-        "--seed", type=natural, default=0, metavar="N", help="for the random inputs (default: 0)"
+        "--seed",
+        type=number(int, 0),
+        default=0,
+        metavar="N",
+        help="for the random inputs (default: 0)",
     )
     return parser
 

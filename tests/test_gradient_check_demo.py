@@ -1,4 +1,4 @@
-"""demos/gradient_check.py: every derivative is right, and a wrong one is caught."""
+"""demos/gradient_check.py: every derivative is right, and a wrong one is caught and explained."""
 
 import json
 
@@ -6,78 +6,92 @@ import pytest
 from conftest import run
 
 from demos import gradient_check
+from demos.gradients.planted import ERRORS, planted
+from demos.gradients.table import LEVELS, table
 
 
 def test_every_gradient_is_right(tmp_path):
     result = run(tmp_path, "gradient_check", "--json", "table.json")
-    rows = json.loads((tmp_path / "table.json").read_text(encoding="utf-8"))
-    assert len(rows) > 140
-    assert all(row["passed"] and 0 <= row["relative_error"] < 1e-8 for row in rows)
-    assert {"name", "derivatives", "relative_error", "passed"} <= rows[0].keys()
-    names = " ".join(row["name"] for row in rows)
-    for what in (
-        "Linear",
-        "Tanh",
-        "ReLU",
-        "Softplus",
-        "Sigmoid",
-        "DiagonalGaussian.KL",
-        "DiagonalGaussian.sample",
-        "Bernoulli.log_prob",
-        "Bound sgvb-b",
-        "Bound sgvb-a",
-        "Bound importance-weighted",
-        "GaussianEncoder",
-        "BernoulliDecoder",
-        "GaussianDecoder fixed",
-        "GaussianDecoder learned",
-        "GaussianDecoder per-output",
-        "VAE, Bernoulli",
-        "VAE, Gaussian",
-        "VAE, SGVB-A",
-        "VAE, importance-weighted",
-        "HMC log p(x, z)",
-        "Mean field q",
-        "Score function, none",
-        "Score function, leave-one-out",
-    ):
-        assert what in names
-    assert result.stdout.strip().endswith("0 fail")
+    checks = json.loads((tmp_path / "table.json").read_text(encoding="utf-8"))
+    assert [check["name"] for check in checks] == [row.name for _, row in table()]
+    assert all(check["passed"] and 0 <= check["relative_error"] < 1e-9 for check in checks)
+    lines = result.stdout.splitlines()
+    assert [line[3:] for line in lines if line.startswith("-- ")] == list(LEVELS)
+    assert sum(line.endswith("right") for line in lines) == len(checks)
+    n = sum(check["derivatives"] for check in checks)
+    assert lines[-1].startswith(f"{len(checks)} tensors, {n:,} derivatives: {len(checks)} right, 0")
+    assert result.stdout.startswith("Is every gradient right?")  # the idea, before the numbers
 
 
-@pytest.mark.parametrize(
-    ("name", "caught_by", "error"),
-    [
-        ("linear", "Linear: x", 1),
-        ("tanh", "Tanh: x", 1),
-        ("relu", "ReLU: x", 1),
-        ("softplus", "Softplus: x", 1),
-        ("sigmoid", "Sigmoid: x", 1),
-        ("reparameterization", "DiagonalGaussian.sample: log_var", 1 / 3),
-        ("gaussian-log-prob", "DiagonalGaussian.log_prob: log_var", 1 / 3),
-        ("bernoulli-log-prob", "Bernoulli.log_prob: logits", 1),
-        ("kl", "DiagonalGaussian.KL: log_var", 1 / 3),
-        ("sgvb-b", "Bound sgvb-b: q's mean", 1),
-        ("log-weight", "Bound sgvb-a: z", 1),
-        ("log-joint", "HMC log p(x, z): z", 1),
-        ("score-function", "Score function, none 2.weight", 1),
-    ],
-)
-def test_a_planted_error_is_caught(tmp_path, name, caught_by, error):
-    assert gradient_check.main(["--break", name, "--json", str(tmp_path / "table.json")]) == 1
-    rows = json.loads((tmp_path / "table.json").read_text(encoding="utf-8"))
-    row = {row["name"]: row for row in rows}[caught_by]
-    assert not row["passed"]
-    assert row["relative_error"] == pytest.approx(error, rel=1e-6)
+# What is planted, the first row of the table that fails, its error, and what is said of the cause.
+FIRST_FAILURES = [
+    ("linear", "Linear dx", 1, "a sign is wrong"),
+    ("tanh", "Tanh dx", 1, "a sign is wrong"),
+    ("relu", "ReLU dx", 1, "a sign is wrong"),
+    ("softplus", "Softplus dx", 1, "a sign is wrong"),
+    ("sigmoid", "Sigmoid dx", 1, "a sign is wrong"),
+    ("reparameterization", "Reparameterized z dlog_var", 1 / 3, "a ½ is missing"),
+    ("gaussian-log-prob", "Gaussian log p(x) dlog_var", 1 / 3, "a ½ is missing"),
+    ("bernoulli-log-prob", "Bernoulli log p(x) dlogits", 1, "a sign is wrong"),
+    ("kl", "KL dlog_var", 1 / 3, "a ½ is missing"),
+    ("encoder", "Encoder: 0.weight", None, "no common factor"),
+    ("elbo", "VAE, Bernoulli: encoder 0.weight", None, "no common factor"),
+    ("log-weight", "SGVB-A: encoder 0.weight", None, "no common factor"),
+    ("importance-weighted", "Importance-weighted: encoder 0.weight", None, "no common factor"),
+    ("score-function", "Score function, baseline none: encoder 0.weight", 1, "a sign is wrong"),
+    ("log-joint", "HMC log p(x,z), Bernoulli dz", 1, "a sign is wrong"),
+]
 
 
-def test_shares_of_another_power_are_caught(tmp_path):
-    path = tmp_path / "table.json"
-    assert gradient_check.main(["--break", "importance-weighted", "--json", str(path)]) == 1
-    rows = json.loads(path.read_text(encoding="utf-8"))
-    failed = {row["name"] for row in rows if not row["passed"]}
-    assert "Bound importance-weighted: z" in failed
-    assert all("mportance-weighted" in name for name in failed)
+@pytest.mark.parametrize(("name", "first", "error", "cause"), FIRST_FAILURES)
+def test_a_planted_error_is_caught(name, first, error, cause):
+    with planted(name):
+        failures = (check for _, row in table() if not (check := row.check()).passed)
+        check = next(failures)
+    assert check.name == first
+    assert cause in check.cause
+    if error:
+        assert check.relative_error == pytest.approx(error, rel=1e-6)
+
+
+def test_every_planted_error_is_tested():
+    assert [name for name, *_ in FIRST_FAILURES] == list(ERRORS)
+
+
+def test_the_first_failure_is_explained_and_what_follows_from_it(capsys):
+    assert gradient_check.main(["--break", "kl"]) == 1
+    out = capsys.readouterr().out
+    assert "Planted in DiagonalGaussian.kl_backward: dlog_var without its ½." in out
+    explained = " ".join(out.partition("Read this one first")[2].split())
+    assert "KL dlog_var: WRONG (20 derivatives, relative error 3.3e-01" in explained
+    assert "ratio 2 likely cause: each entry is 2 times the right one: a ½ is missing" in explained
+    assert "1 more of the same level" in explained  # that of the Gaussian with one σ
+    assert "more above it (the ELBO 2" in explained
+    assert "other objectives" in explained  # full Bayes has this KL twice
+    assert "inference without an encoder 1" in explained  # that of the q of each image
+
+
+def test_an_error_in_one_objective_spoils_no_other():
+    with planted("importance-weighted"):
+        failed = [row.name for _, row in table() if not row.check().passed]
+    assert failed
+    assert all(name.startswith("Importance-weighted") for name in failed)
+
+
+def test_full_size(capsys, tmp_path):
+    path = str(tmp_path / "table.json")
+    assert gradient_check.main(["--full", "--json", path]) == 0
+    out = capsys.readouterr().out
+    assert "8 tensors, 815,824 derivatives: 8 right, 0 wrong" in out
+    checks = json.loads((tmp_path / "table.json").read_text(encoding="utf-8"))
+    assert all(check["directions"] == 5 for check in checks)
+
+
+def test_full_size_catches_a_planted_error(capsys):
+    assert gradient_check.main(["--full", "--break", "kl"]) == 1
+    out = capsys.readouterr().out
+    assert "4 right, 4 wrong" in out  # the decoder does not meet the KL
+    assert "encoder 0.weight: WRONG (392,000 derivatives along 5 random directions" in out
 
 
 def test_what_cannot_be_had_is_said_in_one_line(tmp_path):

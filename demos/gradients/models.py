@@ -1,0 +1,67 @@
+"""Rows of the whole model: the ELBO's derivatives for all weights, through both networks."""
+
+import numpy as np
+
+from demos.gradients.layers import Swish
+from demos.gradients.row import parameter_rows
+from vae_np.layers import Linear, Sequential
+from vae_np.networks import BernoulliDecoder, GaussianDecoder, GaussianEncoder
+from vae_np.objectives import ELBO
+from vae_np.vae import VAE
+
+EXAMPLES, DRAWS, PIXELS, LATENTS = 4, 2, 8, 3
+
+
+def bernoulli(rng):
+    yield from elbo_rows("VAE, Bernoulli", model(), rng)
+
+
+def beta_vae(rng):
+    """The paper's model of Frey faces, with a weight on the KL."""
+    decoder = GaussianDecoder(
+        LATENTS, [5], PIXELS, squash=True, activation="softplus", dtype=np.float64
+    )
+    name = "beta-VAE, Gaussian, sigma per pixel"
+    yield from elbo_rows(name, model(decoder, "softplus"), rng, kl_weight=0.4)
+
+
+def gaussian_of_one_sigma(rng):
+    decoder = GaussianDecoder(LATENTS, [5], PIXELS, noise="learned", dtype=np.float64)
+    yield from elbo_rows("VAE, Gaussian, one sigma", model(decoder), rng)
+
+
+def your_own_layers(rng):
+    """Networks of your own layers, whose parameters are learned as all others are."""
+    to_q = Sequential([Linear(PIXELS, 5), Swish(5), Linear(5, 2 * LATENTS)])
+    to_logits = Sequential([Linear(LATENTS, 5), Swish(5), Linear(5, PIXELS)])
+    common = {"n_pixels": PIXELS, "n_latent": LATENTS, "dtype": np.float64}
+    encoder = GaussianEncoder(network=to_q, **common)
+    decoder = BernoulliDecoder(network=to_logits, **common)
+    encoder.parameters.value *= 2  # or some derivatives are hardly larger than rounding
+    yield from elbo_rows("VAE, your own layers", VAE(encoder, decoder), rng)
+
+
+def model(decoder=None, activation="tanh"):
+    """A small VAE; of two hidden layers each, and Bernoulli, if not told otherwise."""
+    encoder = GaussianEncoder(PIXELS, [7, 6], LATENTS, activation=activation, dtype=np.float64)
+    return VAE(encoder, decoder or BernoulliDecoder(LATENTS, [6, 5], PIXELS, dtype=np.float64))
+
+
+def minibatch(vae, rng):
+    """x and the noise; the gradient of the loss depends on both, and both are held."""
+    return rng.random((EXAMPLES, PIXELS)), vae.draw_noise(rng, DRAWS, EXAMPLES)
+
+
+def elbo_rows(name, vae, rng, kl_weight=1.0):
+    x, noise = minibatch(vae, rng)
+    objective = ELBO(vae, kl_weight)
+
+    def loss():
+        elbo = vae.elbo(x, noise)
+        return -(elbo.reconstruction - kl_weight * elbo.kl).mean()
+
+    def backward():
+        objective.value_and_gradient(x, noise)  # which is vae.elbo_and_gradient
+
+    for part, network in (("encoder", vae.encoder), ("decoder", vae.decoder)):
+        yield from parameter_rows(f"{name}: {part} ", network.parameters, loss, backward)

@@ -1,0 +1,53 @@
+"""Rows of the networks: the derivatives for their weights of the distribution that they return."""
+
+import numpy as np
+
+from demos.gradients.row import Row, parameter_rows
+from vae_np.distributions import Bernoulli
+from vae_np.networks import BernoulliDecoder, GaussianDecoder, GaussianEncoder
+
+COMMON = {"dtype": np.float64, "activation": "softplus"}
+
+
+def encoder(rng):
+    x = rng.random((4, 6))
+    for row in network_rows("Encoder", GaussianEncoder(6, [5], 3, **COMMON), x, rng):
+        if row.array is not x:  # nobody asks how the loss changes with the data
+            yield row
+
+
+def bernoulli_decoder(rng):
+    z = rng.standard_normal((2, 4, 3))
+    yield from network_rows("Bernoulli decoder", BernoulliDecoder(3, [5], 6, **COMMON), z, rng)
+
+
+def gaussian_decoders(rng):
+    for noise, squash, what in (
+        ("fixed", False, "sigma fixed"),
+        ("learned", False, "one sigma"),
+        ("per-output", False, "sigma per pixel"),
+        ("per-output", True, "sigma per pixel, mean squashed"),
+    ):
+        network = GaussianDecoder(3, [5], 6, noise=noise, squash=squash, **COMMON)
+        z = rng.standard_normal((2, 4, 3))
+        yield from network_rows(f"Gaussian decoder, {what}", network, z, rng)
+
+
+def network_rows(name, network, x, rng):
+    """Summed against ``upstream``, the distribution's parameters make one number."""
+
+    def outputs():
+        p = network.forward(x)
+        return (p.logits,) if isinstance(p, Bernoulli) else (p.mean, p.log_var)
+
+    upstream = [rng.uniform(0.5, 1.5, np.shape(output)) for output in outputs()]
+
+    def f():
+        return sum((output * d).sum() for output, d in zip(outputs(), upstream, strict=True))
+
+    def backward():
+        outputs()
+        return network.backward(*upstream)
+
+    yield Row(f"{name} dz", f, x, backward)
+    yield from parameter_rows(f"{name}: ", network.parameters, f, backward)
