@@ -1,0 +1,211 @@
+"""What is wrong with a document's links, quotes, examples and numbers: a line for each."""
+
+import ast
+import io
+import json
+import math
+import re
+import statistics
+from contextlib import redirect_stderr, redirect_stdout
+from functools import cache
+from urllib.parse import unquote
+
+import numpy as np
+from documents import NUMBER, ROOT, Document
+
+RESULTS = ROOT / "demos" / "results"
+
+
+# Links
+
+
+def broken_links(document):
+    """Every relative link points to a file of the repository, and to an anchor in it."""
+    for line, target in document.links():
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = unquote(target).partition("#")
+        file = (document.path.parent / path).resolve() if path else document.path
+        if not file.exists():
+            yield f"{document}:{line}: no file {path}"
+        elif anchor:
+            other = document if file == document.path else Document(file)
+            if anchor not in other.anchors:
+                yield f"{document}:{line}: no anchor #{anchor} in {other}"
+
+
+def repeated_anchors(document):
+    names = document.explicit_anchors
+    for name in {name for name in names if names.count(name) > 1}:
+        yield f"{document}: the anchor {name} stands there twice"
+
+
+# Quotes and examples
+
+
+def wrong_quotes(document):
+    """Every quote stands in its source."""
+    for line, link, name, quote in document.quotes():
+        path = (document.path.parent / link).resolve()
+        if not path.exists():
+            continue  # a broken link
+        try:
+            lines = source_lines(path, name)
+        except KeyError:
+            yield f"{document}:{line}: no {name} in {path.name}"
+        else:
+            if not stands_in(quote, lines):
+                yield f"{document}:{line}: not so in {path.name}, {name or 'anywhere'}"
+
+
+@cache
+def source_lines(path, name):
+    """The lines of a file, or of the function or class ``name`` in it; KeyError if it has none."""
+    text = path.read_text(encoding="utf-8")
+    if name is None:
+        return text.splitlines()
+    node = ast.parse(text)
+    for part in name.split("."):
+        node = next((child for child in node.body if getattr(child, "name", None) == part), None)
+        if node is None:
+            raise KeyError(name)
+    return text.splitlines()[node.lineno - 1 : node.end_lineno]
+
+
+def stands_in(quote, lines):
+    """Whether the quoted lines stand in ``lines``, but for empty lines and one indentation."""
+    chunks, current = [], []
+    for line in [*quote, "..."]:
+        if line.strip() != "...":
+            current += [line.rstrip()] if line.strip() else []
+        elif current:
+            chunks.append(current)
+            current = []
+    lines = [line.rstrip() for line in lines if line.strip()]
+    return bool(chunks) and any(_stand_at(chunks, lines, indent) for indent in range(0, 41, 4))
+
+
+def _stand_at(chunks, lines, indent):
+    start = 0
+    for chunk in chunks:
+        wanted = [" " * indent + line for line in chunk]
+        while lines[start : start + len(wanted)] != wanted:
+            start += 1
+            if start + len(wanted) > len(lines):
+                return False
+        start += len(wanted)
+    return True
+
+
+def wrong_examples(document):
+    """Every example runs and prints what stands below it."""
+    for block, wanted, printed in run_examples(document)[1]:
+        if wanted is not None and printed != wanted:
+            yield f"{document}:{block.line}: the example prints {printed!r}"
+
+
+def run_examples(document):
+    """Run a document's examples in one namespace; it, and (block, wanted, printed) of each."""
+    namespace, results = {"__name__": document.name}, []
+    for block, wanted in document.examples():
+        printed = io.StringIO()
+        with redirect_stdout(printed), redirect_stderr(io.StringIO()):
+            exec(compile(block.text, f"{document}:{block.line}", "exec"), namespace)
+        results.append((block, wanted, printed.getvalue().rstrip("\n")))
+    return namespace, results
+
+
+# Measured numbers
+
+
+def wrong_numbers(document):
+    """Every marked number stands in its paragraph as its source has it, in the order of the marks.
+
+    And where a paragraph says "Measured", every number with a decimal point, a thousands separator
+    or an exponent is marked.
+    """
+    marks = list(document.marks())
+    uses_examples = any(mark.source == "example" for mark in marks)
+    namespace = run_examples(document)[0] if uses_examples else {}
+    for index, block in enumerate(document.blocks):
+        texts = []
+        for mark in (mark for mark in marks if mark.block == index):
+            try:
+                texts.append(expected_text(mark, namespace))
+            except Exception as error:  # whatever is wrong with an expression, say which
+                yield f"{document}:{block.line}: {mark.source}: {mark.expression}: {error!r}"
+        for text, span in zip(texts, positions(texts, block.text), strict=True):
+            if span is None:
+                yield f"{document}:{block.line}: {text} is not there, or not in this order"
+        if block.kind == "text" and re.match(r"\*\*(Measured|实测)", block.text):
+            yield from unmarked_numbers(document, block, texts)
+
+
+def unmarked_numbers(document, block, texts):
+    spans = [span for span in positions(texts, block.text) if span]
+    for number in NUMBER.finditer(plain(block.text)):
+        precise = re.search(r"[.,e]", number[0])
+        if precise and not any(a <= number.start() < b for a, b in spans):
+            yield f"{document}:{block.line}: where does {number[0]} come from?"
+
+
+class Keys:
+    """A JSON value whose keys are attributes."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __getattr__(self, name):
+        return self[name]
+
+    def __getitem__(self, key):
+        item = self.value[key]
+        return Keys(item) if isinstance(item, dict | list) else item
+
+    def __iter__(self):
+        return (self[index] for index in range(len(self.value)))
+
+    def __len__(self):
+        return len(self.value)
+
+
+def kl(mean, variance):
+    """KL(N(mean, variance) ‖ N(0, 1)) as a sum over a fine grid; nats."""
+    q, p = statistics.NormalDist(mean, math.sqrt(variance)), statistics.NormalDist()
+    z = mean + q.stdev * np.linspace(-12, 12, 4801)
+    log_q, log_p = (-0.5 * ((z - d.mean) / d.stdev) ** 2 - math.log(d.stdev) for d in (q, p))
+    return float((np.exp(log_q) * (log_q - log_p)).sum() / np.exp(log_q).sum())
+
+
+FUNCTIONS = {
+    **{name: getattr(math, name) for name in ("exp", "log", "sqrt")},
+    **{name: getattr(statistics, name) for name in ("mean", "median", "NormalDist")},
+    **{function.__name__: function for function in (min, max, sum, len, round, kl)},
+}
+
+
+def expected_text(mark, namespace):
+    """What the text says of a mark; ``namespace`` is what the document's examples have defined."""
+    if mark.source == "example":
+        names = FUNCTIONS | namespace
+    else:
+        keys = Keys(json.loads((RESULTS / mark.source).read_text(encoding="utf-8")))
+        names = FUNCTIONS | {name: keys[name] for name in keys.value}
+    value = eval(mark.expression, {"__builtins__": {}} | names)
+    return re.sub(r"e([+-])0+", r"e\1", mark.format.format(value))
+
+
+def plain(text):
+    """With ASCII minus signs and in one line."""
+    return " ".join(text.replace("−", "-").split())
+
+
+def positions(texts, block_text):
+    """Where each number stands in a block's text, after the one before; None if it does not."""
+    text, start, spans = plain(block_text), 0, []
+    for number in texts:
+        before = r"(?<![\d.,])" if number.startswith("-") else r"(?<![\d.,-])"
+        match = re.compile(rf"{before}{re.escape(number)}(?!\d|[.,]\d|e-?\d)").search(text, start)
+        spans.append(match and match.span())
+        start = match.end() if match else start
+    return spans
