@@ -21,7 +21,6 @@ from demos.paper import settings as paper_settings
 from vae_np import datasets
 from vae_np.evaluation import importance_sampled_log_likelihood
 from vae_np.objectives import FullBayes
-from vae_np.training.checkpoints import CheckpointError
 
 DEMOS = (best_model, full_bayes, figure_2, figure_3, figure_4, figure_5)
 
@@ -176,46 +175,6 @@ def test_full_bayes_predicts_by_the_mean_of_probabilities(tmp_path):
     assert full_bayes.log_px_over_weights(bayes, images, 30, args) == pytest.approx(expected)
 
 
-@pytest.fixture
-def small_best_model(monkeypatch):
-    monkeypatch.setattr(best_model, "IMPORTANCE_SAMPLES", 50)
-    monkeypatch.setattr(best_model, "SAMPLES_PER_TEST_IMAGE", 10)
-
-
-@pytest.mark.slow
-def test_best_model_reports_and_draws(small_best_model, tmp_path):
-    summary, findings = best_model.experiment(options(tmp_path, 1800))
-    first, second = summary["models"]
-    assert (first["epochs"], second["epochs"]) == (6, 2)
-    for model in (first, second):
-        assert model["test_images"] == 100
-        assert model["test_log_px"] > model["test_bound"]
-        assert f"{model['test_log_px']:.2f} " in findings
-    assert picture(tmp_path, "best_model")
-
-
-def test_best_model_goes_on_as_if_never_stopped(small_best_model, monkeypatch, tmp_path):
-    monkeypatch.setattr(long_runs, "SECONDS_BETWEEN_CHECKPOINTS", 0)
-    setting = best_model.SETTINGS[0]
-    calls = itertools.count()
-
-    def interrupted(n):
-        if next(calls) == 2:  # in the second epoch
-            raise KeyboardInterrupt
-
-    reports = []
-    whole = best_model.learn(setting, options(tmp_path, 1500), reports.append)
-    assert sum(reports) == 1500 + whole["test_images"] * 50
-    (tmp_path / "stopped").mkdir()
-    stopped = options(tmp_path / "stopped", 1500)
-    with pytest.raises(KeyboardInterrupt):
-        best_model.learn(setting, stopped, interrupted)
-    resumed = best_model.learn(setting, stopped, lambda n: None)
-    assert resumed["test_log_px"] == whole["test_log_px"]
-    with pytest.raises(CheckpointError, match="of a run of 5 epochs, not 6"):
-        best_model.learn(setting, options(tmp_path / "stopped", 1800), lambda n: None)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("demo", "task"),
@@ -229,7 +188,8 @@ def test_best_model_goes_on_as_if_never_stopped(small_best_model, monkeypatch, t
         (figure_5, 2),
     ],
 )
-def test_they_learn_on_a_gpu(demo, task, gpu, small_best_model, tmp_path):
+def test_they_learn_on_a_gpu(demo, task, gpu, monkeypatch, tmp_path):
     args = options(tmp_path, 600)
+    monkeypatch.setattr(best_model, "IMPORTANCE_SAMPLES", 50)
     args.device = gpu
     assert demo.learn(task, args, lambda n: None)

@@ -43,7 +43,7 @@ def run(experiment, description, epochs=None, samples=None, resumes=False, add_o
     experiment : callable
         Takes the options ``seed``, ``out``, ``device`` and, if it has them, ``epochs`` or
         ``samples``; draws its picture into the folder ``out``; returns its numbers, a dict, and a
-        paragraph about them.
+        paragraph about them. Without numbers, None, there is nothing to save.
     description : str
         The demo's docstring.
     epochs : int, optional
@@ -81,6 +81,9 @@ def run(experiment, description, epochs=None, samples=None, resumes=False, add_o
     started = time.monotonic()
     try:
         summary, findings = experiment(args)
+        if summary is None:
+            say(textwrap.fill(findings, WIDTH))
+            return 0
         about = {
             "experiment": program.stem,
             "options": {key: value for key, value in vars(args).items() if key != "out"},

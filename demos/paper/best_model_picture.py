@@ -1,0 +1,54 @@
+"""The picture of the best models' training and the paragraph about it."""
+
+from demos.common.plots import epochs_axis, panels, run_curves, save
+
+BOUNDS = {"train_bound": ("-", "train bound"), "test_bound": ("--", "test bound")}
+
+
+# Of the smaller model in 1509.00519, table 1, by its objective and the draws.
+REPORTED = {
+    ("elbo", 1): -86.76,
+    ("importance-weighted", 5): -85.54,
+    ("importance-weighted", 50): -84.78,
+}
+
+
+def describe(results, args):
+    reported = REPORTED.get((args.objective, args.draws))
+    objective = args.objective + f" of {args.draws} draws" * (args.draws > 1)
+    ends = "; ".join(
+        f"{result['setting']} after {result['epochs']} epochs, {result['test_log_px']:.2f} "
+        f"(bounds: {result['test_bound']:.2f} on the test set, {result['train_bound']:.2f} on the "
+        f"training set; training took {result['training_seconds'] / 60:.0f} minutes"
+        f"{' of a core' if args.device == 'cpu' else ''})"
+        for result in results
+    )
+    first = results[0]
+    return (
+        f"log p(x) of {first['test_images']:,} test images with {first['importance_samples']:,} "
+        f"importance samples each, nats per example, by the objective {objective}: {ends}."
+        + (f" Reported in 1509.00519 for the first: {reported}." if reported else "")
+    )
+
+
+def draw(results, args):
+    reported = REPORTED.get((args.objective, args.draws))
+    figure, axes = panels(8, 4.6)
+    late = [] if reported is None else [reported]
+    for colour, result in zip(("C0", "C1"), results, strict=False):
+        curve, log_px = result["curve"], result["test_log_px"]
+        run_curves(axes, curve, "epoch", colour, result["setting"], BOUNDS)
+        label = f"its test log p(x), {log_px:.2f}"
+        axes.plot(curve[-1]["epoch"], log_px, "*", ms=12, color=colour, label=label)
+        late += [row[part] for row in curve[len(curve) // 10 :] for part in BOUNDS] + [log_px]
+    if reported is not None:
+        label = f"1509.00519, 200 tanh: log p(x) {reported}"
+        axes.axhline(reported, color="0.4", lw=1, ls=":", label=label)
+    margin = 0.05 * (max(late) - min(late))
+    axes.set(ylabel="nats per example", ylim=(min(late) - margin, max(late) + margin))
+    epochs_axis(axes)
+    axes.legend(fontsize="small", loc="lower right")
+    ends = " and ".join(f"{result['test_log_px']:.2f}" for result in results)
+    save(
+        figure, args.out / "best_model.png", f"Binary MNIST: test log p(x) {ends} nats per example"
+    )
