@@ -19,14 +19,14 @@ import numpy as np
 
 from demos.common.command_line import complain, prepare_streams
 from demos.train import make_trainer
-from demos.train_options import CHECKPOINT, parse
+from demos.train_run import CHECKPOINT, parse
 from vae_np import datasets
 from vae_np.evaluation import grid_log_likelihood
 from vae_np.inference.grid import latent_grid
 from vae_np.layers import Linear
 from vae_np.networks import BernoulliDecoder
 from vae_np.training.checkpoints import read_checkpoint, whole_file
-from vae_np.training.trainer import DivergenceError
+from vae_np.training.divergence import DivergenceError
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = ROOT / "demos" / "page"

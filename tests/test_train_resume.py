@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import TINY, command, make_model, run
 
-from demos import train_options
+from demos import train_run
 from vae_np import Adam, Trainer
 from vae_np.training.checkpoints import write_checkpoint
 
@@ -49,7 +49,7 @@ def test_ctrl_c_keeps_what_was_trained(stripes):
                 break
         rest = process.stdout.read()
     assert process.returncode == 130
-    assert "To go on:\n  python demos/train.py --resume --out runs/stripes" in rest
+    assert "To go on:\n  python demos/train.py --resume runs/stripes" in rest
     out = stripes / "runs" / "stripes"
     for name in ("checkpoint.npz", "history.csv", "samples.png", "learning_curves.png"):
         assert (out / name).stat().st_size > 0
@@ -91,7 +91,7 @@ def test_the_latest_run_is_that_of_the_data_that_are_named(tmp_path, monkeypatch
         write_checkpoint(path, {"settings": {"data": data}}, {})
         os.utime(path, (i, i))
     for data, name in (("foo", "foo"), ("a[1]", "a[1]"), (None, "a[1]")):
-        assert train_options.latest_run(data) == Path("runs") / name
+        assert train_run.latest_run(data) == Path("runs") / name
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes end otherwise on Windows")
@@ -110,7 +110,7 @@ def test_a_reader_that_leaves_stops_the_run_and_leaves_a_checkpoint(stripes):
         process.stdout.close()
         message = process.stderr.read()
     assert process.returncode == 130
-    assert "--resume --out 'my run' goes on from what was saved" in message
+    assert "--resume 'my run' goes on from what was saved" in message
     assert "Traceback" not in message
     assert (stripes / "my run" / "checkpoint.npz").exists()
 

@@ -6,7 +6,9 @@ import math
 import os
 import sys
 from contextlib import suppress
+from difflib import get_close_matches
 from itertools import count
+from pathlib import Path
 
 from tqdm import tqdm
 
@@ -41,6 +43,24 @@ def complain(program, error):
     """Say what went wrong, and return the exit status for it."""
     print(f"{program}: error: {error}", file=sys.stderr)
     return 2
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse's, whose complaint is one line, and which knows what was meant by a mistyped option.
+
+    Its own prints the usage first, which can fill a page.
+    """
+
+    def __init__(self, description):
+        super().__init__(
+            description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+
+    def error(self, message):
+        unknown = message.partition("unrecognized arguments: ")[2].partition(" ")[0]
+        meant = get_close_matches(unknown, self._option_string_actions, 1) if unknown else []
+        advice = f"; did you mean {meant[0]}?" if meant else " (--help lists the options)"
+        sys.exit(complain(Path(self.prog).name, f"{message}{advice}"))
 
 
 def number(kind, minimum, maximum=math.inf):

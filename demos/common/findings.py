@@ -1,6 +1,5 @@
 """What an experiment is: its options, its folder, its findings in words and in summary.json."""
 
-import argparse
 import json
 import os
 import platform
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from demos.common.command_line import (
+    Parser,
     complain,
     discard_if_empty,
     make_folder,
@@ -153,9 +153,7 @@ def processor():
 
 
 def make_parser(description, epochs=None, samples=None, resumes=False):
-    parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(description)
     if epochs:
         parser.add_argument(
             "--epochs",

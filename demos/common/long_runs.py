@@ -4,6 +4,7 @@ A small minibatch keeps a second core busy for half of a step at best; a second 
 busy all the time. So each runs in a process of its own, as many at once as there are cores.
 """
 
+import math
 import os
 import signal
 import time
@@ -121,11 +122,14 @@ def fit_and_save(trainer, path, epochs, report, settings=None, evaluate=None, af
 
 
 class Saver:
-    """Calls ``save`` about every half minute, or less often where that would take too long."""
+    """Calls ``save`` about every so many seconds, or less often where that would take too long.
 
-    def __init__(self, save):
-        self._save, self.wait = save, SECONDS_BETWEEN_CHECKPOINTS
-        self.saved_at = time.monotonic()
+    The default is half a minute. ``at_first`` says that the first time is at once.
+    """
+
+    def __init__(self, save, seconds=None, at_first=False):
+        self._save, self.wait = save, SECONDS_BETWEEN_CHECKPOINTS if seconds is None else seconds
+        self.saved_at = -math.inf if at_first else time.monotonic()
 
     def save_in_time(self):
         if time.monotonic() - self.saved_at > self.wait:

@@ -1,0 +1,138 @@
+"""What train.py says and draws at its end: the numbers, the pictures, and what it has noticed."""
+
+import textwrap
+
+import numpy as np
+
+from demos.common.command_line import write_json
+from demos.common.findings import WIDTH
+from demos.common.models import active_latents
+from demos.train_run import CHECKPOINT, HISTORY, SUMMARY, resume_command, settings
+from vae_np import figures
+from vae_np.backend import Stream, random_generator, to_numpy
+from vae_np.evaluation import importance_sampled_log_likelihood
+from vae_np.networks import GaussianDecoder
+from vae_np.objectives import ImportanceWeighted
+
+LOG_LIKELIHOOD_SAMPLES = 100
+COLLAPSED = 0.1  # nats of KL, with all latents together
+CLIMBING = 0.5  # nats, over the last tenth of the epochs
+
+
+def what_is_climbed(trainer):
+    """The name of what the trainer's objective reports."""
+    return "bound" if isinstance(trainer.objective, ImportanceWeighted) else "ELBO"
+
+
+def report(trainer, data, args, out):
+    """Estimate the test log p(x), print the result and write the summary."""
+    log_likelihood = importance_sampled_log_likelihood(
+        trainer.model, data.test, LOG_LIKELIHOOD_SAMPLES, binary=args.binarize, progress=True
+    )
+    last = trainer.history[-1]
+    grey = "\n               (a grey pixel stands for the average over black and white)"
+    if args.binarize or args.decoder == "gaussian":
+        grey = ""
+    notes = what_it_noticed(trainer, data, out)
+    summary = {
+        "settings": settings(args),
+        "epochs": trainer.epoch,
+        "train_elbo": last["train_elbo"],
+        "test_elbo": last["test_elbo"],
+        "train_bound": last["train_elbo"],  # their earlier names
+        "test_bound": last["test_elbo"],
+        "test_log_likelihood": log_likelihood.mean,
+        "test_log_likelihood_standard_error": log_likelihood.mean_standard_error,
+        "log_likelihood_samples": LOG_LIKELIHOOD_SAMPLES,
+        "seconds": trainer.seconds,
+        "examples_per_second": trainer.epoch * len(trainer.images) / trainer.seconds,
+        "notes": notes,
+    }
+    write_json(out / SUMMARY, summary)
+    print(
+        f"\n{f'test {what_is_climbed(trainer)}':<13}{summary['test_elbo']:12.2f} nats per example"
+        f"\ntest log p(x) {summary['test_log_likelihood']:11.2f} nats per example, estimated by "
+        f"importance sampling with {LOG_LIKELIHOOD_SAMPLES} samples per image{grey}"
+        f"\ntraining      {summary['seconds']:11.1f} s, "
+        f"{summary['examples_per_second']:,.0f} examples per second"
+    )
+    for note in notes:
+        sentence, *command = note.split("\n")
+        print("", textwrap.fill(sentence, WIDTH), *command, sep="\n")
+    print(f"\nPictures, {SUMMARY}, {HISTORY} and {CHECKPOINT} are in {out}")
+
+
+def what_it_noticed(trainer, data, out):
+    """What a person should know about this run before believing its numbers; a list of str."""
+    model, notes = trainer.model, []
+    kl = float(model.encode(data.test).kl_to_standard_normal().mean())
+    active, n_latent = int(active_latents(model, data.test).sum()), model.n_latent
+    if kl < COLLAPSED:
+        notes.append(
+            f"Posterior collapse: the KL is {kl:.3f} nats, so q(z|x) is the prior whatever x is, "
+            "z says nothing about x, and all reconstructions are alike. See docs/symptoms.md for "
+            "its causes."
+        )
+    elif active < n_latent:
+        notes.append(
+            f"{active} of {n_latent} latents are in use. The other {n_latent - active} are used by "
+            "no image: their q(z|x) stays near the prior whatever x is. That costs nothing; fewer "
+            "latents would do as well."
+        )
+    if isinstance(model.decoder, GaussianDecoder):
+        notes.append(
+            "These pixels are real numbers, so p(x|z) and p(x) are densities: above 0 is no error, "
+            "and the numbers compare only with those of the same pixels in the same units."
+        )
+    rise, epochs = last_rise(trainer.history)
+    if rise > CLIMBING:
+        notes.append(
+            f"It still climbs: by {rise:.1f} nats on the test set over the last "
+            f"{'epoch' if epochs == 1 else f'{epochs} epochs'}. To go on:"
+            f"\n  {resume_command(out)} --epochs {2 * trainer.epoch}"
+        )
+    return notes
+
+
+def last_rise(history):
+    """By how much the test set's number has risen over the last tenth of the epochs; their count.
+
+    From the mean of the tenth before to the mean of the last one.
+    """
+    epochs = max(1, len(history) // 10)
+    values = [row["test_elbo"] for row in history[-2 * epochs :]]
+    if len(values) < 2 * epochs:
+        return 0.0, epochs
+    return float(np.mean(values[epochs:]) - np.mean(values[:epochs])), epochs
+
+
+def draw_pictures(trainer, data, out, seed):
+    model = trainer.model
+    generator = random_generator([seed, Stream.PICTURES], model.device)
+    if trainer.history:
+        weighted = {} if what_is_climbed(trainer) == "ELBO" else {"kl": "Reconstruction − bound"}
+        figures.learning_curves(trainer.history, out / "learning_curves.png", **weighted)
+    some = data.test[:12]
+    figures.reconstructions(
+        to_numpy(model.as_pixels(some)),
+        {
+            "reconstructions: the mean of p(x|z) at the mean of q(z|x); a mean is smoother than "
+            "any image": model.reconstruct_mean(some),
+            "reconstructions: z drawn from q(z|x), then x from p(x|z); grainy, as each pixel is "
+            "drawn by itself": model.reconstruct_draw(some, generator),
+        },
+        data.image_shape,
+        out / "reconstructions.png",
+    )
+    figures.image_grid(
+        model.sample_mean(100, generator),
+        data.image_shape,
+        out / "samples.png",
+        title="New images: the mean of p(x|z) for z drawn from the prior.\n"
+        "Some are like no image of the data: their z lies where no image has its code",
+    )
+    if model.n_latent == 2:
+        figures.manifold(lambda z: model.decode(z).mean, data.image_shape, out / "manifold.png")
+        figures.latent_scatter(
+            model.encode(data.test).mean, data.test_labels, out / "latent_space.png"
+        )

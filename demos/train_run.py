@@ -1,0 +1,147 @@
+"""Which run of train.py is meant: what was typed, joined with what is saved, and its folder."""
+
+import csv
+import shlex
+from itertools import pairwise
+from pathlib import Path
+
+from demos.train_options import make_parser, objective_name
+from vae_np.optimizers import OPTIMIZERS
+from vae_np.training.checkpoints import read_checkpoint
+
+CHECKPOINT, HISTORY, SUMMARY = "checkpoint.npz", "history.csv", "summary.json"
+PICTURES = (
+    "learning_curves.png",
+    "reconstructions.png",
+    "samples.png",
+    "manifold.png",
+    "latent_space.png",
+)
+RUNS = Path("runs")
+CAN_CHANGE = ("epochs", "device", "data")  # on --resume; the images must be the same ones
+
+
+def parse(argv, description):
+    """The command line's arguments, joined with the saved ones on --resume, and the folder.
+
+    The folder is None where the run is to have a new one in runs.
+    """
+    parser = make_parser(description)
+    args = parse_once(parser, argv)
+    if not args.resume:
+        args.data = args.data or "mnist5k"
+    out = choose_folder(args)
+    if args.resume:
+        saved = saved_settings(out / CHECKPOINT)
+        if saved is None or saved.keys() != settings(args).keys():
+            raise ValueError(
+                f"{out / CHECKPOINT} was not written by this program, or by another version of it"
+            )
+        parser.set_defaults(**saved)
+        args = parse_once(parser, argv)
+        for name, value in saved.items():
+            if name not in CAN_CHANGE and getattr(args, name) != value:
+                raise ValueError(
+                    f"the run in {out} has --{name.replace('_', '-')} {typed(value)}, not "
+                    f"{typed(getattr(args, name))}: leave the option out to go on with it"
+                )
+    if args.kl_weight != 1 and args.objective != "elbo":
+        raise ValueError(f"--kl-weight is the ELBO's: it must be 1 for {args.objective}")
+    if args.objective == "score-function" and args.samples == 1:
+        raise ValueError("--objective score-function compares draws: add --samples 2 or more")
+    if args.noise and args.decoder != "gaussian":
+        raise ValueError("--noise is the Gaussian decoder's: add --decoder gaussian")
+    if args.decoder == "gaussian":
+        args.noise = args.noise or "per-output"
+    if args.learning_rate is None:
+        args.learning_rate = OPTIMIZERS[args.optimizer].default_learning_rate
+    schedule_of(args)
+    return args, out
+
+
+def parse_once(parser, argv):
+    """The arguments, where --resume FOLDER has become --resume --out FOLDER."""
+    args = parser.parse_args(argv)
+    if isinstance(args.resume, str):
+        if args.out not in (None, args.resume):
+            raise ValueError(f"--resume {args.resume} and --out {args.out} are two folders")
+        args.out, args.resume = args.resume, True
+    return args
+
+
+def settings(args):
+    return {k: v for k, v in vars(args).items() if k not in ("out", "resume", "overwrite")}
+
+
+def saved_settings(path):
+    """The settings in a checkpoint, an older one's in today's words; None if it has none."""
+    saved = read_checkpoint(path)[0].get("settings")
+    if isinstance(saved, dict) and "bound" in saved:  # before there were other objectives
+        saved = {"objective": objective_name(saved.pop("bound")), "schedule": None, **saved}
+    return saved if isinstance(saved, dict) else None
+
+
+def schedule_of(args):
+    """The learning rates by epoch, as `Trainer` takes them, of --learning-rate and --schedule."""
+    if args.schedule is None:
+        return None
+    pairs = [(0, args.learning_rate)]
+    for text in args.schedule:
+        epoch, _, rate = text.partition(":")
+        pairs.append((int(epoch), float(rate)))
+    if any(later[0] <= earlier[0] for earlier, later in pairwise(pairs)):
+        raise ValueError(f"--schedule wants epochs that rise, got {typed(args.schedule)}")
+    return pairs
+
+
+def typed(value):
+    """As it is typed after its option."""
+    return " ".join(map(str, value)) if isinstance(value, list) else value
+
+
+def choose_folder(args):
+    """Where this run's files go; a folder that holds another run is never chosen silently.
+
+    None where the run is to have a new one in runs.
+    """
+    if args.out:
+        out = Path(args.out)
+        present = files_of_a_run(out)
+        if present and not (args.resume or args.overwrite):
+            raise ValueError(
+                f"--out {out} holds another run's {present[0]}: --resume goes on with it, "
+                "--overwrite replaces it"
+            )
+        return out
+    if args.overwrite:
+        raise ValueError("--overwrite wants --out FOLDER, so that it is clear what it replaces")
+    if args.resume:
+        return latest_run(args.data)
+    return None
+
+
+def files_of_a_run(folder):
+    names = (CHECKPOINT, HISTORY, SUMMARY, *PICTURES)
+    return [name for name in names if (folder / name).exists()]
+
+
+def latest_run(data):
+    """The folder in runs/ that was saved last, of those on this data if it is not None."""
+    checkpoints = sorted(RUNS.glob(f"*/{CHECKPOINT}"), key=lambda path: -path.stat().st_mtime)
+    for path in checkpoints:
+        saved = read_checkpoint(path)[0].get("settings")
+        if data is None or (isinstance(saved, dict) and saved.get("data") == data):
+            return path.parent
+    raise ValueError(f"there is no run{f' on {data}' if data else ''} in {RUNS} to resume")
+
+
+def resume_command(out):
+    return f"python demos/train.py --resume {shlex.quote(str(out))}"
+
+
+def write_history(history, path):
+    if history:
+        with open(path, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, fieldnames=list(history[0]))
+            writer.writeheader()
+            writer.writerows(history)
