@@ -11,6 +11,7 @@ import sys
 import tokenize
 from contextlib import redirect_stderr, redirect_stdout
 from functools import cache
+from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
@@ -42,7 +43,8 @@ def wrong_path(document, code):
     paths = {file.relative_to(ROOT).as_posix(): file for file in repository_files()}
     if path.startswith("runs/"):  # what a run makes
         path = path.rsplit("/", 1)[1] if path.count("/") > 1 else "runs"
-    if (ROOT / path).is_dir() or (document.path.parent / path).is_dir() or path in identifiers():
+    folders = {f"/{parent.as_posix()}/" for name in paths for parent in Path(name).parents}
+    if any(folder.endswith(f"/{path.strip('/')}/") for folder in folders) or path in identifiers():
         return
     beside = [document.path.parent / path] if (document.path.parent / path).is_file() else []
     found = beside or [file for name, file in paths.items() if f"/{name}".endswith(f"/{path}")]
@@ -60,8 +62,8 @@ def unknown_in(code):
         return
     for node in ast.walk(tree):
         name = node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", None)
-        if not isinstance(name, str) or len(name) == 1:
-            continue
+        if not isinstance(name, str) or len(name) == 1 or re.match(r"My[A-Z]", name):
+            continue  # mathematics, or the reader's own
         owner = node.value.id if isinstance(getattr(node, "value", None), ast.Name) else None
         if owner in members() and name not in members()[owner]:
             yield f"{name} in the class {owner}"

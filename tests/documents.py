@@ -7,8 +7,9 @@ How a document says where a thing comes from, so that a test can look:
   The lines stand so in the file (within the name). ``...`` is a gap.
 - **An example.** Any other ```python fence: it runs, and a ```text fence below is what it prints.
 - **A measured number.** Below the paragraph or table, a comment with a file of demos/results and,
-  in the order of the text, an expression over its keys and a format for each:
-  <!-- why_q.json: two_latents.q.needed {}; -two_latents.reference {:.1f} -->
+  in the order of the text, an expression over its keys and a format for each. The sign is the
+  value's: −172.0 in the text is two_latents.reference itself.
+  <!-- why_q.json: two_latents.q.needed {}; two_latents.reference {:.1f} -->
   The file "example" stands for the names that the document's own examples define.
 """
 
