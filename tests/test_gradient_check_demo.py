@@ -92,6 +92,7 @@ def test_full_size_catches_a_planted_error(capsys):
     out = capsys.readouterr().out
     assert "4 right, 4 wrong" in out  # the decoder does not meet the KL
     assert "encoder 0.weight: WRONG (392,000 derivatives along 5 random directions" in out
+    assert "the table of small models says: leave out --full" in out
 
 
 def test_what_cannot_be_had_is_said_in_one_line(tmp_path):

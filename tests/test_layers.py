@@ -1,5 +1,5 @@
-"""Layers and the parameter vector. Derivatives are proved by demos/gradient_check.py, which
-test_gradient_check_demo.py runs, and against PyTorch in test_torch_parity.py."""
+"""Layers and the parameter vector. Derivatives are proved in test_gradients.py, and against
+PyTorch in test_torch_parity.py."""
 
 import numpy as np
 import pytest

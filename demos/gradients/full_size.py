@@ -1,5 +1,7 @@
 """The paper's model of MNIST at its full size: its derivatives are too many to go one by one."""
 
+import math
+
 import numpy as np
 
 from vae_np import VAE, BernoulliDecoder, GaussianEncoder
@@ -21,10 +23,12 @@ def full_size_checks(seed):
         vector = network.parameters
         gradient = vector.views(vector.grad)
         for name, value in vector.views(vector.value).items():
+            fan_in = value.shape[0] if value.ndim == 2 else 1  # numbers that move one unit at once
             yield check_directions(
                 f"{part} {name}",
                 lambda: -vae.elbo(x, noise).value.mean(),
                 value,
                 gradient[name],
                 rng,
+                step=1e-3 / math.sqrt(fan_in),
             )
