@@ -17,8 +17,11 @@
 # (Equations are those of Kingma and Welling, arXiv 1312.6114; numbers are in nats per digit.)
 
 # %%
+import os
 from importlib.util import find_spec
 from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # for NumPy: two would wait for each other
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -2,16 +2,20 @@
 
 import ast
 import importlib.util
+import os
 import runpy
 import sys
+from unittest.mock import patch
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from conftest import DEMOS, run
 
-from demos import one_page_vae as page
 from vae_np import VAE, Adam, BernoulliDecoder, GaussianEncoder
+
+with patch.dict(os.environ):  # the page sets NumPy's threads, for itself
+    from demos import one_page_vae as page
 
 PATH = DEMOS / "one_page_vae.py"
 
