@@ -60,13 +60,13 @@ def experiment(args):
     look(0)
     train(model, data.train, args, after_epoch=lambda row: look(row["epoch"]))
     save_gif(frames, args.out / "watch_it_learn.gif")
-    half = (points[0]["elbo"] + points[-1]["elbo"]) / 2
-    halfway = next(point["epoch"] for point in points if point["elbo"] >= half)
+    (_, low, kl_before), (last, high, kl_after) = (tuple(points[i].values()) for i in (0, -1))
+    halfway = next(point["epoch"] for point in points if point["elbo"] >= (low + high) / 2)
     return {"points": points}, (
-        f"The ELBO of the test digits rises from {points[0]['elbo']:.1f} to "
-        f"{points[-1]['elbo']:.1f} nats in {args.epochs} epochs, half of that by epoch {halfway}. "
-        f"The KL rises with it, from {points[0]['kl']:.2f} to {points[-1]['kl']:.2f} nats: that is "
-        "what the codes come to say about the digits, and no sign that anything goes wrong."
+        f"The ELBO of the test digits rises from {low:.1f} to {high:.1f} nats by epoch {last}, "
+        f"half of that by epoch {halfway}. The KL rises with it, from {kl_before:.2f} to "
+        f"{kl_after:.2f} nats: that is what the codes come to say about the digits, and no sign "
+        "that anything goes wrong."
     )
 
 

@@ -1,6 +1,7 @@
 """The moving picture: what its frames show, that it plays, and the recorded one."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -80,6 +81,14 @@ def test_it_trains_and_writes_a_frame_for_each_moment(tmp_path):
     assert points[-1]["kl"] > points[0]["kl"]
     with Image.open(out / "watch_it_learn.gif") as image:
         assert image.n_frames == 4
+
+
+def test_it_is_drawn_from_a_model_on_a_gpu_too(gpu, tmp_path):
+    args = SimpleNamespace(seed=0, epochs=1, device=gpu, out=tmp_path)
+    summary, findings = demo.experiment(args)
+    assert [point["epoch"] for point in summary["points"]] == [0, 1]
+    assert "nats by epoch 1, half of that by epoch 1." in findings
+    assert (tmp_path / "watch_it_learn.gif").exists()
 
 
 def test_the_recorded_one_is_that_of_the_command():
