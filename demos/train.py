@@ -30,7 +30,9 @@ from demos.train_run import (
     PICTURES,
     RUNS,
     SUMMARY,
+    note_on_threads,
     parse,
+    progress_of,
     resume_command,
     schedule_of,
     settings,
@@ -61,7 +63,7 @@ def main(argv=None):
                     f"the run in {out} is complete: --epochs above {trainer.epoch} goes on"
                 )
             args.epochs = max(args.epochs, trainer.epoch)
-            print(f"Going on in {out} after {progress_of(trainer)}.")
+            print(f"Going on in {out} after {progress_of(trainer)}.{note_on_threads(trainer, out)}")
         own_folder = out is None
         out = make_folder(out) if out else make_free_folder(RUNS / Path(args.data).stem)
     except (ValueError, OSError, MemoryError) as error:  # what was asked for cannot be had
@@ -106,11 +108,6 @@ def run(args, out, data, trainer):
         return 130
     report(trainer, data, args, out)
     return 0
-
-
-def progress_of(trainer):
-    epochs = "1 epoch" if trainer.epoch == 1 else f"{trainer.epoch} epochs"
-    return f"{epochs} and {trainer.step} of {trainer.steps_per_epoch} steps"
 
 
 def train(trainer, data, args, out):
@@ -191,6 +188,7 @@ def make_trainer(args, data):
         weight_prior=args.weight_prior,
         schedule=schedule_of(args),
         seed=args.seed,
+        threads=args.threads,
     )
 
 

@@ -123,6 +123,14 @@ def make_parser(description):
     )
     number("--seed", int, 0, "for initial weights, shuffling and noise (default: 0)", 0)
     choice("--device", DEVICES, "gpu needs CuPy and an NVIDIA GPU (default: cpu)", "cpu")
+    number(
+        "--threads",
+        int,
+        1,
+        "for the matrix products; more are faster alone, and far slower beside other programs "
+        "(default: 1, or all cores where the products are large)",
+        None,
+    )
     add(
         "--out",
         metavar="FOLDER",

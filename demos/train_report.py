@@ -13,6 +13,7 @@ from vae_np.backend import Stream, random_generator, to_numpy
 from vae_np.evaluation import importance_sampled_log_likelihood
 from vae_np.networks import GaussianDecoder
 from vae_np.objectives import ImportanceWeighted
+from vae_np.training.threads import product_threads
 
 LOG_LIKELIHOOD_SAMPLES = 100
 COLLAPSED = 0.1  # nats of KL, with all latents together
@@ -26,9 +27,10 @@ def what_is_climbed(trainer):
 
 def report(trainer, data, args, out):
     """Estimate the test log p(x), print the result and write the summary."""
-    log_likelihood = importance_sampled_log_likelihood(
-        trainer.model, data.test, LOG_LIKELIHOOD_SAMPLES, binary=args.binarize, progress=True
-    )
+    with product_threads(trainer.threads):
+        log_likelihood = importance_sampled_log_likelihood(
+            trainer.model, data.test, LOG_LIKELIHOOD_SAMPLES, binary=args.binarize, progress=True
+        )
     last = trainer.history[-1]
     grey = "\n               (a grey pixel stands for the average over black and white)"
     if args.binarize or args.decoder == "gaussian":
@@ -45,6 +47,7 @@ def report(trainer, data, args, out):
         "test_log_likelihood_standard_error": log_likelihood.mean_standard_error,
         "log_likelihood_samples": LOG_LIKELIHOOD_SAMPLES,
         "seconds": trainer.seconds,
+        "threads": trainer.threads,
         "examples_per_second": trainer.epoch * len(trainer.images) / trainer.seconds,
         "notes": notes,
     }
@@ -54,7 +57,8 @@ def report(trainer, data, args, out):
         f"\ntest log p(x) {summary['test_log_likelihood']:11.2f} nats per example, estimated by "
         f"importance sampling with {LOG_LIKELIHOOD_SAMPLES} samples per image{grey}"
         f"\ntraining      {summary['seconds']:11.1f} s, "
-        f"{summary['examples_per_second']:,.0f} examples per second"
+        f"{summary['examples_per_second']:,.0f} examples per second, "
+        f"{trainer.threads} thread{'s' if trainer.threads > 1 else ''}"
     )
     for note in notes:
         sentence, *command = note.split("\n")

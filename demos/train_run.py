@@ -19,6 +19,7 @@ PICTURES = (
 )
 RUNS = Path("runs")
 CAN_CHANGE = ("epochs", "device", "data")  # on --resume; the images must be the same ones
+NO_SETTINGS = ("out", "resume", "overwrite", "threads")  # the trainer saves its own threads
 
 
 def parse(argv, description):
@@ -70,7 +71,7 @@ def parse_once(parser, argv):
 
 
 def settings(args):
-    return {k: v for k, v in vars(args).items() if k not in ("out", "resume", "overwrite")}
+    return {k: v for k, v in vars(args).items() if k not in NO_SETTINGS}
 
 
 def saved_settings(path):
@@ -133,6 +134,22 @@ def latest_run(data):
         if data is None or (isinstance(saved, dict) and saved.get("data") == data):
             return path.parent
     raise ValueError(f"there is no run{f' on {data}' if data else ''} in {RUNS} to resume")
+
+
+def progress_of(trainer):
+    epochs = "1 epoch" if trainer.epoch == 1 else f"{trainer.epoch} epochs"
+    return f"{epochs} and {trainer.step} of {trainer.steps_per_epoch} steps"
+
+
+def note_on_threads(trainer, out):
+    """What changes where a run goes on with another --threads than its checkpoint's."""
+    earlier = read_checkpoint(out / CHECKPOINT)[0].get("threads", trainer.threads)
+    if earlier == trainer.threads:
+        return ""
+    return (
+        f"\nIt goes on with --threads {trainer.threads}, not {earlier}: the results may differ in "
+        "the last bits from those of a run that was never stopped."
+    )
 
 
 def resume_command(out):

@@ -1,58 +1,101 @@
-"""demos/benchmark.py: that it measures what it says; its numbers are not asserted."""
+"""demos/benchmark: that it measures what it says; its numbers are not asserted."""
 
 import importlib.util
+import os
+import subprocess
+import time
 
 import pytest
 
-from demos.benchmark import benchmark
+from demos.benchmark import benchmark, report, turns
 from demos.common.findings import machine
 
 
-def test_benchmark_measures_and_reports(tmp_path, capsys):
-    """Two peers that are always there, one epoch of three steps each."""
-    names = ("vae_np", "matrix_products")
-    peers = [benchmark.Peer(name, 50, 20, 30, "cpu") for name in names]
-    benchmark.take_turns(peers, 2, "testing")
-    for peer in peers:
-        assert peer.missing is None
-        assert peer.step_ms == [1000 * seconds / 3 for seconds in peer.seconds]
-        assert len(peer.seconds) == 2
-        assert 1e7 < peer.peak_bytes < 1e9
-    row = {
-        "version": "1",
-        "step_ms": 2.0,
-        "step_ms_range": [1.0, 3.0],
-        "times_as_fast_as_torch_eager": None,
-        "vae_np_is_times_as_fast": 1.0,
-        "peak_mb": 70.0,
-    }
-    scale = {"us_per_example": 75.0, "us_in_products": 25.0, "share_in_products": 1 / 3}
-    result = {
-        **machine(),
-        "compare": {"rows": [{"peer": n, **row} for n in names], "share_in_products": 0.5},
-        "scale": [{"batch": b, "width": 500, **scale} for b in (20, 100)],
-    }
-    benchmark.print_report(result)
-    assert "vae_np spends 50% of a step in products." in capsys.readouterr().out
-    benchmark.draw(result, tmp_path / "chart.png")
-    assert (tmp_path / "chart.png").stat().st_size > 1000
+def test_benchmark_measures_and_reports(tmp_path, capsys, monkeypatch):
+    """Two peers that are always there and their kin, two epochs of three steps each."""
+    names = ("vae_np", "vae_np_1", "matrix_products", "matrix_products_1")
+    monkeypatch.setattr(benchmark, "NAMES", {name: report.NAMES[name] for name in names})
+    monkeypatch.setattr(benchmark, "BATCHES", (20,))
+    monkeypatch.setattr(benchmark, "WIDTHS", (30, 40))
+    assert benchmark.main(["--rounds", "1", "--examples", "50", "--out", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    for name in names:
+        assert report.NAMES[name] in printed
+    assert report.products_library() in printed
+    png, json = sorted(tmp_path.iterdir(), reverse=True)
+    assert (png.suffix, json.suffix) == (".png", ".json")
+    assert png.stat().st_size > 1000
 
 
-def test_a_missing_peer_says_so():
-    peer = benchmark.Peer("jax_step", 20, 10, 5, "cpu") if not has_jax() else None
-    if peer is None:
-        pytest.skip("JAX is installed")
+def test_a_row_has_its_ratios_to_the_floor_of_as_many_threads(monkeypatch):
+    seconds = {"vae_np": 3.0, "vae_np_1": 5.0, "matrix_products": 2.0, "matrix_products_1": 4.0}
+
+    class Peer:
+        version, missing, peak_bytes = "1", None, 10**8
+
+        def __init__(self, name, *settings):
+            self.name, self.seconds, self.step_ms = name, [seconds[name]], [1.0]
+
+    monkeypatch.setattr(benchmark, "NAMES", dict.fromkeys(seconds))
+    monkeypatch.setattr(benchmark, "Peer", Peer)
+    monkeypatch.setattr(benchmark, "take_turns", lambda *arguments: None)
+    args = benchmark.make_parser().parse_args([])
+    rows = {row["peer"]: row for row in benchmark.compare(args)}
+    assert rows["vae_np"]["times_the_products"] == 1.5
+    assert rows["vae_np_1"]["times_the_products"] == 1.25
+    assert rows["vae_np_1"]["times_as_long_as"]["matrix_products"] == 2.5
+    args.device = "gpu"  # where threads are nobody's choice
+    assert [row["peer"] for row in benchmark.compare(args)] == ["vae_np", "matrix_products"]
+
+
+def test_a_peer_times_each_epoch():
+    peer = turns.Peer("vae_np_1", 50, 20, 30, "cpu")
+    assert peer.missing is None
+    turns.take_turns([peer], 2, "testing")
+    assert peer.step_ms == [1000 * seconds / 3 for seconds in peer.seconds]
+    assert len(peer.seconds) == 2
+    assert 1e7 < peer.peak_bytes < 1e9
+
+
+@pytest.mark.parametrize(("name", "module"), [("jax_step", "jax"), ("vae_np_fast", "numba")])
+def test_a_missing_peer_says_so(name, module):
+    if importlib.util.find_spec(module) is not None:
+        pytest.skip(f"{module} is installed")
+    peer = turns.Peer(name, 20, 10, 5, "cpu")
     peer.close()
-    assert "No module named 'jax'" in peer.missing
+    assert module in peer.missing
 
 
-def has_jax():
-    return importlib.util.find_spec("jax") is not None
+def test_busy_processes_end_with_their_measurement():
+    with turns.busy_processes(2):
+        assert busy_count() == 2
+    assert busy_count() == 0
+
+
+def busy_count():
+    time.sleep(0.1)
+    listed = subprocess.run(["ps", "-eo", "ppid,args"], capture_output=True, text=True).stdout
+    return sum(
+        line.split(maxsplit=1)[0] == str(os.getpid()) and "while True: pass" in line
+        for line in listed.splitlines()
+    )
+
+
+def test_a_result_is_named_after_its_processor():
+    names = {
+        report.file_name("cpu", name)
+        for name in ("AMD EPYC (family 25, model 17), AVX-512", "Intel(R) Xeon(R), AVX-512")
+    }
+    assert names == {
+        "benchmark_cpu_amd_epyc_family_25_model_17_avx_512",
+        "benchmark_cpu_intel_r_xeon_r_avx_512",
+    }
+    assert machine()["processor"]
 
 
 def test_ratios_are_taken_within_rounds():
     # The machine was twice as slow in the second round, for both.
-    assert benchmark.median_ratio([2, 4, 2], [1, 2, 1]) == 2
+    assert turns.median_ratio([2, 4, 2], [1, 2, 1]) == 2
 
 
 def test_what_stops_the_benchmark_is_said_in_one_line(tmp_path, monkeypatch, capsys):

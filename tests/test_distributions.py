@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vae_np import distributions
 from vae_np.distributions import Bernoulli, DiagonalGaussian, binarize
 
 GRID = np.linspace(-60, 60, 60_001)
@@ -150,3 +151,19 @@ def test_dtype_is_never_promoted(rng, dtype):
         *p.log_prob_backward(x, upstream),
     ]
     assert {result.dtype for result in results} == {np.dtype(dtype)}
+
+
+@pytest.mark.parametrize("shape", [(50, 7), (3, 50, 7), (2, 3, 50, 7), (7,)])
+def test_rows_in_small_blocks_give_what_all_at_once_give(shape, rng, monkeypatch):
+    logits, x = rng.standard_normal(shape), rng.random(shape[-2:])
+    upstream = rng.standard_normal(shape[:-1])
+    results = []
+    for cached in (10**6, 100, 1):
+        monkeypatch.setattr(distributions, "CACHED", cached)
+        p = Bernoulli(logits)
+        results.append([p.log_prob(x), *p.log_prob_backward(x, upstream)])
+    whole, *in_blocks = results
+    assert [array.shape for array in whole] == [shape[:-1], shape]
+    for blocks in in_blocks:
+        for ours, theirs in zip(blocks, whole, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-12)

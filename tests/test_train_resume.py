@@ -139,3 +139,16 @@ def test_a_checkpoint_of_another_program_is_not_resumed(stripes, error_of):
 def checkpoint_arrays(path):
     with np.load(path) as file:
         return {name: file[name] for name in file.files if name != "about"}
+
+
+def test_a_resumed_run_keeps_its_threads_or_says_what_changes(stripes):
+    options = ["--data", "stripes.npz", *TINY, "--out", "run"]
+    assert (
+        "examples per second, 2 threads" in run(stripes, "train", *options, "--threads", 2).stdout
+    )
+    for more, threads, said in (([], 2, False), (["--threads", 1], 1, True)):
+        epochs = 3 if not more else 4
+        result = run(stripes, "train", "--resume", "--out", "run", "--epochs", epochs, *more)
+        assert ("It goes on with --threads 1, not 2: the results may" in result.stdout) == said
+        summary = json.loads((stripes / "run" / "summary.json").read_text())
+        assert summary["threads"] == threads

@@ -161,7 +161,9 @@ class VAE:
         """(N, D) images to the model's dtype and device; uint8 from 0..255 to [0, 1]."""
         images = to_device(images, self.device)
         x = images.astype(self.dtype, copy=False)
-        return x / 255 if images.dtype == np.uint8 else x
+        if images.dtype == np.uint8:
+            x /= 255  # in place, for it is a copy
+        return x
 
     def check(self, images):
         """Return ``images`` if the model can take them.

@@ -4,21 +4,23 @@ All train 784-500-20-500-784 (tanh, Bernoulli) by Adam on the same images, 100 a
 Each peer has a process of its own, and they take turns, one epoch each, so that a machine that
 slows down slows all of them. Medians and ratios come from the same rounds. The floor is the step's
 eleven matrix products alone: no NumPy code can be faster, and "in products" says how near it is.
+vae_np and the floor run on all cores, as the others do, and on one thread, vae_np's own choice for
+a model of this size; and vae_np with and without its compiled optimizer (the extra `fast`).
 A peer that is not installed is left out and said so.
+
+--beside-busy measures something else: how much longer each takes beside one busy process per core.
 """
 
 import argparse
-import json
 import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path
 
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
 from tqdm import tqdm
 
+from demos.benchmark.report import NAMES, draw, file_name, print_report, products_library
+from demos.benchmark.turns import PAUSE, Peer, PeerError, busy_processes, median_ratio, take_turns
 from demos.common.command_line import (
     complain,
     discard_if_empty,
@@ -28,114 +30,56 @@ from demos.common.command_line import (
     say,
     write_json,
 )
-from demos.common.findings import machine, positive
+from demos.common.findings import cores, machine, positive
 
-PEERS = {
-    "vae_np": "vae_np",
-    "matrix_products": "matrix products alone",
-    "torch_eager": "PyTorch, eager",
-    "torch_fused": "PyTorch, fused Adam",
-    "torch_compiled": "PyTorch, compiled, fused Adam",
-    "jax_step": "JAX, jitted step",
-    "jax_scan": "JAX, scanned epoch",
-}
-PAUSE = 0.3  # seconds before each turn: the last peer's idle threads spin for a while
 BATCHES = (20, 100, 500, 1000, 5000)
 WIDTHS = (100, 500, 1000, 2000)
+NEEDED = ("vae_np", "matrix_products")
 
 
-class PeerError(Exception):
-    """A peer without which there is nothing to compare cannot run."""
-
-
-class Peer:
-    """A process of peers.py that trains for one epoch whenever it is asked."""
-
-    def __init__(self, name, examples, batch, width, device):
-        self.name, self.examples, self.batch = name, examples, batch
-        self.seconds, self.peak_bytes = [], 0
-        options = {"examples": examples, "batch": batch, "width": width, "device": device}
-        command = [sys.executable, str(Path(__file__).parent / "peers.py"), name]
-        for option, value in options.items():
-            command += [f"--{option}", str(value)]
-        self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,  # Ctrl-C is for this process to hear
-        )
-        ready = self._answer()
-        self.version, self.missing = ready.get("version"), ready.get("missing")
-
-    def _answer(self):
-        line = self.process.stdout.readline()
-        if not line:
-            raise PeerError(f"the process of {self.name} ended; its own error is above")
-        return json.loads(line)
-
-    def run_epoch(self):
-        self.process.stdin.write("go\n")
-        self.process.stdin.flush()
-        answer = self._answer()
-        self.seconds.append(answer["seconds"])
-        self.peak_bytes = answer["peak_bytes"]
-
-    def close(self):
-        self.process.communicate()
-
-    @property
-    def step_ms(self):
-        """Milliseconds per step in each round."""
-        steps = -(-self.examples // self.batch)
-        return [1000 * seconds / steps for seconds in self.seconds]
-
-
-def take_turns(peers, rounds, description):
-    for _ in tqdm(range(rounds), desc=description, leave=False, disable=None):
-        for peer in peers:
-            time.sleep(PAUSE)
-            peer.run_epoch()
-    for peer in peers:
-        peer.close()
-
-
-def median_ratio(numerator, denominator):
-    """The median over rounds of the ratio within a round."""
-    return statistics.median(a / b for a, b in zip(numerator, denominator, strict=True))
-
-
-def compare(args):
+def start(names, args):
+    """The processes of those peers that can run here."""
     started = [
         Peer(name, args.examples, 100, 500, args.device)
-        for name in tqdm(PEERS, desc="starting", leave=False, disable=None)
+        for name in tqdm(names, desc="starting", leave=False, disable=None)
     ]
     for peer in started:
         if peer.missing:
-            say(f"left out: {PEERS[peer.name]} ({peer.missing})")
+            say(f"left out: {NAMES[peer.name]} ({peer.missing})")
             peer.close()
-        if peer.missing and peer.name in ("vae_np", "matrix_products"):
+        if peer.missing and peer.name in NEEDED:
             raise PeerError(f"{peer.name} cannot run: {peer.missing}")
-    peers = [peer for peer in started if not peer.missing]
+    return [peer for peer in started if not peer.missing]
+
+
+def compare(args):
+    """Every peer's step, and every ratio of two peers' times within a round."""
+    one_thread = [name for name in NAMES if name.endswith("_1")]
+    names = [name for name in NAMES if args.device == "cpu" or name not in one_thread]
+    peers = start(names, args)
     take_turns(peers, args.rounds, "comparing")
     by_name = {peer.name: peer for peer in peers}
-    ours, floor, eager = by_name["vae_np"], by_name["matrix_products"], by_name.get("torch_eager")
-    rows = [
-        {
-            "peer": peer.name,
-            "version": peer.version,
-            "step_ms": statistics.median(peer.step_ms),
-            "step_ms_range": [min(peer.step_ms), max(peer.step_ms)],
-            "times_as_fast_as_torch_eager": eager and median_ratio(eager.seconds, peer.seconds),
-            "vae_np_is_times_as_fast": median_ratio(peer.seconds, ours.seconds),
-            "peak_mb": peer.peak_bytes / 1e6,
-        }
-        for peer in peers
-    ]
-    return {"rows": rows, "share_in_products": median_ratio(floor.seconds, ours.seconds)}
+    rows = []
+    for peer in peers:
+        floor = by_name["matrix_products_1" if peer.name in one_thread else "matrix_products"]
+        rows.append(
+            {
+                "peer": peer.name,
+                "version": peer.version,
+                "step_ms": statistics.median(peer.step_ms),
+                "step_ms_range": [min(peer.step_ms), max(peer.step_ms)],
+                "times_the_products": median_ratio(peer.seconds, floor.seconds),
+                "times_as_long_as": {
+                    other.name: median_ratio(peer.seconds, other.seconds) for other in peers
+                },
+                "peak_mb": peer.peak_bytes / 1e6,
+            }
+        )
+    return rows
 
 
 def scale(args):
+    """How the time for an example changes with the batch and with the width, on all cores."""
     settings = [(batch, 500) for batch in BATCHES] + [(100, width) for width in WIDTHS]
     settings.append((1000, 2000))
     rows = []
@@ -143,10 +87,7 @@ def scale(args):
         list(dict.fromkeys(settings)), desc="scaling", leave=False, disable=None
     ):
         examples = max(batch, min(args.examples, 40 * batch))
-        pair = [
-            Peer(name, examples, batch, width, args.device)
-            for name in ("vae_np", "matrix_products")
-        ]
+        pair = [Peer(name, examples, batch, width, args.device) for name in NEEDED]
         take_turns(pair, args.rounds, f"batch {batch}, width {width}")
         ours, floor = pair
         rows.append(
@@ -161,58 +102,27 @@ def scale(args):
     return rows
 
 
-def print_report(result):
-    say(f"{result['processor']}, {result['cores']} cores, {result['date']}\n")
-    say(f"{'':<31}{'ms a step':>10}{'range':>18}{'to eager':>10}{'vae_np is':>11}{'peak MB':>9}")
-    for row in result["compare"]["rows"]:
-        low, high = row["step_ms_range"]
-        eager = row["times_as_fast_as_torch_eager"]
-        say(
-            f"{PEERS[row['peer']]:<31}{row['step_ms']:>10.2f}{f'{low:.2f} to {high:.2f}':>18}"
-            f"{f'{eager:.2f} x' if eager else '':>10}{row['vae_np_is_times_as_fast']:>9.2f} x"
-            f"{row['peak_mb']:>9.0f}"
+def beside_busy(args):
+    """Each peer's step alone, and beside one busy process per core, in turns."""
+    peers = start(NAMES, args)
+    rows = []
+    for peer in tqdm(peers, desc="beside busy processes", leave=False, disable=None):
+        for _ in range(args.rounds):
+            time.sleep(PAUSE)
+            peer.run_epoch()
+            with busy_processes(cores()):
+                peer.run_epoch()
+        peer.close()
+        alone, busy = peer.step_ms[::2], peer.step_ms[1::2]
+        rows.append(
+            {
+                "peer": peer.name,
+                "alone_ms": statistics.median(alone),
+                "busy_ms": statistics.median(busy),
+                "ratio": median_ratio(busy, alone),
+            }
         )
-    say(f"\nvae_np spends {result['compare']['share_in_products']:.0%} of a step in products.\n")
-    say(f"{'batch':>6}{'width':>7}{'µs per example':>17}{'products alone':>17}{'in products':>14}")
-    for row in result["scale"]:
-        say(
-            f"{row['batch']:>6}{row['width']:>7}{row['us_per_example']:>17.1f}"
-            f"{row['us_in_products']:>17.1f}{row['share_in_products']:>14.0%}"
-        )
-
-
-def draw(result, path):
-    figure = Figure(figsize=(13, 3.8), layout="constrained")
-    bars, batches, widths = figure.subplots(1, 3, width_ratios=(1.3, 1.2, 1))
-    rows = sorted(result["compare"]["rows"], key=lambda row: -row["step_ms"])
-    colours = {"vae_np": "C1", "matrix_products": "C7"}
-    drawn = bars.barh(
-        [PEERS[row["peer"]] for row in rows],
-        [row["step_ms"] for row in rows],
-        color=[colours.get(row["peer"], "C0") for row in rows],
-    )
-    bars.bar_label(drawn, fmt="%.1f", padding=3)
-    bars.margins(x=0.12)
-    bars.set(title="One training step of the paper's model", xlabel="milliseconds (median)")
-    for axes, name, fixed in (
-        (batches, "batch", ("width", 500)),
-        (widths, "width", ("batch", 100)),
-    ):
-        points = [row for row in result["scale"] if row[fixed[0]] == fixed[1]]
-        points.sort(key=lambda row: row[name])
-        x = [row[name] for row in points]
-        axes.loglog(x, [row["us_per_example"] for row in points], "C1o-", label="vae_np")
-        axes.loglog(x, [row["us_in_products"] for row in points], "C7o-", label="products alone")
-        axes.set(
-            title=f"How it scales: {fixed[0]} {fixed[1]}", xlabel=name, ylabel="µs per example"
-        )
-        axes.set_xticks(x, [str(value) for value in x])
-        axes.yaxis.set_major_formatter("{x:g}")
-        axes.minorticks_off()
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
-        axes.grid(alpha=0.3)
-        axes.legend()
-    figure.savefig(path, dpi=120)
+    return rows
 
 
 def main(argv=None):
@@ -220,17 +130,17 @@ def main(argv=None):
     own_folder = args.out is None
     try:
         args.out = make_folder(args.out) if args.out else make_free_folder(Path("runs/benchmark"))
-        result = {
-            **machine(),
-            "device": args.device,
-            "rounds": args.rounds,
-            "examples": args.examples,
-            "compare": compare(args),
-            "scale": scale(args),
-        }
-        stem = args.out / f"benchmark_{args.device}"
-        write_json(stem.with_suffix(".json"), result)
-        draw(result, stem.with_suffix(".png"))
+        about = {"device": args.device, "rounds": args.rounds, "examples": args.examples}
+        result = {**machine(), "products": products_library(), **about}
+        name = file_name(args.device, result["processor"])
+        if args.beside_busy:
+            result["beside_busy"] = beside_busy(args)
+            written = [args.out / f"{name}_beside_busy.json"]
+        else:
+            result |= {"compare": compare(args), "scale": scale(args)}
+            written = [args.out / f"{name}.json", args.out / f"{name}.png"]
+            draw(result, written[1])
+        write_json(written[0], result)
     except (OSError, PeerError) as error:
         return complain("benchmark.py", error)
     except KeyboardInterrupt:
@@ -240,7 +150,7 @@ def main(argv=None):
         if own_folder and args.out:
             discard_if_empty(args.out)
     print_report(result)
-    say(f"\nWritten: {stem}.json and {stem}.png")
+    say(f"\nWritten: {' and '.join(map(str, written))}")
     return 0
 
 
@@ -248,32 +158,38 @@ def make_parser():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         "--rounds",
         type=positive,
         default=9,
         metavar="N",
         help="turns that each peer takes (default: 9)",
     )
-    parser.add_argument(
+    add(
         "--examples",
         type=positive,
         default=12_000,
         metavar="N",
         help="length of an epoch (default: 12000, or 120 steps)",
     )
-    parser.add_argument(
+    add(
         "--device",
         choices=("cpu", "gpu"),
         default="cpu",
         help="where all of them train (default: cpu)",
     )
-    parser.add_argument(
+    add(
+        "--beside-busy",
+        action="store_true",
+        help="measure how much longer each takes beside one busy process per core",
+    )
+    add(
         "--out",
         type=Path,
         metavar="FOLDER",
-        help="where the JSON and the chart go (default: the first of runs/benchmark, "
-        "runs/benchmark-2, ... that is free)",
+        help="where the results go (default: the first of runs/benchmark, runs/benchmark-2, ... "
+        "that is free)",
     )
     return parser
 

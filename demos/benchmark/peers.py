@@ -7,6 +7,7 @@ function that trains for one epoch and waits until it is done.
 
 import argparse
 import json
+import os
 import resource
 import signal
 import sys
@@ -15,21 +16,38 @@ from pathlib import Path
 
 import numpy as np
 
-from vae_np import VAE, Adam, BernoulliDecoder, GaussianEncoder, Trainer, datasets
+from demos.common.findings import cores
+from vae_np import VAE, Adam, BernoulliDecoder, GaussianEncoder, Trainer, datasets, fused
 from vae_np.backend import array_module, to_device, to_numpy
+from vae_np.training.threads import product_threads
 
 PIXELS, LATENT, LEARNING_RATE = 784, 20, 1e-3
 
 
-def vae_np(images, batch, width, device):
+def vae_np(images, batch, width, device, threads=None, fast=False):
+    os.environ["VAE_NP_FUSED"] = "1" if fast else "0"
     encoder = GaussianEncoder(PIXELS, [width], LATENT, device=device)
     model = VAE(encoder, BernoulliDecoder(LATENT, [width], PIXELS, device=device))
+    if fast and fused.one_pass(fused.adam, model.encoder.parameters.value) is None:
+        raise ValueError("numba is not installed, or not for this device or so small a model")
     optimizer = Adam(model.parameters, LEARNING_RATE)
-    trainer = Trainer(model, optimizer, images, batch_size=batch)
+    trainer = Trainer(model, optimizer, images, batch_size=batch, threads=threads or cores())
     return np.__version__, lambda: trainer.fit(trainer.epoch + 1, progress=False)
 
 
-def matrix_products(images, batch, width, device):
+def vae_np_fast(*arguments):
+    return vae_np(*arguments, fast=True)
+
+
+def vae_np_fast_1(*arguments):
+    return vae_np(*arguments, threads=1, fast=True)
+
+
+def vae_np_1(*arguments):
+    return vae_np(*arguments, threads=1)
+
+
+def matrix_products(images, batch, width, device, threads=None):
     """The eleven matrix products of a training step, and nothing else: the floor."""
     generator = np.random.default_rng(0)
 
@@ -52,12 +70,17 @@ def matrix_products(images, batch, width, device):
     xp = array_module(x)
 
     def epoch():
-        for _ in range(-(-len(images) // batch)):
-            for (left, right), result in zip(products, results, strict=True):
-                xp.matmul(left, right, out=result)
-        to_numpy(results[0][0, :1])  # waits for a GPU
+        with product_threads(threads or cores()):
+            for _ in range(-(-len(images) // batch)):
+                for (left, right), result in zip(products, results, strict=True):
+                    xp.matmul(left, right, out=result)
+            to_numpy(results[0][0, :1])  # waits for a GPU
 
     return np.__version__, epoch
+
+
+def matrix_products_1(*arguments):
+    return matrix_products(*arguments, threads=1)
 
 
 def torch_eager(images, batch, width, device, fused=False, compiled=False):
@@ -177,7 +200,11 @@ PEERS = {
     peer.__name__: peer
     for peer in (
         vae_np,
+        vae_np_fast,
+        vae_np_1,
+        vae_np_fast_1,
         matrix_products,
+        matrix_products_1,
         torch_eager,
         torch_fused,
         torch_compiled,

@@ -143,13 +143,15 @@ def cores():
 
 
 def processor():
+    """Its name, the family and model behind it, which some names hide, and whether it is wide."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        name = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-        flags = next(line for line in lines if line.startswith("flags"))
-    except (OSError, StopIteration):
+        parted = [line.partition(":") for line in lines]
+        about = {name.strip(): value.strip() for name, _, value in parted}
+        name, kind = about["model name"], f"family {about['cpu family']}, model {about['model']}"
+        return f"{name} ({kind}), {'AVX-512' if 'avx512f' in about['flags'] else 'no AVX-512'}"
+    except (OSError, KeyError):
         return platform.processor() or platform.machine()
-    return f"{name}, {'AVX-512' if 'avx512f' in flags else 'no AVX-512'}"
 
 
 def make_parser(description, epochs=None, samples=None, resumes=False):

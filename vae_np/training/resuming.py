@@ -17,6 +17,7 @@ def save(trainer, path, settings):
         "epoch": trainer.epoch,
         "step": trainer.step,
         "optimizer_steps": trainer.optimizer.steps,
+        "threads": trainer.threads,
         "seconds": trainer.seconds,
         "history": trainer.history,
     }
@@ -34,9 +35,12 @@ def load(trainer, path):
         raise CheckpointError(f"{path} does not hold this model's arrays")
     position = [about.get(name) for name in ("epoch", "step", "optimizer_steps")]
     seconds, history = about.get("seconds"), about.get("history")
+    threads = about.get("threads", trainer.threads)  # earlier versions did not say
     if not (
         all(isinstance(number, int) and number >= 0 for number in position)
         and position[1] <= trainer.steps_per_epoch  # all of them, where evaluate has raised
+        and isinstance(threads, int)
+        and threads >= 1
         and isinstance(seconds, float)
         and isinstance(history, list)
         and len(history) == position[0]
@@ -44,6 +48,8 @@ def load(trainer, path):
         raise CheckpointError(f"{path} does not say where in its run it was saved")
     trainer.epoch, trainer.step, trainer.optimizer.steps = position
     trainer.seconds = seconds
+    if not trainer.keeps_threads:
+        trainer.threads = threads
     trainer.history = [{"train_elbo": row.get("train_bound"), **row} for row in history]
     for name, array in own.items():
         array[...] = to_device(arrays[name], trainer.model.device)

@@ -16,6 +16,7 @@ from vae_np.training.aevb import minibatches, step
 from vae_np.training.divergence import diverged
 from vae_np.training.interrupt import deferred_interrupt
 from vae_np.training.progress import progress_bar
+from vae_np.training.threads import product_threads, threads_for
 
 
 class Trainer:
@@ -52,6 +53,10 @@ class Trainer:
         Learning rates by epoch, such as ``[(0, 1e-3), (60, 1e-4)]``: each holds from the epoch
         that stands with it, counted from 0, until the next. The default is the optimizer's own.
     seed : int
+    threads : int, optional
+        How many compute the matrix products in `fit`. The default goes by their size: see
+        `vae_np.training.threads`; after `load` it is what the checkpoint was saved with. Other
+        numbers may give other bits.
 
     Attributes
     ----------
@@ -78,6 +83,7 @@ class Trainer:
         weight_prior=False,
         schedule=None,
         seed=0,
+        threads=None,
     ):
         self._batch_size = whole_number("batch_size", batch_size)
         n_draws = whole_number("n_draws", n_draws)
@@ -98,6 +104,10 @@ class Trainer:
         self.schedule = rate_schedule(schedule)
         self.images = to_device(model.check(images), model.device)
         self.n_draws, self.binarize = n_draws, binarize
+        self.keeps_threads = threads is not None  # whatever a checkpoint says
+        if threads is None:
+            threads = threads_for(objective.vectors.values(), n_draws * self.batch_size)
+        self.threads = whole_number("threads", threads)
         self.prior_share = 1 / len(images) if weight_prior else 0.0
         self.seed = whole_number("seed", seed, minimum=0)
         self.images_crc = zlib.crc32(np.ascontiguousarray(to_numpy(images)))
@@ -150,8 +160,9 @@ class Trainer:
             unit="step",
             initial=self.epoch * self.steps_per_epoch + self.step,
         )
-        quiet = np.errstate(over="ignore", invalid="ignore")  # divergence shows in the bound
-        with bar, quiet, deferred_interrupt() as interrupted:
+        quiet = np.errstate(all="ignore")  # divergence shows in the bound
+        threads = product_threads(self.threads)
+        with bar, quiet, threads, deferred_interrupt() as interrupted:
             while self.epoch < epochs and not interrupted():
                 started = time.perf_counter()
                 self._set_learning_rate()
