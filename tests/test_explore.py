@@ -1,5 +1,6 @@
 """explore.py without a browser: what it writes, which grid it takes, and what it refuses."""
 
+import base64
 import json
 import re
 from pathlib import Path
@@ -9,7 +10,9 @@ import numpy as np
 import pytest
 
 from demos import explore, train
+from demos.page import fill
 from vae_np import VAE, BernoulliDecoder, GaussianDecoder, GaussianEncoder
+from vae_np.evaluation import grid_log_likelihood
 from vae_np.training.checkpoints import write_checkpoint
 
 DOCS_PAGE = Path(__file__).parent.parent / "docs" / "explore.html"
@@ -21,7 +24,7 @@ def data_of(html):
 
 
 def half_precision(text):
-    return np.frombuffer(explore.base64.b64decode(text), np.float16).astype(np.float64)
+    return np.frombuffer(base64.b64decode(text), np.float16).astype(np.float64)
 
 
 @pytest.fixture
@@ -56,23 +59,23 @@ def test_the_page_of_a_run_holds_its_rounded_weights_and_its_images(own_run, cap
     ]
     np.testing.assert_array_equal(np.concatenate(shipped), encoder.astype(np.float16))
     assert data["image_shape"] == [4, 4]
-    assert len(explore.base64.b64decode(data["images"])) == 16 * 16  # a fifth of the 80 images
+    assert len(base64.b64decode(data["images"])) == 16 * 16  # a fifth of the 80 images
     assert data["labels"] is None and data["digit_labels"] is None
     assert data["about"]["widths"] == [16, 8, 2, 8, 16]
-    assert data["about"]["error"] <= explore.TOLERANCE
+    assert data["about"]["error"] <= fill.TOLERANCE
 
 
 def test_the_page_in_docs_is_made_from_the_present_template_and_is_small():
     html = DOCS_PAGE.read_text(encoding="utf-8")
     data = data_of(html)
-    assert explore.page(data) == html, "run python demos/explore.py --out docs/explore.html"
+    assert fill.fill_template(data) == html, "run python demos/explore.py --out docs/explore.html"
     assert DOCS_PAGE.stat().st_size < 2e6
     assert data["guide"] == {"en": "guide.md", "zh": "guide.zh-CN.md"}
     assert sorted(data["digit_labels"]) == sorted(2 * list(range(10)))
 
 
 def test_a_name_cannot_end_the_script():
-    html = explore.page({"about": {"trained_on": "</script><b>.npz"}})
+    html = fill.fill_template({"about": {"trained_on": "</script><b>.npz"}})
     assert data_of(html)["about"]["trained_on"] == "</script><b>.npz"
 
 
@@ -81,9 +84,9 @@ def test_log_partition_is_the_bernoulli_s_and_no_other_decoder_s(rng):
     decoder = BernoulliDecoder(2, [5], 7, dtype=np.float64)
     logits = decoder.forward(z).logits
     expected = np.log1p(np.exp(logits)).sum(axis=1)
-    got = np.frombuffer(explore.base64.b64decode(explore.log_partition(decoder, z)), np.float32)
+    got = np.frombuffer(base64.b64decode(fill.log_partition(decoder, z)), np.float32)
     np.testing.assert_allclose(got, expected, rtol=1e-5)
-    assert explore.log_partition(GaussianDecoder(2, [5], 7), z) is None
+    assert fill.log_partition(GaussianDecoder(2, [5], 7), z) is None
 
 
 @pytest.mark.parametrize(("std", "spacing"), [(1, 0.1), (0.04, 0.05)])
@@ -94,20 +97,20 @@ def test_the_grid_is_as_fine_as_the_posterior_asks(std, spacing, capsys):
     decoder.parameters.value[:] = [1, 0, 0, 1, 0, 0]
     x = np.array([[0.43, -0.26], [0.05, 0.95]], np.float32)
     model = VAE(encoder, decoder)
-    found, error = explore.round_weights(model, x)
+    found, error = fill.round_weights(model, x)
     assert found == spacing
     variance = 1 + std**2
     exact = -0.5 * (x**2).sum(axis=1) / variance - np.log(2 * np.pi * variance)
-    page_value = explore.grid_log_likelihood(model, x, spacing=found, limit=6.0).value
+    page_value = grid_log_likelihood(model, x, spacing=found, limit=6.0).value
     assert np.abs(page_value - exact).max() == pytest.approx(error, abs=2e-3)
-    assert error <= explore.TOLERANCE
+    assert error <= fill.TOLERANCE
 
 
 def test_as_many_images_of_each_label():
     labels = np.array([3, 1, 1, 3, 1, 3])
-    np.testing.assert_array_equal(explore.choose(labels, 6), [1, 2, 4, 0, 3, 5])
-    np.testing.assert_array_equal(explore.choose(None, 3), [0, 1, 2])
-    assert len(explore.choose(np.arange(10).repeat(30), 300)) == explore.IMAGES
+    np.testing.assert_array_equal(fill.choose(labels, 6), [1, 2, 4, 0, 3, 5])
+    np.testing.assert_array_equal(fill.choose(None, 3), [0, 1, 2])
+    assert len(fill.choose(np.arange(10).repeat(30), 300)) == fill.IMAGES
 
 
 def test_links_lead_to_the_guide_from_anywhere(tmp_path):
@@ -145,7 +148,7 @@ def test_what_cannot_be_a_page_is_refused_in_one_line(own_run, tmp_path, capsys)
 def test_weights_beyond_half_precision_are_refused(linear):
     linear.decoder.parameters.value[0] = 1e5
     with pytest.raises(ValueError, match="too large for half precision"):
-        explore.round_weights(linear, np.zeros((1, linear.n_pixels)))
+        fill.round_weights(linear, np.zeros((1, linear.n_pixels)))
 
 
 def test_ctrl_c_leaves_no_page(tmp_path, monkeypatch, capsys):

@@ -3,6 +3,7 @@
 It takes the system's chromium, and playwright, which drives it: pip install playwright.
 """
 
+import base64
 import json
 import shutil
 import statistics
@@ -12,6 +13,7 @@ import pytest
 from test_explore import DOCS_PAGE, data_of, half_precision
 
 from demos import explore, train
+from demos.page import fill
 from vae_np import VAE, BernoulliDecoder, GaussianDecoder, GaussianEncoder, datasets
 from vae_np.evaluation import grid_log_likelihood
 
@@ -76,11 +78,11 @@ def digits(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(explore, "EPOCHS", 6)
         settings, data, trainer = explore.trained(None)
-    images = data.test[explore.choose(data.test_labels, len(data.test))]
+    images = data.test[fill.choose(data.test_labels, len(data.test))]
     log_px = grid_log_likelihood(trainer.model, images).value  # with the weights before rounding
     path = tmp_path_factory.mktemp("page") / "explore.html"
-    contents = explore.contents(settings, data, trainer) | {"guide": explore.guide_links(path)}
-    path.write_text(explore.page(contents), encoding="utf-8")
+    contents = fill.contents(settings, data, trainer) | {"guide": explore.guide_links(path)}
+    path.write_text(fill.fill_template(contents), encoding="utf-8")
     return path, json.loads(json.dumps(contents)), log_px
 
 
@@ -106,7 +108,7 @@ def numpy_model(data):
 
 
 def images_of(data):
-    pixels = np.frombuffer(explore.base64.b64decode(data["images"]), np.uint8)
+    pixels = np.frombuffer(base64.b64decode(data["images"]), np.uint8)
     return pixels.reshape(-1, data["image_shape"][0] * data["image_shape"][1]) / 255
 
 

@@ -1,0 +1,138 @@
+"""Fill the page's template with its scripts, a model, the grid and some images."""
+
+import base64
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from vae_np.evaluation import grid_log_likelihood
+from vae_np.inference.grid import latent_grid
+from vae_np.layers import Linear
+from vae_np.networks import BernoulliDecoder
+
+TEMPLATE = Path(__file__).resolve().parent
+IMAGES, CODES = 20, 2000  # on the page: to choose from, and to show as points of the plane
+START = 14  # the page opens with this image: a gap to see, and to close
+SPACINGS, LIMIT = (0.1, 0.05, 0.025), 6.0  # of the grid, the first that is good enough
+TOLERANCE = 0.02  # nats, of log p(x)
+QUADRATURE = 7  # points an axis: 6 differ from 24 by 1e-5 nats on the digits
+
+
+def fill_template(data):
+    """The template, with the scripts and the model's data in it."""
+    html = (TEMPLATE / "page.html").read_text(encoding="utf-8")
+    for name in ("model.js", "page.js"):
+        html = html.replace(f"/*{name}*/", (TEMPLATE / name).read_text(encoding="utf-8"))
+    return html.replace("/*data*/", json.dumps(data).replace("<", "\\u003c"))
+
+
+def contents(settings, data, trainer):
+    """All that the page's scripts are given. The model's weights are rounded on the way."""
+    model, labels = trainer.model, data.test_labels
+    rows = choose(labels, len(data.test))
+    pixels = data.test[rows]
+    if pixels.dtype != np.uint8:
+        pixels = np.rint(255 * pixels).astype(np.uint8)
+    spacing, error = round_weights(model, pixels.astype(np.float32) / 255)
+    decoder, encoder = model.decoder, model.encoder
+    points, _ = latent_grid(2, spacing, LIMIT)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(QUADRATURE)
+    log_var = None if getattr(decoder, "noise", None) == "per-output" else "log_var"
+    return {
+        "image_shape": data.image_shape,
+        "encoder": {"layers": layers(encoder.network)},
+        "decoder": {
+            "kind": type(decoder).__name__,
+            "layers": layers(decoder.network),
+            "log_var": float(decoder.log_var) if log_var and hasattr(decoder, log_var) else None,
+            "squash": getattr(decoder, "squashing", None) is not None,
+        },
+        "grid": {
+            "spacing": spacing,
+            "half": round(float(points.max()) / spacing),
+            "log_partition": log_partition(decoder, points),
+        },
+        "quadrature": {"nodes": nodes.tolist(), "weights": (weights / weights.sum()).tolist()},
+        "images": base64_of(pixels, np.uint8),
+        "digit_labels": None if labels is None else labels[rows].tolist(),
+        "codes": base64_of(model.encode(data.test[:CODES]).mean, np.float16),
+        "labels": None if labels is None else base64_of(labels[:CODES], np.uint8),
+        "start": min(START, len(rows) - 1),
+        "about": {
+            "trained_on": Path(settings.data).name,
+            "epochs": trainer.epoch,
+            "widths": [model.n_pixels, *settings.hidden, 2, *settings.hidden[::-1], model.n_pixels],
+            "spacing": spacing,
+            "error": error,
+            "count": len(rows),
+        },
+    }
+
+
+def choose(labels, n_test):
+    """Which test images the page offers: as many of each label, or the first."""
+    if labels is None:
+        return np.arange(min(IMAGES, n_test))
+    kinds = np.unique(labels)
+    return np.concatenate(
+        [np.flatnonzero(labels == k)[: max(1, IMAGES // len(kinds))] for k in kinds]
+    )
+
+
+def round_weights(model, x):
+    """Round the model to half precision; return the grid's spacing, and its error in log p(x).
+
+    The error is the largest over the images of x, (N, D), against a grid twice as fine and the
+    weights as they were; nats.
+    """
+    original = [vector.value.copy() for vector in model.parameters]
+    if max(np.abs(value).max() for value in original) > np.finfo(np.float16).max:
+        raise ValueError("the model's weights are too large for half precision, above 65504")
+    rounded = [value.astype(np.float16).astype(value.dtype) for value in original]
+
+    def log_likelihood(weights, spacing):
+        for vector, value in zip(model.parameters, weights, strict=True):
+            vector.value = value
+        return grid_log_likelihood(model, x, spacing=spacing, limit=LIMIT).value
+
+    for spacing in SPACINGS:
+        print(f"Checking log p(x) of {len(x)} images on a grid of spacing {spacing:g}", end=": ")
+        sys.stdout.flush()
+        fine = log_likelihood(original, spacing / 2)
+        error = float(np.abs(log_likelihood(rounded, spacing) - fine).max())
+        print(f"{error:.3f} nats from a finer one.")
+        if error <= TOLERANCE:
+            break
+    return spacing, error
+
+
+def log_partition(decoder, points):
+    """A(z) = Σ softplus(logits(z)) at the grid's points, of a Bernoulli decoder; base64.
+
+    The page's log p(x|z) is linear in x but for it: see model.js.
+    """
+    if not isinstance(decoder, BernoulliDecoder):
+        return None
+    parts = [
+        np.logaddexp(0, decoder.forward(z.astype(np.float32)).logits).sum(axis=1)
+        for z in np.array_split(points, len(points) // 1000)
+    ]
+    return base64_of(np.concatenate(parts), np.float32)
+
+
+def layers(network):
+    """A network as the page's script makes it again."""
+    return [
+        {"kind": "Linear", "n_in": layer.n_in, "n_out": layer.n_out}
+        | {name: base64_of(getattr(layer, name), np.float16) for name in ("weight", "bias")}
+        if isinstance(layer, Linear)
+        else {"kind": type(layer).__name__}
+        for layer in network.layers
+    ]
+
+
+def base64_of(array, dtype):
+    little_endian = np.dtype(dtype).newbyteorder("<")
+    return base64.b64encode(np.asarray(array).astype(little_endian).tobytes()).decode()
