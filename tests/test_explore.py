@@ -97,7 +97,7 @@ def test_the_grid_is_as_fine_as_the_posterior_asks(std, spacing, capsys):
     decoder.parameters.value[:] = [1, 0, 0, 1, 0, 0]
     x = np.array([[0.43, -0.26], [0.05, 0.95]], np.float32)
     model = VAE(encoder, decoder)
-    found, error = fill.round_weights(model, x)
+    found, _, error = fill.grid_and_precision(model, x)
     assert found == spacing
     variance = 1 + std**2
     exact = -0.5 * (x**2).sum(axis=1) / variance - np.log(2 * np.pi * variance)
@@ -145,10 +145,21 @@ def test_what_cannot_be_a_page_is_refused_in_one_line(own_run, tmp_path, capsys)
     assert not (folder / "explore.html").exists()
 
 
-def test_weights_beyond_half_precision_are_refused(linear):
-    linear.decoder.parameters.value[0] = 1e5
-    with pytest.raises(ValueError, match="too large for half precision"):
-        fill.round_weights(linear, np.zeros((1, linear.n_pixels)))
+@pytest.mark.parametrize(
+    ("bias", "std", "precision"),
+    [(0.70007, 1.0, np.float16), (0.70007, 0.001, np.float32), (1e5, 1.0, np.float32)],
+)
+def test_half_precision_is_for_models_that_bear_it(bias, std, precision):
+    """It rounds 0.70007 to 0.7002: to a σ of 1 that is nothing, to one of 0.001 it is not."""
+    decoder = GaussianDecoder(2, [], 40, noise="fixed", std=std)
+    weight = decoder.network.layers[0].weight
+    weight[:] = std * np.sign(weight)
+    decoder.network.layers[0].bias[:] = bias
+    model = VAE(GaussianEncoder(40, [], 2), decoder)
+    x = decoder.forward(np.array([[1.0, -0.5]], np.float32)).mean
+    spacing, dtype, error = fill.grid_and_precision(model, x)
+    assert dtype is precision
+    assert spacing == 0.1 and error <= fill.TOLERANCE
 
 
 def test_ctrl_c_leaves_no_page(tmp_path, monkeypatch, capsys):

@@ -479,13 +479,15 @@ function float16(base64) {
   });
 }
 
-function make_network(layers) {
+const float32 = (base64) => new Float32Array(bytes_of(base64).buffer);
+
+function make_network(layers, floats) {
   const activations = { Tanh, ReLU, Softplus };
   return new Sequential(
     layers.map((layer) => {
       if (layer.kind !== "Linear") return new activations[layer.kind]();
       const { n_in, n_out } = layer;
-      return new Linear(n_in, n_out, float16(layer.weight), float16(layer.bias));
+      return new Linear(n_in, n_out, floats(layer.weight), floats(layer.bias));
     })
   );
 }
@@ -493,9 +495,10 @@ function make_network(layers) {
 function make_model(data) {
   const { kind, layers, log_var, squash } = data.decoder;
   const n_pixels = data.image_shape[0] * data.image_shape[1];
-  const network = make_network(layers);
+  const floats = data.precision === "float16" ? float16 : float32;
+  const network = make_network(layers, floats);
   return {
-    encoder: new GaussianEncoder(make_network(data.encoder.layers)),
+    encoder: new GaussianEncoder(make_network(data.encoder.layers, floats)),
     decoder:
       kind === "BernoulliDecoder"
         ? new BernoulliDecoder(network)
@@ -535,8 +538,7 @@ function work() {
     if (!model) {
       model = make_model(data);
       points = quadrature_points(data.quadrature);
-      const bytes = data.grid.log_partition && bytes_of(data.grid.log_partition);
-      const log_partition = bytes && new Float32Array(bytes.buffer);
+      const log_partition = data.grid.log_partition && float32(data.grid.log_partition);
       grid = new Grid(model.decoder, { ...data.grid, log_partition });
     } else {
       self.postMessage(answer(data));

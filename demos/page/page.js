@@ -75,7 +75,7 @@ const TEXT = {
     elbo: (v) => `ELBO ${v}`,
     gap: "gap",
     about: (d) =>
-      `The model: ${d.widths.join(" → ")}, trained for ${d.epochs} epochs on ${d.trained_on}. The grid: points ${d.spacing} apart; over the page's ${d.count} test images its log p(x) differs from the package's by at most ${fixed(d.error, 3)} nats, and the weights are rounded to half precision. All is computed in this page by one readable script: look at its source, or type explore in the console.`,
+      `The model: ${d.widths.join(" → ")}, trained for ${d.epochs} epochs on ${d.trained_on}. The grid: points ${d.spacing} apart; over the page's ${d.count} test images its log p(x) differs from the package's by at most ${fixed(d.error, 3)} nats${d.half ? ", the rounding of its weights to half precision included" : ""}. All is computed in this page by one readable script: look at its source, or type explore in the console.`,
   },
   zh: {
     pad: "画板：用鼠标、笔或手指写一个数字。用键盘时，可选下面的测试图像。",
@@ -105,7 +105,7 @@ const TEXT = {
     elbo: (v) => `ELBO ${v}`,
     gap: "差距",
     about: (d) =>
-      `模型：${d.widths.join(" → ")}，在 ${d.trained_on} 上训练了 ${d.epochs} 轮。网格间距 ${d.spacing}；在本页的 ${d.count} 幅测试图像上，log p(x) 与程序包的结果最多相差 ${fixed(d.error, 3)} 纳特，其中含权重舍入到半精度的影响。一切都由本页自带的一份可读脚本算出：可以查看网页源代码，或在控制台输入 explore。`,
+      `模型：${d.widths.join(" → ")}，在 ${d.trained_on} 上训练了 ${d.epochs} 轮。网格间距 ${d.spacing}；在本页的 ${d.count} 幅测试图像上，log p(x) 与程序包的结果最多相差 ${fixed(d.error, 3)} 纳特${d.half ? "（含权重舍入到半精度的影响）" : ""}。一切都由本页自带的一份可读脚本算出：可以查看网页源代码，或在控制台输入 explore。`,
   },
 };
 
@@ -120,7 +120,7 @@ function show() {
   const data = JSON.parse(element("data").textContent);
   const [height, width] = data.image_shape;
   const model = make_model(data);
-  const codes = float16(data.codes);
+  const codes = float32(data.codes);
   const labels = data.labels && bytes_of(data.labels);
   const reach = codes.reduce((far, v) => Math.max(far, Math.abs(v)), 3.3);
   const view = { center: [0, 0], half_width: Math.min(6, reach + 0.15), pixels: 260 };
