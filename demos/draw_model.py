@@ -4,14 +4,13 @@ Blue is what φ decides, orange what θ decides, green the prior. Two SVG files 
 page in the light and for one in the dark; GitHub's <picture> element chooses between them.
 """
 
-import argparse
 import re
 import sys
 from pathlib import Path
 
 import numpy as np
 
-from demos.common.command_line import complain, make_folder, prepare_streams
+from demos.common.command_line import Parser, complain, make_folder, prepare_streams
 from vae_np import datasets
 
 WIDTH, TOP, HEIGHT, ROW = 1000, 48, 430, 290  # ROW is where x becomes p(x|z)
@@ -182,7 +181,7 @@ def arrow(start, end):
 
 def main(argv=None):
     prepare_streams()
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(__doc__)
     parser.add_argument("--out", type=Path, default="docs", metavar="FOLDER", help="default: docs")
     args = parser.parse_args(argv)
     try:

@@ -3,14 +3,13 @@
 The learner's file is read as a module and never written.
 """
 
-import argparse
 import inspect
 import traceback
 from pathlib import Path
 
 import numpy as np
 
-from demos.common.command_line import prepare_streams
+from demos.common.command_line import Parser, prepare_streams, say
 from demos.exercise_list import make_exercises
 from vae_np.gradcheck import check_gradient
 
@@ -24,7 +23,7 @@ def main(learner, argv=None):
     args = make_parser(learner, exercises).parse_args(argv)
     if args.solutions:
         names = exercises if args.solutions == "all" else [args.solutions]
-        print("\n".join(f"{name}: {solution(exercises[name])}" for name in names))
+        say("\n".join(f"{name}: {solution(exercises[name])}" for name in names))
         return 0
 
     statuses = {}
@@ -36,24 +35,20 @@ def main(learner, argv=None):
                 if statuses.get(used) == WRONG:
                     report += f"\nit calls {used}, which is wrong: mend that first"
         statuses[name] = status
-        print(f"{index}. {name}: {status}" + report.replace("\n", "\n   "))
+        say(f"{index}. {name}: {status}" + report.replace("\n", "\n   "))
     right, wrong, left = (sum(s == t for s in statuses.values()) for t in (RIGHT, WRONG, LEFT))
-    print(f"\n{right} of {len(statuses)} right, {wrong} wrong, {left} left to write.")
+    say(f"\n{right} of {len(statuses)} right, {wrong} wrong, {left} left to write.")
     if right == len(statuses):
-        print("These are all the derivatives that a VAE needs. --solutions shows the package's.")
+        say("These are all the derivatives that a VAE needs. --solutions shows the package's.")
         return 0
     todo = next(name for name, status in statuses.items() if status != RIGHT)
     where = f" ({location(getattr(learner, todo))})" if hasattr(learner, todo) else ""
-    print(f"Next: {todo}{where}")
+    say(f"Next: {todo}{where}")
     return 1
 
 
 def make_parser(learner, exercises):
-    parser = argparse.ArgumentParser(
-        description=learner.__doc__,
-        epilog="The exit status is 0 if all are right, else 1.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = Parser(learner.__doc__ + "\nThe exit status is 0 if all are right, else 1.")
     parser.add_argument(
         "--solutions",
         nargs="?",

@@ -270,6 +270,11 @@ def test_solutions_show_the_lines_of_the_package(capsys):
     assert lines[0].strip() == "def kl_backward(self, upstream):"
     assert lines[:3] == source[:3]
 
+    with pytest.raises(SystemExit) as leaving:
+        main(answers(), ["--solutions", "none"])
+    assert leaving.value.code == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
     assert main(answers(), ["--solutions"]) == 0
     out = capsys.readouterr().out
     assert [name for name in NAMES if f"{name}: " in out] == list(NAMES)
