@@ -246,8 +246,11 @@ def test_a_copy_is_graded_as_well(tmp_path):
     copy = tmp_path / "mine.py"
     shutil.copy(DEMOS / "exercises.py", copy)
     text = copy.read_text(encoding="utf-8")
-    copy.write_text(text.replace('raise NotImplementedError("write dx")', "return dy * (1 - y**2)"))
-    result = subprocess.run([sys.executable, copy], cwd=tmp_path, capture_output=True, text=True)
+    text = text.replace('raise NotImplementedError("write dx")', "return dy * (1 - y**2)")
+    copy.write_text(text, encoding="utf-8")
+    result = subprocess.run(
+        [sys.executable, copy], cwd=tmp_path, capture_output=True, text=True, encoding="utf-8"
+    )
     assert result.returncode == 1, result.stderr
     assert "1. tanh_backward: right, dx to " in result.stdout
     assert "1 of 8 right, 0 wrong, 7 left to write.\nNext: kl_backward (mine.py:" in result.stdout
