@@ -54,3 +54,23 @@ def test_zero_gradient_moves_nothing(optimizer_class):
 def test_bad_learning_rate(learning_rate):
     with pytest.raises(ValueError, match="learning_rate must be a finite number > 0"):
         Adam([], learning_rate)
+
+
+def test_each_vector_is_stepped_once_and_rates_are_checked():
+    vector = ParameterVector({"w": np.ones(2)})
+    with pytest.raises(ValueError, match="vectors must hold each ParameterVector once"):
+        Adam([vector, ParameterVector({"w": np.ones(2)}), vector])
+    optimizer = Adam([vector])
+    for rate in (-1, 0, float("nan"), "fast"):
+        with pytest.raises(ValueError, match="learning_rate must be a finite number > 0"):
+            optimizer.learning_rate = rate
+    assert optimizer.learning_rate == 0.001
+
+
+def test_settings_hold_every_number():
+    vector = ParameterVector({"w": np.ones(2)})
+    optimizer = Adam([vector])
+    optimizer.beta1 = 0.5
+    expected = {"optimizer": "Adam", "beta1": 0.5, "beta2": 0.999, "epsilon": 1e-8}
+    assert optimizer.settings() == expected
+    assert SGD([vector]).settings() == {"optimizer": "SGD"}

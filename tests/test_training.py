@@ -169,7 +169,7 @@ def test_weights_that_are_not_finite_are_never_saved_as_good(images, monkeypatch
     monkeypatch.setattr(
         trainer.optimizer, "step", lambda: trainer.model.parameters[1].value.fill(np.nan)
     )
-    with pytest.raises(DivergenceError, match="a weight is not finite at step 1"):
+    with pytest.raises(DivergenceError, match="a weight of the decoder is not finite at step 1"):
         trainer.fit(1, progress=False)
     assert trainer.history == []
 

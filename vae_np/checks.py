@@ -35,6 +35,13 @@ def number_from_0(name, value):
     return float(value)
 
 
+def true_or_false(name, value):
+    """``value`` as a bool: not a word, nor a number."""
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
+
+
 def between_0_and_1(name, value):
     """``value``, a number strictly between 0 and 1."""
     if not (isinstance(value, numbers.Real) and 0 < value < 1):

@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from vae_np.backend import array_module, device_of, to_device, to_numpy
-from vae_np.checks import mean_of_images, one_of, positive_number
+from vae_np.checks import mean_of_images, one_of, positive_number, true_or_false
 from vae_np.distributions import Bernoulli, DiagonalGaussian
 from vae_np.initialization import initialized, mlp, try_layers, widths_of
 from vae_np.layers import Linear, Sigmoid
@@ -206,7 +206,7 @@ class GaussianDecoder:
         self.n_pixels, self.n_latent, self.noise = n_pixels, n_latent, noise
         n_outputs = 2 * n_pixels if noise == "per-output" else n_pixels
         self.network = network if own else mlp([n_latent, *hidden, n_outputs], activation, init)
-        self.squashing = Sigmoid() if squash else None
+        self.squashing = Sigmoid() if true_or_false("squash", squash) else None
 
         log_var = np.array(2 * math.log(std), dtype)
         self.fixed_log_var = to_device(log_var, device)

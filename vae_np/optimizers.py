@@ -27,21 +27,37 @@ class Optimizer:
 
     default_learning_rate = 0.01
     n_state_arrays = 0
+    numbers = ()  # the names of its other ones
 
     def __init__(self, vectors, learning_rate=None):
         if learning_rate is None:
             learning_rate = self.default_learning_rate
-        self.learning_rate = positive_number("learning_rate", learning_rate)
+        self.learning_rate = learning_rate
         if not isinstance(vectors, list | tuple):
             raise ValueError(
                 "vectors must be a list of ParameterVector, such as VAE.parameters, got "
                 f"{type(vectors).__name__}"
             )
-        self.vectors, self.steps = vectors, 0
+        if len({id(vector) for vector in vectors}) < len(vectors):
+            raise ValueError("vectors must hold each ParameterVector once: one stands there twice")
+        self.vectors, self.steps = tuple(vectors), 0
         self.state = [
             [on_a_cache_line(0 * vector.value) for _ in range(self.n_state_arrays)]
             for vector in vectors
         ]
+
+    @property
+    def learning_rate(self):
+        return self._learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, learning_rate):
+        self._learning_rate = positive_number("learning_rate", learning_rate)
+
+    def settings(self):
+        """Its name and its numbers but the learning rate, part of a checkpoint's identity."""
+        numbers = {name: float(getattr(self, name)) for name in self.numbers}
+        return {"optimizer": type(self).__name__, **numbers}
 
     def step(self):
         """Update every vector from its gradient."""
@@ -65,6 +81,7 @@ class Adagrad(Optimizer):
 
     default_learning_rate = 0.02
     n_state_arrays = 1
+    numbers = ("epsilon",)
     epsilon = 1e-8
 
     def update(self, value, grad, sum_of_squares):
@@ -90,6 +107,7 @@ class Adam(Optimizer):
 
     default_learning_rate = 0.001
     n_state_arrays = 2
+    numbers = ("beta1", "beta2", "epsilon")
     beta1, beta2, epsilon = 0.9, 0.999, 1e-8
 
     def update(self, value, grad, m, v):

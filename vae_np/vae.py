@@ -37,11 +37,15 @@ import numpy as np
 
 from vae_np import checks
 from vae_np.backend import array_module, device_of, to_device
+from vae_np.networks import BernoulliDecoder, GaussianDecoder, GaussianEncoder
 from vae_np.training.checkpoints import load_vectors, write_checkpoint
 
 
+@dataclass(frozen=True, eq=False)
 class VAE:
     """Encoder q_φ(z|x), prior p(z) = N(0, I) and decoder p_θ(x|z).
+
+    The networks remember their latest ``forward``: one model is for one thread at a time.
 
     Parameters
     ----------
@@ -55,12 +59,11 @@ class VAE:
         φ (the encoder's) and θ (the decoder's).
     """
 
-    def __init__(self, encoder, decoder):
-        self.encoder, self.decoder = checks.networks_of_a_model(encoder, decoder)
-        self.parameters = [encoder.parameters, decoder.parameters]
-        self.n_pixels, self.n_latent = encoder.n_pixels, encoder.n_latent
-        phi = encoder.parameters.value
-        self.dtype, self.device = phi.dtype, device_of(phi)
+    encoder: GaussianEncoder
+    decoder: BernoulliDecoder | GaussianDecoder
+
+    def __post_init__(self):
+        checks.networks_of_a_model(self.encoder, self.decoder)
 
     def elbo(self, x, noise):
         """An estimate of each example's ELBO: SGVB-B, the paper's second estimator.
@@ -154,6 +157,28 @@ class VAE:
         shape = checks.whole_number("count", count), self.n_latent
         generator = checks.generator_of(generator, self.device)
         return generator.standard_normal(shape, dtype=self.dtype)
+
+    # What it is made of
+
+    @property
+    def parameters(self):
+        return [self.encoder.parameters, self.decoder.parameters]
+
+    @property
+    def n_pixels(self):
+        return self.encoder.n_pixels
+
+    @property
+    def n_latent(self):
+        return self.encoder.n_latent
+
+    @property
+    def dtype(self):
+        return self.encoder.parameters.value.dtype
+
+    @property
+    def device(self):
+        return device_of(self.encoder.parameters.value)
 
     # Data and files
 

@@ -180,7 +180,7 @@ def sample_posterior(
     draws = xp.empty((n_draws, *z.shape), dtype=x.dtype)
     total_acceptance = xp.zeros(z.shape[:-1], dtype=x.dtype)
     bar = progress_bar(progress, total=n_warmup + n_draws, desc="HMC", unit="draw", leave=False)
-    with bar, np.errstate(over="ignore", invalid="ignore"):  # a far too long step is rejected
+    with bar, np.errstate(all="ignore"):  # a far too long step is rejected
         for i in range(-n_warmup, n_draws):
             state, acceptance = transition(target, state, steps, n_leapfrog, generator)
             if i < 0:  # stochastic approximation: ever smaller corrections

@@ -91,7 +91,7 @@ def fit(
     steps = progress_bar(
         progress, iterable=range(n_steps), desc="fitting q", unit="step", leave=False
     )
-    with np.errstate(over="ignore", invalid="ignore"):  # divergence is said below
+    with np.errstate(all="ignore"):  # divergence is said below
         for step in steps:
             noise = generator.standard_normal((n_draws, *shape), dtype=x.dtype)
             elbo_and_gradient(parameters, decoder, x, noise)

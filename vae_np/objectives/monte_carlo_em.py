@@ -117,7 +117,7 @@ class MonteCarloEM:
         n, epochs = len(self.x), whole_number("epochs", epochs, minimum=0)
         bar = progress_bar(progress, total=epochs * n, initial=self.epoch * n, unit="example")
         device = device_of(self.x)
-        with bar, np.errstate(over="ignore", invalid="ignore"):
+        with bar, np.errstate(all="ignore"):
             while self.epoch < epochs:
                 total = 0
                 for rows, generator in minibatches(

@@ -3,6 +3,7 @@
 import json
 import os
 import tokenize
+import uuid
 import zipfile
 import zlib
 from contextlib import contextmanager
@@ -23,12 +24,13 @@ class CheckpointError(ValueError):
 def whole_file(path):
     """Open ``path`` to write bytes, under another name that is changed once all is written.
 
-    A crash, a full disk or Ctrl-C on the way leaves an older file at ``path`` as it was. OSError,
-    which names ``path``, if it cannot be written.
+    A crash, a full disk or Ctrl-C on the way leaves an older file at ``path`` as it was, and two
+    writers never meet: each has another name of its own. OSError, which names ``path``, if it
+    cannot be written.
     """
-    unfinished = Path(f"{path}.part")
+    unfinished = Path(f"{path}.{uuid.uuid4().hex}.part")
     try:
-        with open(unfinished, "wb") as file:
+        with open(unfinished, "xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())  # on the disk before it takes the old one's name

@@ -1,6 +1,10 @@
 """What a `Trainer` writes into a checkpoint, and how it goes on from one, bit for bit."""
 
-from vae_np.backend import to_device
+import zlib
+
+import numpy as np
+
+from vae_np.backend import to_device, to_numpy
 from vae_np.training.checkpoints import (
     CheckpointError,
     check_identity,
@@ -11,6 +15,9 @@ from vae_np.training.checkpoints import (
 
 def save(trainer, path, settings):
     """See `Trainer.save`."""
+    trainer.check_finite()
+    if checksum(trainer.images) != trainer.images_crc:
+        raise ValueError("the training images have changed since the Trainer was made")
     about = {
         "identity": identity(trainer),
         "settings": settings,
@@ -27,7 +34,7 @@ def save(trainer, path, settings):
 def load(trainer, path):
     """See `Trainer.load`."""
     about, arrays = read_checkpoint(path)
-    check_identity(path, upgraded_identity(about.get("identity")), identity(trainer))
+    check_identity(path, upgraded(about.get("identity"), trainer), identity(trainer))
     own = arrays_of(trainer)
     if arrays.keys() != own.keys() or any(
         (arrays[k].shape, arrays[k].dtype) != (own[k].shape, own[k].dtype) for k in own
@@ -55,6 +62,10 @@ def load(trainer, path):
         array[...] = to_device(arrays[name], trainer.model.device)
 
 
+def checksum(images):
+    return zlib.crc32(np.ascontiguousarray(to_numpy(images)))
+
+
 def arrays_of(trainer):
     """Every array that training changes, by name."""
     arrays = {"record": trainer.record}
@@ -73,7 +84,7 @@ def identity(trainer):
         **trainer.model.identity(),
         "dtype": trainer.model.dtype.name,
         **trainer.objective.settings(),
-        "optimizer": type(optimizer).__name__,
+        **optimizer.settings(),
         "learning rate": rates,
         "number of training images": len(trainer.images),
         "checksum of the training images": trainer.images_crc,
@@ -85,11 +96,12 @@ def identity(trainer):
     }
 
 
-def upgraded_identity(identity):
-    """The identity in today's words; earlier versions had a bound and a KL weight, no objective."""
+def upgraded(identity, trainer):
+    """The identity in today's words: earlier versions had a bound and a KL weight, no objective,
+    and of the optimizer its name alone."""
     if not isinstance(identity, dict) or "bound" not in identity:
         return identity
     objective = {"objective": identity["bound"]}
     if identity["bound"] == "sgvb-b":
         objective = {"objective": "elbo", "kl_weight": identity.get("KL weight")}
-    return identity | objective
+    return type(trainer.optimizer)(()).settings() | identity | objective

@@ -2,12 +2,12 @@
 
 import math
 import time
-import zlib
+from operator import attrgetter
 
 import numpy as np
 
 from vae_np.backend import array_module, to_device, to_numpy
-from vae_np.checks import rate_schedule, whole_number
+from vae_np.checks import rate_schedule, true_or_false, whole_number
 from vae_np.distributions import binarize
 from vae_np.networks import BernoulliDecoder
 from vae_np.objectives.elbo import ELBO
@@ -96,13 +96,14 @@ class Trainer:
                 "optimizer must be made from this model's parameters, or from the objective's "
                 "vectors if it has its own, got others"
             )
-        if weight_prior and "decoder" not in objective.vectors:
+        if true_or_false("weight_prior", weight_prior) and "decoder" not in objective.vectors:
             raise ValueError("weight_prior is a prior on θ, which this objective does not learn")
+        binarize = true_or_false("binarize", binarize)
         if binarize and not isinstance(model.decoder, BernoulliDecoder):
             raise ValueError("binarize makes binary images, which need a Bernoulli decoder")
-        self.model, self.optimizer, self.objective = model, optimizer, objective
+        self._model, self._optimizer, self._objective = model, optimizer, objective
         self.schedule = rate_schedule(schedule)
-        self.images = to_device(model.check(images), model.device)
+        self._images = to_device(model.check(images), model.device)
         self.n_draws, self.binarize = n_draws, binarize
         self.keeps_threads = threads is not None  # whatever a checkpoint says
         if threads is None:
@@ -110,7 +111,7 @@ class Trainer:
         self.threads = whole_number("threads", threads)
         self.prior_share = 1 / len(images) if weight_prior else 0.0
         self.seed = whole_number("seed", seed, minimum=0)
-        self.images_crc = zlib.crc32(np.ascontiguousarray(to_numpy(images)))
+        self.images_crc = resuming.checksum(self.images)
         self.epoch, self.step, self.history, self.seconds = 0, 0, [], 0.0
         self.steps_per_epoch = -(-len(images) // self.batch_size)
         # Each step's reconstruction and KL, summed over its examples; they stay on the device.
@@ -119,9 +120,12 @@ class Trainer:
         # next step instead of giving it back: 52 against 75 ms for a step of 1,000 examples.
         np.empty(31 << 20, dtype=np.uint8)
 
-    @property
-    def batch_size(self):
-        return self._batch_size  # a Trainer's own for good: its epochs are counted in steps
+    # A Trainer's own for good: its checkpoints know them, and its epochs are counted in steps.
+    model = property(attrgetter("_model"))
+    optimizer = property(attrgetter("_optimizer"))
+    objective = property(attrgetter("_objective"))
+    images = property(attrgetter("_images"))
+    batch_size = property(attrgetter("_batch_size"))
 
     def fit(self, epochs, evaluate=None, after_epoch=None, progress=True):
         """Train until ``epochs`` epochs are complete in all.
@@ -171,7 +175,7 @@ class Trainer:
                     self._show(bar)
                     if interrupted():
                         break
-                self._check_finite()
+                self.check_finite()
                 self.seconds += time.perf_counter() - started
                 if self.step == self.steps_per_epoch:
                     self._complete_epoch(evaluate, after_epoch)
@@ -202,13 +206,23 @@ class Trainer:
             raise self._divergence(self.step + 1)
         self.step += 1
 
-    def _check_finite(self):
+    def check_finite(self):
+        """DivergenceError if the ELBO, a weight or what the optimizer remembers is not finite.
+
+        An infinite Σ g² would freeze its weight for good, without a word.
+        """
         bad = np.flatnonzero(~np.isfinite(to_numpy(self.record)[: self.step]).all(axis=1))
         if bad.size:
             raise self._divergence(int(bad[0]) + 1)
-        for vector in self.objective.vectors.values():
-            if not array_module(vector.value).isfinite(vector.value).all():
-                raise self._divergence(self.step, "a weight")
+        vectors = self.objective.vectors.items()
+        for (name, vector), state in zip(vectors, self.optimizer.state, strict=True):
+            xp = array_module(vector.value)
+            if not xp.isfinite(vector.value).all():
+                raise self._divergence(self.step, f"a weight of the {name}")
+            if not all(xp.isfinite(array).all() for array in state):
+                raise self._divergence(
+                    self.step, f"the optimizer's mean of gradients of the {name}"
+                )
 
     def _divergence(self, step, what="the ELBO"):
         step += self.epoch * self.steps_per_epoch

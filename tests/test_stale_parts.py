@@ -1,0 +1,117 @@
+"""What may not change cannot be changed; what may is checked where it is used and saved."""
+
+import threading
+
+import numpy as np
+import pytest
+from conftest import make_model, make_trainer
+
+from vae_np import Adam, Trainer
+from vae_np.evaluation import evaluate_elbo
+from vae_np.optimizers import Adagrad
+from vae_np.training.checkpoints import CheckpointError, whole_file
+from vae_np.training.divergence import DivergenceError
+
+
+@pytest.mark.parametrize("name", ["encoder", "decoder", "parameters"])
+def test_a_models_parts_stay(name):
+    model = make_model()
+    with pytest.raises(AttributeError, match=name):
+        setattr(model, name, getattr(make_model(), name))
+
+
+@pytest.mark.parametrize("name", ["model", "optimizer", "objective", "images", "batch_size"])
+def test_a_trainers_parts_stay(images, name):
+    trainer = make_trainer(images)
+    with pytest.raises(AttributeError):
+        setattr(trainer, name, getattr(make_trainer(images), name))
+
+
+def test_images_that_changed_are_not_saved_as_if_they_had_not(images, tmp_path):
+    trainer = make_trainer(images)
+    trainer.fit(1, progress=False)
+    trainer.save(tmp_path / "c.npz")
+    images[:] = 255 - images
+    with pytest.raises(ValueError, match="the training images have changed since the Trainer"):
+        trainer.save(tmp_path / "c.npz")
+
+
+def test_another_beta_is_another_run(images, tmp_path):
+    make_trainer(images).save(tmp_path / "c.npz")
+    other = make_trainer(images)
+    other.optimizer.beta1 = 0.5
+    with pytest.raises(CheckpointError, match=r"its beta1 is 0\.9, not 0\.5"):
+        other.load(tmp_path / "c.npz")
+
+
+@pytest.mark.parametrize("flag", ["no", 1, None])
+def test_flags_are_true_or_false(images, flag):
+    model = make_model()
+    for name in ("binarize", "weight_prior"):
+        with pytest.raises(ValueError, match=f"{name} must be True or False, got {flag!r}"):
+            Trainer(model, Adam(model.parameters), images, **{name: flag})
+    with pytest.raises(ValueError, match=f"binary must be True or False, got {flag!r}"):
+        evaluate_elbo(model, images, binary=flag)
+
+
+def test_numpys_true_is_true_and_can_be_saved(images, tmp_path):
+    model = make_model()
+    trainer = Trainer(model, Adam(model.parameters), images, binarize=np.True_)
+    trainer.fit(1, progress=False)
+    trainer.save(tmp_path / "c.npz")
+    trainer.load(tmp_path / "c.npz")
+
+
+@pytest.mark.parametrize("optimizer", [Adam, Adagrad])
+def test_an_infinite_state_is_divergence_and_not_a_frozen_weight(images, optimizer, tmp_path):
+    """g² of a float32 gradient above 1.8e19 is infinite: its weight would never move again."""
+    trainer = make_trainer(images, optimizer)
+    good = tmp_path / "c.npz"
+    trainer.save(good)
+    before = good.read_bytes()
+    step = trainer._train_step
+
+    def explode(x, noise):
+        step(x, noise)
+        trainer.model.encoder.parameters.grad[3] = 2e19
+        with np.errstate(over="ignore"):
+            trainer.optimizer.step()
+
+    trainer._train_step = explode
+    message = r"the optimizer's .* of the encoder is not finite at step 4 \(epoch 1\)"
+    with pytest.raises(DivergenceError, match=message):
+        trainer.fit(2, progress=False)
+    assert np.isfinite(trainer.model.encoder.parameters.value).all()
+    with pytest.raises(DivergenceError, match=message):
+        trainer.save(good)
+    assert good.read_bytes() == before
+
+
+def test_two_writers_of_one_file_never_mix(tmp_path):
+    """Two threads write, two read: what is read is always one writer's whole text."""
+    path, texts, wrong = tmp_path / "file", [bytes([65 + i]) * 5000 for i in range(2)], []
+    path.write_bytes(texts[0])
+    done = threading.Event()
+
+    def write(text):
+        for _ in range(60):
+            with whole_file(path) as file:
+                file.write(text[:2500])
+                file.write(text[2500:])
+
+    def read():
+        while not done.is_set():
+            if path.read_bytes() not in texts:
+                wrong.append(1)
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    writers = [threading.Thread(target=write, args=(text,)) for text in texts]
+    for thread in (*readers, *writers):
+        thread.start()
+    for thread in writers:
+        thread.join()
+    done.set()
+    for thread in readers:
+        thread.join()
+    assert not wrong
+    assert [file.name for file in tmp_path.iterdir()] == ["file"]
