@@ -198,15 +198,15 @@ def expected_text(mark, namespace):
         names = FUNCTIONS | namespace
     else:
         keys = Keys(json.loads((RESULTS / mark.source).read_text(encoding="utf-8")))
-        names = FUNCTIONS | {name: keys[name] for name in keys.value}
+        names = FUNCTIONS | {"summary": keys} | {name: keys[name] for name in keys.value}
     expression = re.sub(r"(?<=[a-z_\]])\.(\d+)", r"[\1]", mark.expression)  # models.0 is models[0]
     value = eval(expression, {"__builtins__": {}} | names)
-    return re.sub(r"e([+-])0+", r"e\1", mark.format.format(value))
+    return plain(mark.format.format(value))
 
 
 def plain(text):
-    """With ASCII minus signs and in one line."""
-    return " ".join(text.replace("−", "-").split())
+    """With ASCII minus signs, 2e-05 as 2e-5, and in one line."""
+    return re.sub(r"(?<=\de)([+-])0+", r"\1", " ".join(text.replace("−", "-").split()))
 
 
 def positions(texts, block_text):

@@ -10,7 +10,8 @@ How a document says where a thing comes from, so that a test can look:
   in the order of the text, an expression over its keys and a format for each. The sign is the
   value's: −172.0 in the text is two_latents.reference itself.
   <!-- why_q.json: two_latents.q.needed {}; two_latents.reference {:.1f} -->
-  The file "example" stands for the names that the document's own examples define.
+  ``summary["20 latents"]`` reaches a key that is no name. The file "example" stands for the names
+  that the document's own examples define.
 """
 
 import re
