@@ -175,6 +175,37 @@ def test_a_check_that_fails_on_a_kink_alone_says_so(rng, slope):
     assert check.cause.startswith("a kink: each wrong entry lies where f has a corner or a jump")
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_right_relu_network_passes_though_many_examples_lie_near_kinks(seed):
+    rng = np.random.default_rng(seed)
+    x, w, dy = rng.standard_normal((1000, 4)), rng.standard_normal((4, 5)), rng.random((1000, 5))
+
+    def f():
+        return (np.maximum(x @ w, 0) * dy).mean()
+
+    derivative = x.T @ ((x @ w > 0) * dy) / dy.size
+    right = check_gradient("dW", f, w, derivative)
+    assert right.passed
+    assert len(right.kinks) >= 3  # a weight moves all examples at once
+    wrong = check_gradient("dW", f, w, -derivative)
+    assert "each entry is minus the right one: a sign is wrong" in wrong.cause
+    derivative[2, 3] *= 1 + 1e-4
+    assert not check_gradient("dW", f, w, derivative).passed
+
+
+def test_near_a_kink_the_rounding_of_the_shorter_step_is_allowed_for():
+    x = np.array([5e-5])  # the differences keep clear of 0 at a hundredth of the step alone
+
+    def f():
+        return 100 + 0.01 * np.abs(x).sum()
+
+    right = check_gradient("abs", f, x, np.array([0.01]))
+    assert right.passed
+    assert right.kinks == ((0,),)
+    for wrong in (-0.01, 0.02, 0.0101):
+        assert not check_gradient("abs", f, x, np.array([wrong])).passed
+
+
 def test_a_jump_is_no_kink_that_any_slope_fits():
     x = np.array([0.0, 1.0])
     check = check_gradient("step", lambda: ((x > 0) + x).sum(), x, np.array([3.0, 1.0]))

@@ -230,26 +230,28 @@ def _near_kink(line, at_rest, analytic, step):
     """The slope to compare with where a difference disagrees, and whether that is a kink's doing.
 
     Without a kink within the step, the slopes to the left, to the right and across agree, and the
-    disagreement is the formula's. Where f jumps, they grow without bound as the step shrinks.
+    disagreement is the formula's. With one, the step shrinks until it holds no kink. On the kink
+    itself they never agree; where f jumps, they grow without bound.
     """
     spreads = []
     for shorter in (step, step / 10, step / 100):
         across = _central(line, shorter)
         slopes = (_one_sided(line, -shorter), across, _one_sided(line, shorter))
         spread, rounding = max(slopes) - min(slopes), _rounding(at_rest, shorter)
-        if abs(analytic - across) > 10 * max(spread, rounding):
-            return across, False
-        if spread <= rounding:
-            return across, shorter < step
+        error = abs(analytic - across)
+        if spread <= max(rounding, 1e-6 * error):
+            break
         spreads.append(spread)
+    if error > 10 * max(spread, rounding) or not spreads:
+        return across, False
     if spreads[-1] > 30 * spreads[0]:
         return across, True
-    return np.clip(analytic, min(slopes), max(slopes)), True
+    return np.clip(analytic, min(slopes) - rounding, max(slopes) + rounding), True
 
 
 def _rounding(value, step):
     """What rounding may leave in a difference of values as large as this one."""
-    return 50 * np.finfo(float).eps * abs(value) / step
+    return 20 * np.finfo(float).eps * abs(value) / step
 
 
 def _central(line, step):

@@ -108,12 +108,12 @@ def _where(wrong):
 
 
 def _constant(values, axes=None):
-    """Whether the numbers that are not NaN agree along these axes, or along all."""
+    """Whether the numbers that are not NaN agree to 0.1 % along these axes, or all."""
     known = ~np.isnan(values)
     low = values.min(axes, where=known, initial=np.inf)
     high = values.max(axes, where=known, initial=-np.inf)
     with np.errstate(invalid="ignore"):
-        return bool((high - low <= 1e-4 * np.maximum(np.abs(low), np.abs(high))).all())
+        return bool((high - low <= 1e-3 * np.maximum(np.abs(low), np.abs(high))).all())
 
 
 def same_shape(analytic, numeric):
