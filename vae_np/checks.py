@@ -130,17 +130,22 @@ def images_of(images, n_pixels, support, dtype):
     """``images`` as a model can take them: (N, D), uint8 (0 to 255) or float within ``support``."""
     rows_of("images", images, n_pixels)
     if images.dtype == np.uint8:
-        if float(images.max()) == 1:
-            raise ValueError(
-                "images of uint8 are taken as 0 to 255, got none above 1: give black-and-white "
-                "images as float"
-            )
         return images
     if images.dtype.kind != "f":
         raise ValueError(f"images must be uint8 (0 to 255) or float, got {images.dtype}")
     low, high = values_in("images", images, support)
     if max(-low, high) > float(np.finfo(dtype).max):
         raise ValueError(f"images must be finite as {dtype}, got {low:g} to {high:g}")
+    return images
+
+
+def not_black_and_white(images):
+    """``images`` to train on: those of uint8 mean 0 to 255, not 0 and 1."""
+    if images.dtype == np.uint8 and float(images.max()) == 1:
+        raise ValueError(
+            "images of uint8 are taken as 0 to 255, got none above 1: give black-and-white images "
+            "as float"
+        )
     return images
 
 

@@ -38,6 +38,7 @@ SHA256 = {
 }
 # fmt: on
 SPLIT_SEED = 0
+FEW = 200  # training images
 ALTERED = "truncated or altered, its SHA-256 is wrong"
 
 
@@ -66,6 +67,25 @@ class Dataset:
     test_labels: np.ndarray | None = None
 
     @property
+    def notes(self):
+        """What may be a mistake in these images, a line each; a list of str."""
+        notes, n_train, white = [], len(self.train), 255 if self.train.dtype == np.uint8 else 1
+        largest = self.train.max()
+        if largest < white / 8:
+            notes.append(
+                f"the pixels reach {largest:g} of {white}: the images are nearly black, and easily "
+                "made probable; was another range meant?"
+            )
+        if self.image_shape[0] == 1 < self.train.shape[1]:
+            notes.append(
+                f"each row is taken as an image of 1 × {self.train.shape[1]} pixels; an image of "
+                "two dimensions has three in the file: (images, height, width)"
+            )
+        if n_train < FEW:
+            notes.append(f"{n_train} training images are few: the model will learn them by heart")
+        return notes
+
+    @property
     def mean_image(self):
         """The mean of the training images, in [0, 1]; (D,)."""
         return self.train.mean(axis=0) / (255 if self.train.dtype == np.uint8 else 1)
@@ -79,10 +99,10 @@ def load(name):
     name : str
         "mnist5k" (embedded: 5,000 digits, split 4,000/1,000), "mnist" (60,000/10,000), "frey"
         (Frey Face, split 1,600/365 at random: as frames of one film, the two parts are alike), or
-        a file of your own. That is an ``.npz`` with an array ``x`` or an ``.npy``, of shape
-        (N, height, width), or (N, D) for square images: uint8 from 0 to 255, float in [0, 1], or
-        black and white (bool, or uint8 with 0 and 1 only). A fifth of it, drawn with a fixed seed,
-        is the test set.
+        a file of your own. That is an ``.npz`` with an array ``x`` (and ``y``, a label for each
+        image, if you have them) or an ``.npy``, of shape (N, height, width), or (N, D) for square
+        images: uint8 from 0 to 255, float in [0, 1], or black and white (bool, or uint8 with 0 and
+        1 only). A fifth of it, drawn with a fixed seed, is the test set.
 
     Returns
     -------
@@ -139,24 +159,30 @@ def _own_file(name):
             f"data must be one of {', '.join(NAMES)} or the path of an .npz or .npy file, got "
             f"{str(name)!r}"
         )
-    x, image_shape = _as_images(_read_array(path), path)
+    x, labels = _read_arrays(path)
+    x, image_shape = _as_images(x, path)
     if len(x) < 2:
         raise DataError(f"{path} must hold at least 2 images, one of them to test on, got {len(x)}")
-    return _split(x, n_test=math.ceil(len(x) / 5), image_shape=image_shape)
+    if labels is not None and labels.shape != (len(x),):
+        raise DataError(f'"y" in {path} must hold a label for each image, got {labels.shape}')
+    return _split(x, math.ceil(len(x) / 5), image_shape, labels)
 
 
-def _read_array(path):
+def _read_arrays(path):
+    """The images, and the labels where there are any."""
     try:
         with open(path, "rb") as file:
             loaded = np.load(file, allow_pickle=False)
             if isinstance(loaded, np.ndarray):
-                return loaded
+                return loaded, None
             if "x" not in loaded.files:
                 raise DataError(f'{path} must hold an array "x", got {loaded.files}')
-            x = loaded["x"]
-            if not isinstance(x, np.ndarray):
-                raise DataError(f'"x" in {path} must be a NumPy array, got {type(x).__name__}')
-            return x
+            arrays = {name: loaded[name] for name in ("x", "y") if name in loaded.files}
+            for name, array in arrays.items():
+                if not isinstance(array, np.ndarray):
+                    kind = type(array).__name__
+                    raise DataError(f'"{name}" in {path} must be a NumPy array, got {kind}')
+            return arrays["x"], arrays.get("y")
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from None
     except DataError:

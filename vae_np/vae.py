@@ -198,7 +198,7 @@ class VAE:
         ValueError
             If the shape is not (N, D) with N ≥ 1 and the model's D, the dtype is not uint8 or
             float, or a value is not finite in the model's dtype or, for a Bernoulli decoder,
-            outside [0, 1]. If images of uint8, which mean 0 to 255, are 1 at most.
+            outside [0, 1].
         """
         return checks.images_of(images, self.n_pixels, self.decoder.support, self.dtype)
 

@@ -7,7 +7,7 @@ from operator import attrgetter
 import numpy as np
 
 from vae_np.backend import array_module, to_device, to_numpy
-from vae_np.checks import rate_schedule, true_or_false, whole_number
+from vae_np.checks import not_black_and_white, rate_schedule, true_or_false, whole_number
 from vae_np.distributions import binarize
 from vae_np.networks import BernoulliDecoder
 from vae_np.objectives.elbo import ELBO
@@ -103,7 +103,7 @@ class Trainer:
             raise ValueError("binarize makes binary images, which need a Bernoulli decoder")
         self._model, self._optimizer, self._objective = model, optimizer, objective
         self.schedule = rate_schedule(schedule)
-        self._images = to_device(model.check(images), model.device)
+        self._images = to_device(not_black_and_white(model.check(images)), model.device)
         self.n_draws, self.binarize = n_draws, binarize
         self.keeps_threads = threads is not None  # whatever a checkpoint says
         if threads is None:

@@ -1,0 +1,60 @@
+"""Data that are not what they seem: taken as they are meant, or named."""
+
+import numpy as np
+import pytest
+from conftest import make_model, make_trainer
+
+from vae_np import datasets
+from vae_np.datasets import DataError
+
+
+def load(tmp_path, **arrays):
+    np.savez(tmp_path / "own.npz", **arrays)
+    return datasets.load(tmp_path / "own.npz")
+
+
+def test_labels_of_ones_own_file_go_with_their_images(tmp_path, rng):
+    x = rng.integers(0, 256, (300, 4, 4), dtype=np.uint8)
+    data = load(tmp_path, x=x, y=x[:, 0, 0].astype(int))
+    np.testing.assert_array_equal(data.train_labels, data.train[:, 0])
+    np.testing.assert_array_equal(data.test_labels, data.test[:, 0])
+    assert data.notes == []
+    assert load(tmp_path, x=x).train_labels is None
+    for y in (np.zeros(299), np.zeros((300, 1))):
+        with pytest.raises(DataError, match='"y" in .*own.npz must hold a label for each image'):
+            load(tmp_path, x=x, y=y)
+
+
+@pytest.mark.parametrize(
+    ("x", "note"),
+    [
+        (np.full((300, 4, 4), 16, np.uint8), "the pixels reach 16 of 255: the images are nearly"),
+        (np.full((300, 4, 4), 0.06), "the pixels reach 0.06 of 1: the images are nearly black"),
+        (np.full((300, 6), 0.5), "each row is taken as an image of 1 × 6 pixels"),
+        (np.full((4, 4, 4), 0.5), "3 training images are few"),
+    ],
+)
+def test_what_may_be_a_mistake_is_noted(tmp_path, x, note):
+    (only,) = load(tmp_path, x=x).notes
+    assert only.startswith(note)
+
+
+def test_one_image_is_noted_as_rows(tmp_path):
+    notes = load(tmp_path, x=np.full((6, 6), 0.5)).notes
+    assert any("an image of two dimensions has three in the file" in note for note in notes)
+
+
+@pytest.mark.parametrize("name", ["mnist5k"])
+def test_real_data_have_nothing_to_note(name):
+    assert datasets.load(name).notes == []
+
+
+def test_a_dark_image_is_taken_alone_as_in_a_batch(images):
+    """Only a whole training set of 0 and 1 is black and white by mistake."""
+    model = make_model()
+    dark = np.zeros((1, 6), np.uint8)
+    dark[0, 2] = 1
+    batch = np.concatenate([dark, images])
+    np.testing.assert_allclose(model.encode(dark).mean, model.encode(batch).mean[:1], rtol=1e-6)
+    with pytest.raises(ValueError, match="uint8 are taken as 0 to 255, got none above 1"):
+        make_trainer((images > 99).astype(np.uint8))
