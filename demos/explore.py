@@ -7,13 +7,12 @@ Without options a model of two latents is trained on the embedded digits, in hal
 run of your own comes onto a page by --checkpoint FOLDER, after: train.py --latent 2 --out FOLDER
 """
 
-import argparse
 import os
 import sys
 import webbrowser
 from pathlib import Path
 
-from demos.common.command_line import complain, prepare_streams
+from demos.common.command_line import Parser, complain, prepare_streams
 from demos.page.fill import contents, fill_template
 from demos.train import make_trainer
 from demos.train_run import CHECKPOINT, parse
@@ -27,9 +26,7 @@ HIDDEN, EPOCHS = 200, 80  # of the model that is trained here; more epochs fit t
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(__doc__)
     parser.add_argument("--checkpoint", metavar="FOLDER", help="of a run of train.py --latent 2")
     parser.add_argument(
         "--out", metavar="FILE", help=f"the page (default: {PAGE} in FOLDER, or in runs)"

@@ -45,7 +45,7 @@ def test_the_page_of_a_run_holds_its_rounded_weights_and_its_images(own_run, cap
     assert explore.main(["--checkpoint", "run", "--no-open"]) == 0
     assert "explore.html" in capsys.readouterr().out
     html = (folder / "explore.html").read_text(encoding="utf-8")
-    assert not re.search(r"/\*(data|model\.js|page\.js)\*/", html)
+    assert not re.search(r"/\*(data|model\.js|texts\.js|page\.js)\*/", html)
     assert "https://" not in html.replace("http-equiv", "")
 
     data = data_of(html)

@@ -14,7 +14,7 @@ from vae_np.networks import BernoulliDecoder
 
 TEMPLATE = Path(__file__).resolve().parent
 IMAGES, CODES = 20, 2000  # on the page: to choose from, and to show as points of the plane
-START = 14  # the page opens with this image: a gap to see, and to close
+START = 15  # the page opens with this image: a gap to see, and to close
 SPACINGS, LIMIT = (0.1, 0.05, 0.025), 6.0  # of the grid, the first that is good enough
 TOLERANCE = 0.02  # nats, of log p(x)
 QUADRATURE = 7  # points an axis: 6 differ from 24 by 1e-5 nats on the digits
@@ -23,7 +23,7 @@ QUADRATURE = 7  # points an axis: 6 differ from 24 by 1e-5 nats on the digits
 def fill_template(data):
     """The template, with the scripts and the model's data in it."""
     html = (TEMPLATE / "page.html").read_text(encoding="utf-8")
-    for name in ("model.js", "page.js"):
+    for name in ("model.js", "texts.js", "page.js"):
         html = html.replace(f"/*{name}*/", (TEMPLATE / name).read_text(encoding="utf-8"))
     return html.replace("/*data*/", json.dumps(data).replace("<", "\\u003c"))
 

@@ -5,7 +5,7 @@
 //
 // A vector is a typed array; one image at a time, so there are no batch axes. Unit: nats.
 
-// ---------------------------------------------------------------- Layers
+// ------------------------------------------------ Layers
 
 class Linear {
   // y = x W + b, with W of shape (n_in, n_out), row by row in one array.
@@ -98,7 +98,7 @@ class Sequential {
   }
 }
 
-const sigmoid = (a) => 1 / (1 + Math.exp(-a)); // exp(−a) may be Infinity: 1/Infinity is the 0 meant
+const sigmoid = (a) => 1 / (1 + Math.exp(-a)); // where exp overflows, 1/Infinity is 0, as it should
 const softplus = (a) => Math.max(a, 0) + Math.log1p(Math.exp(-Math.abs(a)));
 const sum_of = (values) => values.reduce((sum, v) => sum + v, 0);
 
@@ -112,11 +112,12 @@ function log_sum_exp(values) {
 
 function normal(size) {
   // Box and Muller: draws from N(0, 1).
-  const radius = () => Math.sqrt(-2 * Math.log(1 - Math.random()));
-  return Float64Array.from({ length: size }, () => radius() * Math.cos(2 * Math.PI * Math.random()));
+  const one = () =>
+    Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
+  return Float64Array.from({ length: size }, one);
 }
 
-// ---------------------------------------------------------------- Distributions
+// ------------------------------------------------ Distributions
 
 const LOG_2PI = Math.log(2 * Math.PI);
 
@@ -190,7 +191,7 @@ class Bernoulli {
 
 const standard_normal_log_prob = (z) => -0.5 * sum_of(z.map((v) => v * v + LOG_2PI));
 
-// ---------------------------------------------------------------- Networks: parameters of distributions
+// ------------------------------------------------ Networks: parameters of distributions
 
 class GaussianEncoder {
   // q_φ(z|x) = N(z; μ, diag σ²) (eq. 9).
@@ -249,7 +250,7 @@ class GaussianDecoder {
   }
 }
 
-// ---------------------------------------------------------------- The ELBO of one image
+// ------------------------------------------------ The ELBO of one image
 
 function quadrature_points({ nodes, weights }) {
   // Gauss and Hermite's nodes for N(0, 1), on both axes: Σ weight · f(noise) is E[f(ε)].
@@ -298,7 +299,7 @@ function fit_step(decoder, points, x, q, rate) {
   return { q, rate: 0 };
 }
 
-// ---------------------------------------------------------------- The exact posterior on a grid
+// ------------------------------------------------ The exact posterior on a grid
 
 const NEGLIGIBLE = 40; // nats below the best: e^−40 of it
 
@@ -411,8 +412,8 @@ class Grid {
   }
 
   gap(joint, log_px, q) {
-    // KL(q(z|x) ‖ p(z|x)) = Σ q (log q − log p(z|x)) · spacing², and the sum of q itself, which is
-    // 1 unless q is narrower than the grid or stands outside of it.
+    // KL(q(z|x) ‖ p(z|x)) = Σ q (log q − log p(z|x)) · spacing², and the sum of q itself, which
+    // is 1 unless q is narrower than the grid or stands outside of it.
     let gap = 0, mass = 0;
     for (let g = 0; g < joint.length; g++) {
       const [a, b] = this.point(g);
@@ -464,7 +465,7 @@ class Grid {
   }
 }
 
-// ---------------------------------------------------------------- From the page's data to the model
+// ------------------------------------------------ From the page's data to the model
 
 function bytes_of(base64) {
   return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
@@ -506,7 +507,7 @@ function make_model(data) {
   };
 }
 
-// ---------------------------------------------------------------- The worker
+// ------------------------------------------------ The worker
 
 function work() {
   // First the page's data, then questions: an image, a q, and perhaps a step uphill for q.

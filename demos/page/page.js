@@ -2,7 +2,7 @@
 // The page: what the reader does, and the pictures. The mathematics is in model.js, above.
 // In the browser's console, `explore` holds the model and the state.
 
-// ---------------------------------------------------------------- A drawing becomes a digit like MNIST's
+// ------------------------------------------------ A drawing becomes a digit like MNIST's
 
 function rasterize(strokes, [height, width]) {
   // Scaled into a box of 20/28 of the image, the ink's centre of mass in the middle, edges softened
@@ -17,8 +17,8 @@ function rasterize(strokes, [height, width]) {
   const segments = strokes.flatMap((stroke) =>
     stroke.map((to, i) => {
       const from = stroke[Math.max(i - 1, 0)];
-      const [x, y, dx, dy] = [from[0], from[1], to[0] - from[0], to[1] - from[1]].map((v) => v * scale);
-      return { x, y, dx, dy, length: Math.hypot(dx, dy) };
+      const dx = scale * (to[0] - from[0]), dy = scale * (to[1] - from[1]);
+      return { x: scale * from[0], y: scale * from[1], dx, dy, length: Math.hypot(dx, dy) };
     })
   );
   const mass = sum_of(segments.map((s) => s.length + 1e-9));
@@ -44,70 +44,7 @@ function rasterize(strokes, [height, width]) {
   return image;
 }
 
-// ---------------------------------------------------------------- The page
-
-const TEXT = {
-  en: {
-    pad: "Drawing pad: draw a digit with mouse, pen or finger. For the keyboard, choose a test image below.",
-    test_image: (k, label) => `test image ${k}${label === null ? "" : `, a ${label}`}`,
-    drawing: "your drawing",
-    image: (what) => `The image x: ${what}`,
-    noise: (e) => `ε = (${e}), drawn from N(0, I). Arrow keys move it.`,
-    mean: (z) => `The mean of p(x|z) at z = (${z})`,
-    draw: (z) => `A draw from p(x|z) at z = (${z})`,
-    plane: (z, q, p) => `Latent plane. z = (${z}); ${q}; ${p}. Arrow keys move z, with Shift finely; Home puts it on q's mean.`,
-    q: (m, s) => `q(z|x) has mean (${m}) and sigma (${s})`,
-    posterior: (m, s) => `the exact posterior has mean (${m}) and standard deviations (${s})`,
-    neighbours: (list) => `The codes nearest to μ belong to: ${list}.`,
-    estimate: (L, mean, error, exact) =>
-      L === 1
-        ? `One draw, the ε of step 2, says ${mean}; the integral is ${exact}. Unbiased, so a minibatch of 100 images averages its noise away.`
-        : `The mean of ${L} draws is ${mean} ± ${error}; the integral is ${exact}.`,
-    estimate_picture: (L) => `${L} draws of log p(x|z), their mean, and the integral`,
-    draws: "L, the number of draws",
-    agree: (d) => `The sum of the three and the integral, computed apart, differ by ${d} nats.`,
-    outside: "Part of q stands outside the grid, or is narrower than its spacing: the gap is not exact here.",
-    waiting: "The exact posterior follows once the pen rests …",
-    start: (gap) => `The encoder's q is ${gap} nats below log p(x). Part of that gap is the encoder's: it serves all images at once. The rest is the family's: the posterior is no diagonal Gaussian.`,
-    fitting: (elbo) => `Climbing: ELBO ${elbo} nats …`,
-    fitted: (from, to, won, left) => `The ELBO went from ${from} to ${to}. The amortization gap was ${won} nats: the price of one encoder for all images. ${left} nats remain: no diagonal Gaussian near here does better.`,
-    account: (l, e, g) => `log p(x) = ${l}, ELBO = ${e}, gap = ${g} nats.`,
-    elbo: (v) => `ELBO ${v}`,
-    gap: "gap",
-    about: (d) =>
-      `The model: ${d.widths.join(" → ")}, trained for ${d.epochs} epochs on ${d.trained_on}. The grid: points ${d.spacing} apart; over the page's ${d.count} test images its log p(x) differs from the package's by at most ${fixed(d.error, 3)} nats${d.half ? ", the rounding of its weights to half precision included" : ""}. All is computed in this page by one readable script: look at its source, or type explore in the console.`,
-  },
-  zh: {
-    pad: "画板：用鼠标、笔或手指写一个数字。用键盘时，可选下面的测试图像。",
-    test_image: (k, label) => `测试图像 ${k}${label === null ? "" : `，数字 ${label}`}`,
-    drawing: "你写的图像",
-    image: (what) => `图像 x：${what}`,
-    noise: (e) => `ε = (${e})，取自 N(0, I)。方向键可移动。`,
-    mean: (z) => `z = (${z}) 处 p(x|z) 的均值`,
-    draw: (z) => `z = (${z}) 处从 p(x|z) 的一次抽样`,
-    plane: (z, q, p) => `隐空间平面。z = (${z})；${q}；${p}。方向键移动 z，按住 Shift 则细调；Home 键回到 q 的均值。`,
-    q: (m, s) => `q(z|x) 的均值为 (${m})，σ 为 (${s})`,
-    posterior: (m, s) => `精确后验的均值为 (${m})，标准差为 (${s})`,
-    neighbours: (list) => `离 μ 最近的编码属于：${list}。`,
-    estimate: (L, mean, error, exact) =>
-      L === 1
-        ? `一次抽样（第 2 步的 ε）得 ${mean}，积分值是 ${exact}。估计是无偏的，一个 100 幅图像的小批量就把噪声平均掉了。`
-        : `${L} 次抽样的平均为 ${mean} ± ${error}，积分值是 ${exact}。`,
-    estimate_picture: (L) => `log p(x|z) 的 ${L} 次抽样、其平均与积分值`,
-    draws: "抽样次数 L",
-    agree: (d) => `三项之和与直接积分各自独立计算，相差 ${d} 纳特。`,
-    outside: "q 有一部分在网格之外，或比网格间距还窄：此处的差距不精确。",
-    waiting: "停笔之后再计算精确后验……",
-    start: (gap) => `编码器的 q 使 ELBO 比 log p(x) 低 ${gap} 纳特。差距的一部分来自编码器：它要同时照顾所有图像；其余来自分布族：后验并不是对角高斯。`,
-    fitting: (elbo) => `正在上升：ELBO ${elbo} 纳特……`,
-    fitted: (from, to, won, left) => `ELBO 从 ${from} 升到 ${to}。摊销差距为 ${won} 纳特：这是所有图像共用一个编码器的代价。还剩 ${left} 纳特：附近没有更好的对角高斯了。`,
-    account: (l, e, g) => `log p(x) = ${l}，ELBO = ${e}，差距 = ${g} 纳特。`,
-    elbo: (v) => `ELBO ${v}`,
-    gap: "差距",
-    about: (d) =>
-      `模型：${d.widths.join(" → ")}，在 ${d.trained_on} 上训练了 ${d.epochs} 轮。网格间距 ${d.spacing}；在本页的 ${d.count} 幅测试图像上，log p(x) 与程序包的结果最多相差 ${fixed(d.error, 3)} 纳特${d.half ? "（含权重舍入到半精度的影响）" : ""}。一切都由本页自带的一份可读脚本算出：可以查看网页源代码，或在控制台输入 explore。`,
-  },
-};
+// ------------------------------------------------ The page
 
 const element = (id) => document.getElementById(id);
 const fixed = (value, digits = 2) => {
@@ -122,9 +59,10 @@ function show() {
   const model = make_model(data);
   const codes = float32(data.codes);
   const labels = data.labels && bytes_of(data.labels);
-  const reach = codes.reduce((far, v) => Math.max(far, Math.abs(v)), 3.3);
-  const view = { center: [0, 0], half_width: Math.min(6, reach + 0.15), pixels: 260 };
+  const reach = codes.map(Math.abs).sort()[Math.floor(0.998 * codes.length)]; // but for a few
+  const view = { center: [0, 0], half_width: Math.min(6, Math.max(3.3, reach + 0.1)), pixels: 260 };
   const L_CHOICES = [1, 10, 100];
+  const NOISE_WIDTH = 3.4; // from the middle to the edge of step 2's picture
   const follows_pen = data.grid.log_partition !== null; // else the grid takes longer: see model.js
 
   // Everything that the pictures are made from. `found` is what the worker answered last.
@@ -183,7 +121,8 @@ function show() {
   // ---- What the reader does
 
   function explain(x, chosen) {
-    Object.assign(state, { x, chosen, image: state.image + 1, fitting: false, first: null, path: [] });
+    Object.assign(state, { x, chosen, image: state.image + 1 });
+    Object.assign(state, { fitting: false, first: null, path: [] });
     state.encoded = model.encoder.forward(x);
     if (state.noise.some((e) => Math.abs(e) > 3)) state.noise = normal(2); // z was dragged far
     set_q(state.encoded);
@@ -240,7 +179,7 @@ function show() {
     }
     probe.remove();
   }
-  const text = () => TEXT[document.documentElement.lang === "en" ? "en" : "zh"];
+  const text = () => TEXT[in_english() ? "en" : "zh"];
 
   function paint(canvas, x) {
     // An image of pixels, black to white.
@@ -304,7 +243,7 @@ function show() {
   function draw_steps() {
     const { x, q, noise, z, p, pixel_noise } = state;
     element("q-numbers").innerHTML = `μ = (${pair(q.mean)})<br>σ = (${pair(q.std)})`;
-    element("neighbours").textContent = labels ? text().neighbours(nearest_labels().join(", ")) : "";
+    if (labels) element("neighbours").textContent = text().neighbours(nearest_labels().join(", "));
     for (const k of [0, 1]) {
       element(`m${k}`).textContent = fixed(q.mean[k]);
       element(`s${k}`).textContent = fixed(q.std[k]);
@@ -323,7 +262,7 @@ function show() {
     const canvas = element("noise");
     canvas.setAttribute("aria-label", text().noise(pair(noise)));
     const { context, w, h } = fresh(canvas);
-    const place = placer({ center: [0, 0], half_width: 3.4 }, w, h);
+    const place = placer({ center: [0, 0], half_width: NOISE_WIDTH }, w, h);
     circles(context, place);
     dot(context, place(noise.map((e) => Math.max(-3.2, Math.min(3.2, e)))), "ink");
   }
@@ -376,6 +315,7 @@ function show() {
     }
   }
 
+  let views = {}; // what each of the two pictures shows: a square, by its center and half width
   let background = null; // the prior's circles and the codes, which stand still
   function still_picture(w, h) {
     const canvas = document.createElement("canvas");
@@ -404,11 +344,12 @@ function show() {
   function draw_planes() {
     const { found, q, z, p } = state;
     const lens = state.first?.lens ?? found?.lens;
+    const around_q = { center: q.mean, half_width: 4 * Math.max(...q.std) };
+    views = { plane: view, lens: lens ?? around_q };
     for (const [k, id] of ["plane", "lens"].entries()) {
       const { context, w, h } = fresh(element(id));
       if (!w) return; // not laid out yet
-      const here = id === "plane" ? view : lens ?? { center: q.mean, half_width: 4 * Math.max(...q.std) };
-      const place = placer(here, w, h);
+      const place = placer(views[id], w, h);
       if (found) {
         found.pictures ??= found.heats.map((heat) => heat_picture(heat));
         context.drawImage(found.pictures[k], 0, 0, w, h);
@@ -420,7 +361,7 @@ function show() {
       } else {
         circles(context, place);
         scatter(context, place, w, h, 12, 0.45);
-        scale_bar(context, here.half_width, w, h);
+        scale_bar(context, views.lens.half_width, w, h);
       }
       context.strokeStyle = colour.q;
       if (state.path.length) {
@@ -439,7 +380,8 @@ function show() {
     }
     const q_says = text().q(pair(q.mean), pair(q.std));
     const { mean, std } = found?.posterior ?? {};
-    const says = text().plane(pair(z), q_says, mean ? text().posterior(pair(mean), pair(std)) : text().waiting);
+    const posterior_says = found ? text().posterior(pair(mean), pair(std)) : text().waiting;
+    const says = text().plane(pair(z), q_says, posterior_says);
     for (const id of ["plane", "lens"]) element(id).setAttribute("aria-label", says);
     const numbers = (m, s) => `(${pair(m)}) ± (${pair(s)})`;
     element("lens-numbers").textContent = numbers(q.mean, q.std);
@@ -465,9 +407,9 @@ function show() {
 
   function inset(context, w, picture) {
     // The decoded image in the plane's corner: in sight while z is dragged, on a telephone too.
-    const side = Math.min(84, 0.19 * w), left = w - side * Math.min(1, width / height) - 8;
+    const pixel = Math.min(84, 0.19 * w) / Math.max(width, height);
     context.imageSmoothingEnabled = false;
-    context.drawImage(picture, left, 8, side * Math.min(1, width / height), side * Math.min(1, height / width));
+    context.drawImage(picture, w - pixel * width - 8, 8, pixel * width, pixel * height);
     context.imageSmoothingEnabled = true;
   }
 
@@ -483,7 +425,7 @@ function show() {
     const { reconstruction, kl, gap, log_px, mass } = found;
     const elbo = reconstruction - kl, sum = elbo + gap;
     const values = { reconstruction, kl: -kl, elbo, gap, sum, "log-px": log_px };
-    for (const [name, value] of Object.entries(values)) element(`n-${name}`).textContent = fixed(value);
+    for (const name in values) element(`n-${name}`).textContent = fixed(values[name]);
     element("account-says").textContent =
       Math.abs(mass - 1) > 0.01 ? text().outside : text().agree(fixed(Math.abs(sum - log_px), 3));
 
@@ -493,7 +435,7 @@ function show() {
     const segment = (id, from, to, label) => {
       element(id).style.left = place(from);
       element(id).style.width = to === null ? "" : place(low + to - from);
-      if (label) element(id).textContent = (to - from) / (high - low) > 0.13 ? label : "";
+      if (label) element(id).textContent = (to - from) / (high - low) > 0.18 ? label : "";
     };
     segment("bar-kl", elbo, reconstruction, `KL ${fixed(kl)}`);
     segment("bar-reconstruction", reconstruction, null);
@@ -565,7 +507,7 @@ function show() {
     element("draws").setAttribute("aria-label", text().draws);
     [...element("digits").children].forEach((b, k) => b.setAttribute("aria-label", name_of(k)));
     element("about").textContent = text().about(data.about);
-    const guide = data.guide[document.documentElement.lang === "en" ? "en" : "zh"];
+    const guide = data.guide[in_english() ? "en" : "zh"];
     for (const link of document.querySelectorAll("[data-guide]")) {
       link.href = `${guide}#${link.dataset.guide}`;
     }
@@ -626,10 +568,10 @@ function show() {
     draw_image();
   };
 
-  for (const [id, half_width] of [["plane", () => view.half_width], ["lens", () => state.found?.lens.half_width ?? 1]]) {
+  for (const id of ["plane", "lens"]) {
     drag(element(id), ([a, b]) => {
-      const center = id === "plane" ? [0, 0] : state.found?.lens.center ?? state.q.mean;
-      set_z([center[0] + (2 * a - 1) * half_width(), center[1] + (1 - 2 * b) * half_width()]);
+      const { center, half_width } = views[id];
+      set_z([center[0] + (2 * a - 1) * half_width, center[1] + (1 - 2 * b) * half_width]);
     });
     keys(
       element(id),
@@ -637,7 +579,9 @@ function show() {
       () => set_noise(Float64Array.of(0, 0))
     );
   }
-  drag(element("noise"), ([a, b]) => set_noise(Float64Array.of((2 * a - 1) * 3.4, (1 - 2 * b) * 3.4)));
+  drag(element("noise"), ([a, b]) =>
+    set_noise(Float64Array.of((2 * a - 1) * NOISE_WIDTH, (1 - 2 * b) * NOISE_WIDTH))
+  );
   keys(
     element("noise"),
     (arrow, step) => set_noise(state.noise.map((v, k) => v + step * arrow[k])),
@@ -678,7 +622,8 @@ function show() {
     button.onclick = () => explain(x, k);
   });
 
-  element("language").onclick = () => set_language(document.documentElement.lang === "en" ? "zh-CN" : "en");
+  const in_english = () => document.documentElement.lang === "en";
+  element("language").onclick = () => set_language(in_english() ? "zh-CN" : "en");
   function set_language(language) {
     document.documentElement.lang = language;
     document.title = document.querySelector(`h1 [lang="${language.slice(0, 2)}"]`).textContent;
@@ -698,7 +643,9 @@ function show() {
     part.hidden = ![kind, labels ? "labels" : "no-labels"].includes(part.dataset.kind);
   }
   element("pad").style.aspectRatio = `${width} / ${height}`;
-  const asked = new URLSearchParams(location.search).get("lang") ?? location.hash.match(/lang=(\w+)/)?.[1];
+  element("pad").style.maxWidth = `${Math.min(230, (230 * width) / height)}px`;
+  const in_search = new URLSearchParams(location.search).get("lang");
+  const asked = in_search ?? location.hash.match(/lang=(\w+)/)?.[1];
   set_language(/^zh/i.test(asked ?? navigator.language) ? "zh-CN" : "en");
   read_colours();
   choose_L(1);
