@@ -97,20 +97,6 @@ def test_interrupted_and_resumed_equals_uninterrupted(
         assert {**ours, "seconds": 0} == {**theirs, "seconds": 0}
 
 
-def test_second_interrupt_acts_at_once(images, monkeypatch):
-    trainer = make_trainer(images)
-
-    def stuck(*batch):
-        signal.raise_signal(signal.SIGINT)
-        signal.raise_signal(signal.SIGINT)
-        raise AssertionError("the second Ctrl-C was not heard")
-
-    monkeypatch.setattr(trainer, "_train_step", stuck)
-    with pytest.raises(KeyboardInterrupt):
-        trainer.fit(1, progress=False)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-
-
 def test_training_outside_the_main_thread(images):
     trainer = make_trainer(images)
     thread = threading.Thread(target=trainer.fit, args=(1,), kwargs={"progress": False})

@@ -1,29 +1,43 @@
-"""Ctrl-C, heard between two steps."""
+"""Ctrl-C, a kill or a closed terminal, heard between two steps."""
 
 import signal
 import threading
 from contextlib import contextmanager
 
+NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+SIGNALS = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
+
+
+class Stop:
+    """Whether somebody asked to stop: call it. While ``in_step``, nothing interrupts."""
+
+    def __init__(self):
+        self.times, self.in_step = 0, False
+
+    def __call__(self):
+        return self.times > 0
+
+    def ask(self, signum, frame):
+        self.times += 1
+        if self.times > 1 and not self.in_step:
+            raise KeyboardInterrupt
+
 
 @contextmanager
 def deferred_interrupt():
-    """Let a first Ctrl-C wait for the step under way to be whole; a second one acts at once.
+    """Let the first Ctrl-C (or SIGTERM, or SIGHUP) wait until the epoch can stop; yield a `Stop`.
 
-    What it yields is a function that says whether there was one.
+    A second one acts at once, unless a step is under way: the weights are always whole.
     """
-    seen = []
-
-    def remember(signum, frame):
-        seen.append(signum)
-        signal.signal(signal.SIGINT, previous)
-
-    previous = signal.getsignal(signal.SIGINT)
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    if not in_main_thread or previous in (signal.SIG_IGN, None):
-        yield lambda: False  # Ctrl-C is heard by the main thread alone, or by nobody
-        return
-    signal.signal(signal.SIGINT, remember)
+    stop = Stop()
+    previous = {}
+    if threading.current_thread() is threading.main_thread():  # which alone hears signals
+        previous = {number: signal.getsignal(number) for number in SIGNALS}
+    heard = [number for number, old in previous.items() if old not in (signal.SIG_IGN, None)]
+    for number in heard:
+        signal.signal(number, stop.ask)
     try:
-        yield lambda: bool(seen)
+        yield stop
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number in heard:
+            signal.signal(number, previous[number])

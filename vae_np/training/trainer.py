@@ -27,8 +27,7 @@ class Trainer:
     Each epoch's shuffle and noise come from ``seed`` and the epoch's number alone. A trainer that
     goes on within an epoch draws that epoch's randomness once more from its start, and so ends
     with the same weights, bit for bit, as one that was never stopped (on the same kind of device).
-    After a second Ctrl-C a step may be half done, and after a `DivergenceError` the weights are
-    useless: `load` a checkpoint then.
+    After a `DivergenceError` the weights are useless: `load` a checkpoint then.
 
     Parameters
     ----------
@@ -144,7 +143,8 @@ class Trainer:
         Returns
         -------
         bool
-            True if all epochs are complete; False if Ctrl-C stopped it, after a whole step.
+            True if all epochs are complete; False if Ctrl-C, SIGTERM or SIGHUP stopped it, after a
+            whole step. A second Ctrl-C raises KeyboardInterrupt, between two steps as well.
 
         Raises
         ------
@@ -171,7 +171,9 @@ class Trainer:
                 started = time.perf_counter()
                 self._set_learning_rate()
                 for x, noise in self._minibatches():
+                    interrupted.in_step = True
                     self._train_step(x, noise)
+                    interrupted.in_step = False
                     self._show(bar)
                     if interrupted():
                         break

@@ -1,0 +1,76 @@
+"""Ctrl-C, SIGTERM and SIGHUP: the run stops after a whole step, and nothing learned is lost."""
+
+import signal
+
+import numpy as np
+import pytest
+from conftest import make_trainer, weights
+
+from vae_np.training.interrupt import SIGNALS
+
+
+def raise_in_step(trainer, at, monkeypatch, *signals):
+    """Raise the signals within the given step, before its work."""
+    inner, seen = trainer._train_step, []
+
+    def interrupted(*batch):
+        seen.append(1)
+        if len(seen) == at:
+            for number in signals:
+                signal.raise_signal(number)
+        inner(*batch)
+
+    monkeypatch.setattr(trainer, "_train_step", interrupted)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_stop_waits_for_the_step_and_the_run_goes_on_bit_for_bit(
+    images, monkeypatch, tmp_path, number
+):
+    straight, stopped, again = (make_trainer(images) for _ in range(3))
+    straight.fit(3, progress=False)
+    before = signal.getsignal(number)
+    raise_in_step(stopped, 6, monkeypatch, number)
+    assert not stopped.fit(3, progress=False)
+    assert signal.getsignal(number) is before
+    assert (stopped.epoch, stopped.step) == (1, 2)
+    stopped.save(tmp_path / "c.npz")
+    again.load(tmp_path / "c.npz")
+    assert again.fit(3, progress=False)
+    np.testing.assert_array_equal(weights(again), weights(straight))
+
+
+def test_an_impatient_stop_does_not_cut_a_step_in_two(images, monkeypatch, tmp_path):
+    straight, stopped, again = (make_trainer(images) for _ in range(3))
+    straight.fit(3, progress=False)
+    raise_in_step(stopped, 6, monkeypatch, signal.SIGINT, signal.SIGINT, signal.SIGTERM)
+    assert not stopped.fit(3, progress=False)
+    stopped.save(tmp_path / "c.npz")
+    again.load(tmp_path / "c.npz")
+    again.fit(3, progress=False)
+    np.testing.assert_array_equal(weights(again), weights(straight))
+
+
+def test_a_second_stop_acts_at_once_between_steps_and_what_was_learned_can_be_saved(
+    images, tmp_path
+):
+    """Within a long evaluation, say: 2 epochs are complete, and the third one's steps."""
+    straight, stopped, again = (make_trainer(images) for _ in range(3))
+
+    def evaluate():
+        if stopped.epoch == 2:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+            raise AssertionError("the second Ctrl-C was not heard")
+        return {"a": 1.0}
+
+    straight.fit(5, lambda: {"a": 1.0}, progress=False)
+    with pytest.raises(KeyboardInterrupt):
+        stopped.fit(5, evaluate, progress=False)
+    assert (stopped.epoch, stopped.step) == (2, 4)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    stopped.save(tmp_path / "c.npz")
+    again.load(tmp_path / "c.npz")
+    assert again.fit(5, lambda: {"a": 1.0}, progress=False)
+    np.testing.assert_array_equal(weights(again), weights(straight))
+    assert [row["epoch"] for row in again.history] == [1, 2, 3, 4, 5]
