@@ -193,17 +193,18 @@ def test_a_right_relu_network_passes_though_many_examples_lie_near_kinks(seed):
     assert not check_gradient("dW", f, w, derivative).passed
 
 
-def test_near_a_kink_the_rounding_of_the_shorter_step_is_allowed_for():
-    x = np.array([5e-5])  # the differences keep clear of 0 at a hundredth of the step alone
+def test_near_a_kink_the_rounding_of_the_shorter_step_is_allowed_for(rng):
+    x = rng.uniform(5e-5, 2e-4, 100)  # clear of 0 by a tenth or a hundredth of the step alone
+    derivative = rng.uniform(0.01, 0.02, 100)
 
     def f():
-        return 100 + 0.01 * np.abs(x).sum()
+        return 100 + (np.abs(x) * derivative).sum()
 
-    right = check_gradient("abs", f, x, np.array([0.01]))
+    right = check_gradient("abs", f, x, derivative)
     assert right.passed
-    assert right.kinks == ((0,),)
-    for wrong in (-0.01, 0.02, 0.0101):
-        assert not check_gradient("abs", f, x, np.array([wrong])).passed
+    assert len(right.kinks) == 100
+    for factor in (-1, 2, 1.01):
+        assert not check_gradient("abs", f, x, factor * derivative).passed
 
 
 def test_a_jump_is_no_kink_that_any_slope_fits():
