@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vae_np import distributions
-from vae_np.distributions import Bernoulli, DiagonalGaussian, binarize
+from vae_np.distributions import Bernoulli, DiagonalGaussian, binarize, log_sum_exp
 
 GRID = np.linspace(-60, 60, 60_001)
 
@@ -113,6 +113,25 @@ def test_bernoulli_is_stable_at_extreme_logits(dtype):
     np.testing.assert_array_equal(dlogits, [[0, 0, -1, 1]])
     tiny = Bernoulli(np.array([20.0], dtype)).log_prob(np.ones(1, dtype))
     assert tiny == pytest.approx(-np.log1p(np.exp(-20.0)), rel=200 * float(np.finfo(dtype).eps))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_infinite_logits_give_the_limit(dtype):
+    inf = np.inf
+    logits = np.array([[inf, -inf, 0], [inf, -inf, 0], [-inf, 2, 2], [1, 2, 3]], dtype)
+    x = np.array([[1, 0, 1], [0, 0, 1], [0.5, 1, 1], [1, 0, 1]], dtype)
+    last = Bernoulli(logits[3:]).log_prob(x[3:])[0]
+    log_px = Bernoulli(logits).log_prob(x)
+    np.testing.assert_allclose(log_px, [np.log(0.5), -inf, -inf, last], rtol=1e-6)
+    assert log_px.dtype == dtype
+    (dlogits,) = Bernoulli(logits).log_prob_backward(x, np.ones(4, dtype))
+    np.testing.assert_allclose(dlogits[:3, 0], [0, -1, 0.5])
+
+
+def test_log_sum_exp_at_infinity():
+    inf = np.inf
+    log_w = np.array([[-inf, -inf, inf, 0], [-inf, 1, 2, 0]])
+    np.testing.assert_allclose(log_sum_exp(log_w), [-inf, 1, inf, np.log(2)])
 
 
 @pytest.mark.parametrize("log_var", [-80.0, -40.0, 80.0])

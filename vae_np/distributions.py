@@ -166,7 +166,11 @@ class Bernoulli:
             per_pixel -= log1p(e)  # e = exp(−|a|)
             return per_pixel.sum(axis=-1)
 
-        return by_rows(log_prob, x, self.logits, self._exp_neg_abs)
+        with np.errstate(invalid="ignore"):
+            log_px = by_rows(log_prob, x, self.logits, self._exp_neg_abs)
+        if array_module(log_px) is np and np.isnan(log_px).any():  # 0 · ∞: a logit is infinite
+            return _log_prob_of_certain_pixels(x, self.logits, log_prob)
+        return log_px
 
     def log_prob_backward(self, x, upstream):
         """dlogits = x − sigmoid(logits), times ``upstream``; a tuple of one array."""
@@ -175,6 +179,15 @@ class Bernoulli:
             return (x - sigmoid(a, e)) * upstream
 
         return (by_rows(dlogits, x, self.logits, self._exp_neg_abs, upstream[..., None]),)
+
+
+def _log_prob_of_certain_pixels(x, a, log_prob):
+    """The limit where logits are infinite: 0 for a pixel that is as they say, −∞ for another."""
+    certain = np.isinf(a)
+    wrong = (certain & (x != (a > 0))).any(axis=-1)
+    finite = np.where(certain, np.where(a > 0, 1e4, -1e4), a).astype(a.dtype)
+    x = np.where(certain, a > 0, x).astype(a.dtype)
+    return np.where(wrong, -np.inf, log_prob(x, finite, np.exp(-np.abs(finite)))).astype(a.dtype)
 
 
 def binarize(probabilities, noise):
@@ -215,9 +228,11 @@ def _sum_to(gradient, shape):
 
 
 def log_sum_exp(log_w):
-    """log Σ exp(log_w) along the first axis, without overflow."""
+    """log Σ exp(log_w) along the first axis, without overflow; −∞ where all are."""
     xp, largest = array_module(log_w), log_w.max(axis=0)
-    return largest + xp.log(xp.exp(log_w - largest).sum(axis=0))
+    largest = xp.where(xp.isfinite(largest), largest, 0)
+    with np.errstate(divide="ignore"):
+        return largest + xp.log(xp.exp(log_w - largest).sum(axis=0))
 
 
 def log_mean_exp(log_w):
