@@ -102,10 +102,8 @@ def explain(levels, checks, failed):
     if above:
         where = ", ".join(f"{level} {count}" for level, count in counts.items())
         print(f"\n{above} more above it ({where}).")
-        print(
-            "The chain rule goes through it there, so that they are wrong with it. Mend the first"
-        )
-        print("again: the others go with it, or have an error of their own.")
+        print("The chain rule goes through it there, so they are wrong with it. Mend the first and")
+        print("run again: the others go with it, or have an error of their own.")
 
 
 def make_parser():

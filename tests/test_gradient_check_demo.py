@@ -67,6 +67,7 @@ def test_the_first_failure_is_explained_and_what_follows_from_it(capsys):
     assert "ratio 2 likely cause: each entry is 2 times the right one: a ½ is missing" in explained
     assert "1 more of the same level" in explained  # that of the Gaussian with one σ
     assert "more above it (the ELBO 2" in explained
+    assert "Mend the first and run again: the others go with it" in explained
     assert "other objectives" in explained  # full Bayes has this KL twice
     assert "inference without an encoder 1" in explained  # that of the q of each image
 
