@@ -60,7 +60,7 @@ def test_the_page_of_a_run_holds_its_rounded_weights_and_its_images(own_run, cap
     np.testing.assert_array_equal(np.concatenate(shipped), encoder.astype(np.float16))
     assert data["image_shape"] == [4, 4]
     assert len(base64.b64decode(data["images"])) == 16 * 16  # a fifth of the 80 images
-    assert data["labels"] is None and data["digit_labels"] is None
+    assert data["labels"] is None and data["image_labels"] is None
     assert data["about"]["widths"] == [16, 8, 2, 8, 16]
     assert data["about"]["error"] <= fill.TOLERANCE
 
@@ -71,7 +71,7 @@ def test_the_page_in_docs_is_made_from_the_present_template_and_is_small():
     assert fill.fill_template(data) == html, "run python demos/explore.py --out docs/explore.html"
     assert DOCS_PAGE.stat().st_size < 2e6
     assert data["guide"] == {"en": "guide.md", "zh": "guide.zh-CN.md"}
-    assert sorted(data["digit_labels"]) == sorted(2 * list(range(10)))
+    assert data["image_labels"] == sorted(2 * list(range(10)))
 
 
 def test_a_name_cannot_end_the_script():
@@ -110,7 +110,15 @@ def test_as_many_images_of_each_label():
     labels = np.array([3, 1, 1, 3, 1, 3])
     np.testing.assert_array_equal(fill.choose(labels, 6), [1, 2, 4, 0, 3, 5])
     np.testing.assert_array_equal(fill.choose(None, 3), [0, 1, 2])
-    assert len(fill.choose(np.arange(10).repeat(30), 300)) == fill.IMAGES
+    for kinds in (10, 40):
+        assert len(fill.choose(np.arange(kinds).repeat(30), 30 * kinds)) == fill.IMAGES
+
+
+def test_labels_may_be_words_but_not_measurements():
+    names, labels = fill.named(np.array(["cat", "ant", "cat"]))
+    assert names == ["ant", "cat"] and labels.tolist() == [1, 0, 1]
+    assert fill.named(np.linspace(0, 1, 100)) == (None, None)
+    assert fill.named(None) == (None, None)
 
 
 def test_links_lead_to_the_guide_from_anywhere(tmp_path):

@@ -313,13 +313,15 @@ def test_a_language_can_be_asked_for(open_page):
 def test_own_images_of_another_size_with_either_decoder(open_page, tmp_path, rng, decoder):
     stripes = np.tile(np.repeat(np.eye(2), 48, axis=1), (30, 1)) * 0.8 + 0.1
     x = np.clip(stripes + 0.05 * rng.standard_normal(stripes.shape), 0, 1)
-    np.save(tmp_path / "own.npy", x.reshape(60, 12, 8))
+    y = np.tile(["left", "right"], 30)
+    np.savez(tmp_path / "own.npz", x=x.reshape(60, 12, 8), y=y)
     tiny = ["--epochs", "30", "--hidden", "9", "7", "--batch-size", "10", "--latent", "2"]
-    data = ["--data", str(tmp_path / "own.npy"), "--decoder", decoder]
+    data = ["--data", str(tmp_path / "own.npz"), "--decoder", decoder]
     out = tmp_path / "run"
     assert train.main([*tiny, *data, "--out", str(out)]) == 0
     assert explore.main(["--checkpoint", str(out), "--no-open"]) == 0
     page = open_page(out / "explore.html")
+    assert "left" in page.locator("#digits button").first.get_attribute("aria-label")
     contents = data_of((out / "explore.html").read_text(encoding="utf-8"))
     exact = grid_log_likelihood(numpy_model(contents), images_of(contents)).value
     for k in range(4):

@@ -14,6 +14,7 @@ from vae_np.networks import BernoulliDecoder
 
 TEMPLATE = Path(__file__).resolve().parent
 IMAGES, CODES = 20, 2000  # on the page: to choose from, and to show as points of the plane
+MOST_LABELS = 50  # more kinds are no classes, but numbers: the plane then shows dots
 START = 15  # the page opens with this image: a gap to see, and to close
 SPACINGS, LIMIT = (0.1, 0.05, 0.025), 6.0  # of the grid, the first that is good enough
 TOLERANCE = 0.02  # nats, of log p(x)
@@ -30,7 +31,7 @@ def fill_template(data):
 
 def contents(settings, data, trainer):
     """All that the page's scripts are given; the trainer's model is rounded to the page's."""
-    model, labels = trainer.model, data.test_labels
+    model, (names, labels) = trainer.model, named(data.test_labels)
     rows = choose(labels, len(data.test))
     pixels = data.test[rows]
     if pixels.dtype != np.uint8:
@@ -57,9 +58,10 @@ def contents(settings, data, trainer):
         },
         "quadrature": {"nodes": nodes.tolist(), "weights": (weights / weights.sum()).tolist()},
         "images": base64_of(pixels, np.uint8),
-        "digit_labels": None if labels is None else labels[rows].tolist(),
+        "image_labels": None if labels is None else labels[rows].tolist(),
         "codes": base64_of(model.encode(data.test[:CODES]).mean, np.float32),
         "labels": None if labels is None else base64_of(labels[:CODES], np.uint8),
+        "label_names": names,
         "start": min(START, len(rows) - 1),
         "about": {
             "trained_on": Path(settings.data).name,
@@ -73,14 +75,21 @@ def contents(settings, data, trainer):
     }
 
 
+def named(labels):
+    """The labels' names, and each label as an index into them; None twice if there are none."""
+    if labels is None:
+        return None, None
+    names, index = np.unique(labels, return_inverse=True)
+    return ([str(name) for name in names], index) if len(names) <= MOST_LABELS else (None, None)
+
+
 def choose(labels, n_test):
     """Which test images the page offers: as many of each label, or the first."""
     if labels is None:
         return np.arange(min(IMAGES, n_test))
     kinds = np.unique(labels)
-    return np.concatenate(
-        [np.flatnonzero(labels == k)[: max(1, IMAGES // len(kinds))] for k in kinds]
-    )
+    of_each = [np.flatnonzero(labels == k)[: max(1, IMAGES // len(kinds))] for k in kinds]
+    return np.concatenate(of_each)[:IMAGES]
 
 
 def grid_and_precision(model, x):

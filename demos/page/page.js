@@ -227,7 +227,7 @@ function show() {
   }
 
   function name_of(k) {
-    return text().test_image(k + 1, data.digit_labels ? data.digit_labels[k] : null);
+    return text().test_image(k + 1, data.image_labels && data.label_names[data.image_labels[k]]);
   }
 
   function nearest_labels() {
@@ -237,7 +237,8 @@ function show() {
     const order = [...labels.keys()].sort((a, b) => distance(a) - distance(b)).slice(0, 10);
     const count = new Map();
     for (const k of order) count.set(labels[k], (count.get(labels[k]) ?? 0) + 1);
-    return [...count].sort((a, b) => b[1] - a[1]).map(([label, n]) => `${label} × ${n}`);
+    const frequent = [...count].sort((a, b) => b[1] - a[1]);
+    return frequent.map(([label, n]) => `${data.label_names[label]} × ${n}`);
   }
 
   function draw_steps() {
@@ -310,7 +311,7 @@ function show() {
       if (a < 0 || b < 0 || a > w || b > h) continue;
       const hue = labels ? LABEL_HUES[labels[k] % 10] : 220;
       context.fillStyle = `hsl(${hue} 45% ${theme === "dark" ? 62 : 42}% / ${alpha})`;
-      if (labels) context.fillText(labels[k], a, b);
+      if (labels) context.fillText(data.label_names[labels[k]].slice(0, 3), a, b);
       else context.fillRect(a - 1.5, b - 1.5, 3, 3);
     }
   }
