@@ -24,6 +24,10 @@ EXPERIMENTS = (
     "tug_of_war",
     "amortization",
     "more_samples",
+    "collapse",
+    "q_family",
+    "conditional",
+    "convolution",
 )
 
 

@@ -1,0 +1,237 @@
+"""The mathematics that the demos of questions bring with them, against independent computations."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from conftest import normal_log_density
+
+from demos.questions import collapse, conditional, convolution, q_family
+from vae_np import VAE, BernoulliDecoder, GaussianDecoder, GaussianEncoder
+from vae_np.backend import to_device, to_numpy
+from vae_np.distributions import DiagonalGaussian
+from vae_np.gradcheck import check_gradient
+from vae_np.layers import Linear, ParameterVector, Sequential
+
+ARGS = SimpleNamespace(seed=0, device="cpu")
+
+
+# collapse.py
+
+
+def test_the_kl_of_each_latent_is_that_of_its_own_gaussian():
+    mean, std = np.array([[0.3, -1.2], [0, 2]]), np.array([[0.5, 0.1], [1, 1]])
+    model = SimpleNamespace(encode=lambda images: DiagonalGaussian(mean, 2 * np.log(std)))
+    z = np.linspace(-12, 12, 40_001)
+    log_q = -0.5 * ((z - mean[..., None]) / std[..., None]) ** 2 - np.log(std[..., None])
+    log_ratio = log_q + 0.5 * z**2  # to the prior: the 2π cancel
+    integral = (np.exp(log_q) * log_ratio).sum(axis=-1) * (z[1] - z[0]) / np.sqrt(2 * np.pi)
+    kls = collapse.kl_of_each_latent(model, None)
+    np.testing.assert_allclose(kls, integral.mean(axis=0), rtol=1e-9)
+
+
+def test_a_warm_up_rises_to_the_full_weight_in_half_of_the_epochs():
+    weights = [collapse.weight_at(epoch, 784, True, 4) for epoch in range(5)]
+    assert weights == [0, 392, 784, 784, 784]
+    assert [collapse.weight_at(epoch, 784, False, 4) for epoch in range(5)] == [784] * 5
+    assert [collapse.weight_at(epoch, 1, True, 1) for epoch in range(2)] == [0, 1]
+
+
+# q_family.py
+
+
+def test_the_gradient_of_a_full_covariance_is_right(rng):
+    decoder = BernoulliDecoder(3, [5], 6, dtype=np.float64)
+    x, noise = rng.random((4, 6)), rng.standard_normal((2, 4, 3))
+    start = {"mean": rng.standard_normal((4, 3)), "T": 0.5 * rng.standard_normal((4, 3, 3))}
+    vector = ParameterVector(start, np.float64)
+
+    def loss():
+        return -q_family.elbo_and_gradient(vector, decoder, x, noise).sum()
+
+    loss()
+    values, gradients = vector.views(vector.value), vector.views(vector.grad.copy())
+    for name, gradient in gradients.items():
+        check = check_gradient(name, loss, values[name], gradient)
+        assert check.passed, check
+    assert (gradients["T"][:, ~np.tri(3, dtype=bool)] == 0).all()  # L is a lower triangle
+
+
+def test_the_elbo_of_a_full_covariance_is_that_of_its_density(rng):
+    decoder = BernoulliDecoder(3, [5], 6, dtype=np.float64)
+    x, noise = rng.random((1, 6)), rng.standard_normal((200_000, 1, 3))
+    start = {"mean": rng.standard_normal((1, 3)), "T": 0.5 * rng.standard_normal((1, 3, 3))}
+    vector = ParameterVector(start, np.float64)
+    elbo = q_family.elbo_and_gradient(vector, decoder, x, noise)
+
+    mean, L = start["mean"][0], q_family.lower_triangle(start["T"])[0]
+    z = mean + noise[:, 0] @ L.T
+    log_p = decoder.forward(z).log_prob(x) + normal_log_density(z, 0, np.eye(3))
+    log_ratio = log_p - normal_log_density(z, mean, L @ L.T)
+    assert elbo[0] == pytest.approx(log_ratio.mean(), abs=5 * log_ratio.std() / np.sqrt(len(z)))
+
+
+@pytest.fixture
+def gaussian_posterior():
+    """x = z W + b + σ ε in float32, one x, its log p(x), and the posterior's mean, covariance."""
+    generator = np.random.default_rng(3)
+    decoder = GaussianDecoder(2, [], 5, noise="fixed", std=0.6)
+    weight, bias = decoder.network.layers[0].weight, decoder.network.layers[0].bias
+    weight[:] = np.array([[1.0, 0.2, -0.5, 0.3, 0.1], [0.9, -0.3, -0.6, 0.1, 0.4]])
+    x = generator.standard_normal((3, 5)).astype(np.float32)
+    log_px = normal_log_density(x, bias, weight.T @ weight + 0.36 * np.eye(5))
+    covariance = np.linalg.inv(np.eye(2) + weight @ weight.T / 0.36)
+    return decoder, x, log_px, (x - bias) @ weight.T @ covariance / 0.36, covariance
+
+
+def test_the_best_of_each_family_for_a_gaussian_posterior(gaussian_posterior):
+    """A round q takes the mean of the precisions, a diagonal one each; a full one costs nothing."""
+    decoder, x, log_px, mean, covariance = gaussian_posterior
+    qs = q_family.fit_families(decoder, x, np.zeros_like(mean), ARGS)
+    prices = q_family.prices(decoder, x, qs, ARGS, log_px)["price"]
+    precision = np.linalg.inv(covariance)
+    log_det = np.linalg.slogdet(precision)[1]
+    diagonal = np.diag(precision)
+    assert prices["round"] == pytest.approx(np.log(diagonal.mean()) - 0.5 * log_det, abs=0.02)
+    assert prices["diagonal"] == pytest.approx(0.5 * (np.log(diagonal).sum() - log_det), abs=0.02)
+    assert prices["diagonal"] > 0.2
+    assert prices["full"] == pytest.approx(0, abs=0.005)
+    np.testing.assert_allclose(qs["full"][0], mean, atol=0.05)
+    L = qs["full"][1]
+    np.testing.assert_allclose(L @ L.transpose(0, 2, 1), [covariance] * 3, atol=0.02)
+    estimated = q_family.prices(decoder, x, qs, ARGS)["log_px"]
+    assert estimated == pytest.approx(log_px.mean(), abs=0.01)
+
+
+def test_the_kl_on_the_grid_is_that_of_two_gaussians(gaussian_posterior):
+    _, _, _, mean, covariance = gaussian_posterior
+    points, _ = q_family.latent_grid(2, q_family.SPACING, q_family.LIMIT)
+    log_posterior = np.stack([normal_log_density(points, m, covariance) for m in mean], axis=1)
+    L = np.array([[[0.4, 0], [-0.2, 0.3]]] * 3)
+    shift = np.array([0.1, -0.2])
+    kls = q_family.kl_on_grid(mean + shift, L, points, log_posterior)
+    precision, own = np.linalg.inv(covariance), L[0] @ L[0].T
+    expected = np.trace(precision @ own) + shift @ precision @ shift - 2
+    expected -= np.linalg.slogdet(precision @ own)[1]
+    np.testing.assert_allclose(kls, 0.5 * expected, rtol=1e-6)
+
+
+# conditional.py
+
+
+def conditional_networks(n_labels):
+    settings = {"dtype": np.float64, "activation": "softplus"}
+    encoder = GaussianEncoder(6 + n_labels, [5], 3, **settings)
+    return encoder, BernoulliDecoder(3 + n_labels, [5, 4], 6, **settings)
+
+
+def test_the_gradient_with_labels_is_right(rng):
+    networks = conditional_networks(n_labels=2)
+    x, y, noise = rng.random((4, 6)), np.eye(2)[[0, 1, 1, 0]], rng.standard_normal((4, 3))
+
+    def loss():
+        q, p = conditional.forward(*networks, x, y, noise)
+        return -(p.log_prob(x) - q.kl_to_standard_normal()).mean()
+
+    conditional.fill_gradient(*networks, x, y, noise)
+    for network in networks:
+        vector = network.parameters
+        check = check_gradient(type(network).__name__, loss, vector.value, vector.grad)
+        assert check.passed, check
+    q, p = conditional.forward(*networks, x, y, noise)
+    other_q, other_p = conditional.forward(*networks, x, 1 - y, noise)
+    assert abs(q.mean - other_q.mean).min() > 0  # the label reaches both networks
+    assert abs(p.logits - other_p.logits).min() > 0
+
+
+def test_without_labels_it_is_the_vae(rng):
+    networks = conditional_networks(n_labels=0)
+    x, noise = rng.random((4, 6)), rng.standard_normal((4, 3))
+    conditional.fill_gradient(*networks, x, np.empty((4, 0)), noise)
+    ours = [network.parameters.grad.copy() for network in networks]
+    VAE(*networks).elbo_and_gradient(x, noise[None])
+    for network, gradient in zip(networks, ours, strict=True):
+        np.testing.assert_allclose(gradient, network.parameters.grad, rtol=1e-12, atol=1e-15)
+
+
+# convolution.py
+
+
+def bound_convolution(rng, shape=(6, 7, 2), n_out=3, size=3, stride=2):
+    layer = convolution.Convolution(shape, n_out, size, stride)
+    vector = ParameterVector(layer.initial_values(rng), np.float64)
+    vector.value[:] = rng.standard_normal(vector.value.shape)
+    layer.bind(vector.views(vector.value), vector.views(vector.grad))
+    return layer
+
+
+def test_a_convolution_is_what_its_equation_says(rng):
+    layer, x = bound_convolution(rng), rng.standard_normal((2, 6, 7, 2))
+    weight = layer.weight.reshape(3, 3, 2, 3)
+    y = np.zeros((2, 2, 3, 3))  # the last row of the image is left over
+    for m, i, j, k in np.ndindex(y.shape):
+        y[m, i, j, k] = layer.bias[k]
+        for a, b, c in np.ndindex(3, 3, 2):
+            y[m, i, j, k] += x[m, 2 * i + a, 2 * j + b, c] * weight[a, b, c, k]
+    np.testing.assert_allclose(layer.forward(x.reshape(2, -1)), y.reshape(2, -1), rtol=1e-12)
+
+
+def test_a_convolution_agrees_with_pytorch(rng):
+    torch = pytest.importorskip("torch")
+    layer, x = bound_convolution(rng), rng.standard_normal((2, 6, 7, 2))
+    y = layer.forward(x.reshape(2, -1))
+    dy = rng.standard_normal(y.shape)
+    dx = layer.backward(dy)
+
+    theirs = [
+        torch.tensor(array, requires_grad=True)
+        for array in (x.transpose(0, 3, 1, 2), layer.weight.reshape(3, 3, 2, 3), layer.bias)
+    ]
+    images, weight, bias = theirs
+    out = torch.nn.functional.conv2d(images, weight.permute(3, 2, 0, 1), bias, stride=2)
+    np.testing.assert_allclose(y, out.detach().permute(0, 2, 3, 1).reshape(2, -1), rtol=1e-12)
+    out.backward(torch.tensor(dy.reshape(2, 2, 3, 3).transpose(0, 3, 1, 2)))
+    images, weight, bias = (tensor.grad.numpy() for tensor in theirs)
+    np.testing.assert_allclose(dx, images.transpose(0, 2, 3, 1).reshape(2, -1), rtol=1e-11)
+    np.testing.assert_allclose(layer.dweight, weight.reshape(18, 3), rtol=1e-11)
+    np.testing.assert_allclose(layer.dbias, bias, rtol=1e-11)
+
+
+def test_the_table_of_the_convolution_is_all_right(rng):
+    checks = list(convolution.gradient_checks(rng))
+    assert len(checks) == 4
+    assert all(check.passed and not check.kinks for check in checks), checks
+
+
+def test_a_convolution_that_forgets_to_add_up_overlapping_patches_is_caught(rng, monkeypatch):
+    def backward(self, dy):  # writes where it should add
+        height, width, n_out = self.out_shape
+        rows = dy.reshape(-1, n_out)
+        self.dweight[...], self.dbias[...] = self.patches.T @ rows, rows.sum(axis=0)
+        dpatches = (rows @ self.weight.T).reshape(len(dy), height, width, -1, self.channels)
+        dx = np.zeros((len(dy), *self.in_shape))
+        for k, seen in enumerate(self.views(dx)):
+            seen[...] = dpatches[:, :, :, k]
+        return dx.reshape(len(dy), -1)
+
+    monkeypatch.setattr(convolution.Convolution, "backward", backward)
+    checks = {check.name: check for check in convolution.gradient_checks(rng)}
+    assert not checks["Convolution: x"].passed
+    assert checks["Convolution: weight"].passed
+    assert not checks["The encoder: φ"].passed
+
+
+def test_a_convolution_trains_on_both_devices(gpu, rng):
+    """The encoder of images of 6 × 6, with the same initial weights, gives the same gradient."""
+    x = rng.random((4, 36)).astype(np.float32)
+    gradients = []
+    for device in ("cpu", gpu):
+        layer = convolution.Convolution((6, 6, 1), 2, size=4, stride=2)
+        network = Sequential([layer, Linear(8, 4)])
+        encoder = GaussianEncoder(36, n_latent=2, network=network, device=device)
+        decoder = BernoulliDecoder(2, [5], 36, device=device)
+        model = VAE(encoder, decoder)
+        noise = to_device(np.ones((1, 4, 2), np.float32), device)
+        model.elbo_and_gradient(model.as_pixels(x), noise)
+        gradients.append(to_numpy(encoder.parameters.grad))
+    np.testing.assert_allclose(*gradients, rtol=1e-5, atol=1e-6)
