@@ -113,7 +113,7 @@ def draw(data, decoder, codes, y_of_all, args):
         z = to_device(z.astype(np.float32), args.device)
         means = [to_numpy(decoder.forward(joined(z, y)).mean) for y in y_of_all]
         tiles[title] = tiled(np.concatenate([top, *means]), data.image_shape, STYLES)
-    save_tiles(args.out / "conditional.png", 9, 6.2, tiles, "Another label in each row")
+    save_tiles(args.out / "conditional.png", 9, 6.2, tiles, "Each row: a label. Each column: a z")
 
 
 if __name__ == "__main__":

@@ -181,19 +181,19 @@ def draw(results, encoder, x, path):
         elbos = [row["test_elbo"] for row in result["history"]]
         label = f"{name}: {result['parameters']:,} parameters"
         curve(axes[0], range(1, len(elbos) + 1), elbos, label=label)
-    ends = [result["history"][-1]["test_elbo"] for result in results.values()]
+    _, narrow, own = ends = [result["history"][-1]["test_elbo"] for result in results.values()]
     axes[0].set(title="ELBO on the test set", ylabel="nats", ylim=(min(ends) - 20, max(ends) + 2))
     axes[0].legend(fontsize=8)
     epochs_axis(axes[0])
     first = encoder.network.layers[0]
-    weight, maps = to_numpy(first.weight).T, np.tanh(to_numpy(first.forward(x)))
-    filters = np.kron(weight.reshape(-1, 4, 4) / np.abs(weight).max(), np.ones((7, 7)))
+    weight, maps = to_numpy(first.weight).T.copy(), np.tanh(to_numpy(first.forward(x)))
+    weight /= np.abs(weight).max(axis=1, keepdims=True)
+    filters = np.kron(weight.reshape(-1, 4, 4), np.ones((7, 7)))
     grey, maps = 0.5 + 0.5 * filters.reshape(-1, 784), 0.5 + 0.5 * maps.reshape(-1, FILTERS[0]).T
     show(axes[1], to_numpy(x).reshape(28, 28), "A test image")
     show(axes[2], tiled(grey, (28, 28), 4), "The filters; grey is 0")
     show(axes[3], tiled(maps, first.out_shape[:2], 4), "What each makes of it, after tanh")
-    title = f"As many parameters: {ends[2]:.1f} nats with a convolution, {ends[1]:.1f} without"
-    save(figure, path, title)
+    save(figure, path, f"Of equal size: {own:.1f} nats with convolutions, {narrow:.1f} without")
 
 
 if __name__ == "__main__":
