@@ -27,9 +27,9 @@ from demos.train_report import draw_pictures, report, what_is_climbed
 from demos.train_run import (
     CHECKPOINT,
     HISTORY,
-    PICTURES,
     RUNS,
     SUMMARY,
+    discard_results,
     note_on_threads,
     parse,
     progress_of,
@@ -58,6 +58,8 @@ def main(argv=None):
         trainer = make_trainer(args, data)
         if args.resume:
             trainer.load(out / CHECKPOINT)
+            for row in trainer.history:  # an earlier version's has the earlier name alone
+                row.setdefault("test_elbo", row["test_bound"])
             if args.epochs <= trainer.epoch and (out / SUMMARY).exists():
                 raise ValueError(
                     f"the run in {out} is complete: --epochs above {trainer.epoch} goes on"
@@ -125,8 +127,7 @@ def train(trainer, data, args, out):
 
     def save():
         trainer.save(out / CHECKPOINT, settings(args))
-        for name in (HISTORY, SUMMARY, *PICTURES):  # an earlier state's, where there are any
-            (out / name).unlink(missing_ok=True)
+        discard_results(out)  # an earlier state's, where there are any
 
     def evaluate():
         test = evaluate_elbo(

@@ -126,6 +126,12 @@ def files_of_a_run(folder):
     return [name for name in names if (folder / name).exists()]
 
 
+def discard_results(folder):
+    """Remove all of a run's files but its checkpoint."""
+    for name in (HISTORY, SUMMARY, *PICTURES):
+        (folder / name).unlink(missing_ok=True)
+
+
 def latest_run(data):
     """The folder in runs/ that was saved last, of those on this data if it is not None."""
     checkpoints = sorted(RUNS.glob(f"*/{CHECKPOINT}"), key=lambda path: -path.stat().st_mtime)
@@ -159,6 +165,6 @@ def resume_command(out):
 def write_history(history, path):
     if history:
         with open(path, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, fieldnames=list(history[0]))
+            writer = csv.DictWriter(file, fieldnames=list(history[-1]))
             writer.writeheader()
             writer.writerows(history)

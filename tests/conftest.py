@@ -156,7 +156,7 @@ def exact_noise(n_examples):
 
 @pytest.fixture
 def error_of(monkeypatch, capsys):
-    """The last line of train.py's complaint; in this process, because there are many."""
+    """The one line of train.py's complaint; in this process, because there are many."""
 
     def last_line(cwd, *options):
         monkeypatch.chdir(cwd)
@@ -165,7 +165,8 @@ def error_of(monkeypatch, capsys):
         except SystemExit as leaving:  # argparse's own
             status = leaving.code
         assert status == 2
-        return capsys.readouterr().err.strip().splitlines()[-1]
+        (line,) = capsys.readouterr().err.strip().splitlines()
+        return line
 
     return last_line
 

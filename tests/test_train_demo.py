@@ -53,6 +53,9 @@ def test_train_writes_everything_it_says(stripes):
         ["--decoder", "gaussian", "--optimizer", "adagrad", "--weight-prior", "--init", "paper"],
         ["--decoder", "gaussian", "--noise", "learned", "--optimizer", "sgd", "--kl-weight", 0],
         ["--decoder", "gaussian", "--noise", "fixed", "--activation", "softplus", "--latent", 3],
+        ["--objective", "score-function", "--samples", 2],
+        ["--objective", "wake-sleep", "--schedule", "1:1e-4"],
+        ["--bound", "sgvb-b"],
     ],
 )
 def test_train_takes_every_option(stripes, options):
@@ -113,10 +116,21 @@ def test_divergence_names_the_step_and_keeps_the_checkpoint(stripes, error_of):
         (["--samples", 10**18], "wants a whole number of at most 2147483647, got '1000000"),
         (["--resume", "--out", "nowhere"], "there is no checkpoint at nowhere/checkpoint.npz"),
         (["--resume", "--overwrite"], "not allowed with argument"),
+        (["--epoks", "3"], "error: unrecognized arguments: --epoks 3; did you mean --epochs?"),
+        (["--resume", "a", "--out", "b"], "--resume a and --out b are two folders"),
+        (["--resume", "nowhere"], "there is no checkpoint at nowhere/checkpoint.npz"),
+        (["--schedule", "40"], "wants N:RATE, from which epoch on which step size"),
+        (["--schedule", "0:1e-4"], "wants N:RATE"),
+        (["--schedule", "9:nan"], "wants N:RATE"),
+        (["--schedule", "9:1e-4", "3:1e-5"], "--schedule wants epochs that rise, got 9:0.0001 3:"),
+        (["--objective", "sleep"], "invalid choice: 'sleep'"),
+        (["--objective", "score-function"], "add --samples 2 or more"),
+        (["--objective", "sgvb-a", "--kl-weight", "2"], "--kl-weight is the ELBO's"),
     ],
 )
 def test_bad_input_is_one_clear_line(tmp_path, error_of, options, message):
-    assert message in error_of(tmp_path, *options)
+    error = error_of(tmp_path, *options)
+    assert ": error: " in error and message in error
     assert not (tmp_path / "runs").exists()
 
 

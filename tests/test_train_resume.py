@@ -17,8 +17,11 @@ from vae_np.training.checkpoints import write_checkpoint
 
 def test_resumed_run_equals_an_uninterrupted_one(stripes, error_of):
     options = ["--data", "stripes.npz", *TINY, "--binarize"]
+    options += ["--schedule", "1:3e-3", "3:1e-4"]
     run(stripes, "train", *options, "--out", "short")
-    result = run(stripes, "train", "--resume", "--epochs", 4, "--out", "short")
+    message = error_of(stripes, "--resume", "short", "--epochs", 4, "--schedule", "1:3e-3")
+    assert "has --schedule 1:0.003 3:0.0001, not 1:0.003: leave the option out" in message
+    result = run(stripes, "train", "--resume", "short", "--epochs", 4)
     assert "Going on in short after 2 epochs" in result.stdout
     message = error_of(stripes, "--resume", "--out", "short")
     assert message.endswith("the run in short is complete: --epochs above 4 goes on")

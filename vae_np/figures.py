@@ -71,13 +71,14 @@ def show_late(panels, skip):
         axes.set_ylim(low, high)
         first = [y[0] for y in lines]
         if min(first) < low:
-            _note(axes, 0.02, f"the first points lie below, from {min(first):.0f} on")
+            _note(axes, 0.015, f"the first points lie below, from {min(first):.0f} on")
         if max(first) > high:
-            _note(axes, 0.93, f"the first points lie above, from {max(first):.0f} on")
+            _note(axes, 0.95, f"the first points lie above, from {max(first):.0f} on")
 
 
 def _note(axes, height, text):
-    axes.text(0.02, height, text, transform=axes.transAxes, fontsize=7, color="0.3")
+    box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
+    axes.text(0.01, height, text, transform=axes.transAxes, fontsize=7, color="0.3", bbox=box)
 
 
 def reconstructions(images, rows, image_shape, path):

@@ -121,6 +121,11 @@ def fit_and_save(trainer, path, epochs, report, settings=None, evaluate=None, af
     saver.save()
 
 
+def core_clock(device):
+    """The clock of a training that shares the machine: seconds of a core, or with a GPU, of all."""
+    return time.perf_counter if device == "gpu" else time.process_time
+
+
 class Saver:
     """Calls ``save`` about every so many seconds, or less often where that would take too long.
 

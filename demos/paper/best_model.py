@@ -24,7 +24,7 @@ from pathlib import Path
 
 from demos.common.command_line import number, say
 from demos.common.findings import positive, run
-from demos.common.long_runs import fit_and_save, side_by_side
+from demos.common.long_runs import core_clock, fit_and_save, side_by_side
 from demos.common.models import make_networks
 from demos.paper.best_model_picture import describe, draw
 from vae_np import VAE, Adam, Trainer, datasets
@@ -102,7 +102,7 @@ def learn(setting, args, report):
     def set_step_size(epoch):
         trainer.optimizer.learning_rate = setting.learning_rate * (1 - epoch / (epochs + 1))
 
-    clock = time.perf_counter if args.device == "gpu" else time.process_time  # of a core
+    clock = core_clock(args.device)
     path, about = args.out / f"{setting.stem}.npz", {"epochs": epochs, "seconds": 0.0}
     if path.exists():
         saved, _ = read_checkpoint(path)

@@ -1,6 +1,7 @@
 """The picture of the best models' training and the paragraph about it."""
 
 from demos.common.plots import epochs_axis, panels, run_curves, save
+from vae_np.figures import show_late
 
 BOUNDS = {"train_bound": ("-", "train bound"), "test_bound": ("--", "test bound")}
 
@@ -34,18 +35,16 @@ def describe(results, args):
 def draw(results, args):
     reported = REPORTED.get((args.objective, args.draws))
     figure, axes = panels(8, 4.6)
-    late = [] if reported is None else [reported]
     for colour, result in zip(("C0", "C1"), results, strict=False):
         curve, log_px = result["curve"], result["test_log_px"]
         run_curves(axes, curve, "epoch", colour, result["setting"], BOUNDS)
         label = f"its test log p(x), {log_px:.2f}"
         axes.plot(curve[-1]["epoch"], log_px, "*", ms=12, color=colour, label=label)
-        late += [row[part] for row in curve[len(curve) // 10 :] for part in BOUNDS] + [log_px]
     if reported is not None:
         label = f"1509.00519, 200 tanh: log p(x) {reported}"
         axes.axhline(reported, color="0.4", lw=1, ls=":", label=label)
-    margin = 0.05 * (max(late) - min(late))
-    axes.set(ylabel="nats per example", ylim=(min(late) - margin, max(late) + margin))
+    show_late(axes, skip=0.1)
+    axes.set_ylabel("nats per example")
     epochs_axis(axes)
     axes.legend(fontsize="small", loc="lower right")
     ends = " and ".join(f"{result['test_log_px']:.2f}" for result in results)

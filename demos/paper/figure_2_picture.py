@@ -4,12 +4,12 @@ import json
 import math
 
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
 
+from demos.common.plots import panels, run_curves, samples_axis, save
 from demos.paper.settings import COLOURS, NAMES
 from vae_np import datasets
 from vae_np.distributions import Bernoulli, DiagonalGaussian
+from vae_np.figures import show_late
 from vae_np.training.checkpoints import CheckpointError
 
 FILES = [("mnist", n_latent) for n_latent in (3, 5, 10, 20, 200)]
@@ -136,47 +136,28 @@ def describe(records, baselines):
 
 
 def draw(records, baselines, path):
-    figure = Figure(figsize=(15, 6.2), layout="constrained")
-    rows = figure.subplots(2, 5)
-    panels = dict(zip(FILES, rows.flat, strict=False))
+    figure, rows = panels(15, 6.2, columns=5, rows=2)
+    places = dict(zip(FILES, rows.flat, strict=False))
     rows[1, 4].set_axis_off()
-    for (data, latents), axes in panels.items():
-        axes.axhline(baselines[data], color="0.4", lw=1, ls=":", label="without latents")
-        axes.set(title=f"{NAMES[data]}, {latents} latents", xlabel="training samples seen")
-        axes.set_xscale("log")
-        axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.grid(alpha=0.3)
     for record in records:
-        draw_curves(panels[record["data"], record["latents"]], record["curves"])
+        axes = places[record["data"], record["latents"]]
+        for curve in record["curves"]:
+            if curve["points"]:
+                method = curve["method"]
+                run_curves(axes, curve["points"], "samples", COLOURS[method], method)
+        if axes.get_lines():
+            show_late(axes, skip=0.25)
+    for (data, latents), axes in places.items():
+        axes.axhline(baselines[data], color="0.4", lw=1, ls=":", label="without latents")
+        axes.set_title(f"{NAMES[data]}, {latents} latents")
+        samples_axis(axes)
     for row in rows:
-        row[0].set_ylabel("bound, nats per example")
+        row[0].set_ylabel("ELBO, nats per example")
     handles = {}
-    for axes in panels.values():
+    for axes in places.values():
         handles |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
     rows[1, 4].legend(handles.values(), handles.keys(), loc="center")
     bounds = ends(records)
     above = sum(both["AEVB"] > both["wake-sleep"] for _, both in bounds.values())
-    figure.suptitle(
-        f"AEVB ends above wake-sleep on the test set in {above} of {len(bounds)} settings"
-    )
-    figure.savefig(path, dpi=110)
-
-
-def draw_curves(axes, curves):
-    late = []
-    for curve in curves:
-        samples = [point["samples"] for point in curve["points"]]
-        for part, line in (("train", "-"), ("test", "--")):
-            bounds = [point[part] for point in curve["points"]]
-            axes.plot(
-                samples,
-                bounds,
-                line,
-                marker="o" if len(samples) == 1 else None,
-                color=COLOURS[curve["method"]],
-                label=f"{curve['method']}, {part}",
-            )
-            late += bounds[len(bounds) // 4 :]
-    if late:  # the first points climb from far away and would flatten the rest into a line
-        margin = 0.05 * (max(late) - min(late)) or 1
-        axes.set_ylim(min(late) - margin, max(late) + margin)
+    title = f"AEVB ends above wake-sleep on the test set in {above} of {len(bounds)} settings"
+    save(figure, path, title)

@@ -17,14 +17,13 @@ Ctrl-C stops it, and the same --out goes on where it was, to more --samples or -
 import json
 import math
 import sys
-import time
 from dataclasses import dataclass
 
 import numpy as np
 
 from demos.common.command_line import say, write_json
 from demos.common.findings import positive, run
-from demos.common.long_runs import Saver, side_by_side
+from demos.common.long_runs import Saver, core_clock, side_by_side
 from demos.paper.figure_3_estimates import evenly, importance_sampled, log_likelihood, summarize
 from demos.paper.figure_3_picture import describe, draw
 from demos.paper.settings import (
@@ -112,7 +111,7 @@ def learn(setting, args, report):
 
     points, n_images = saved["points"], saved["images"]
     parts = {"train": evenly(train, n_images), "test": evenly(data.test, n_images)}
-    clock = time.perf_counter if args.device == "gpu" else time.process_time  # of a core
+    clock = core_clock(args.device)
     limit = 60 * args.em_minutes if setting.method not in METHODS else math.inf
     epochs, saver = math.ceil(args.samples / len(train)), Saver(lambda: learner.save(state, saved))
 

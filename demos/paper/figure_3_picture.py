@@ -3,6 +3,7 @@
 from demos.common.plots import panels, run_curves, samples_axis, save
 from demos.paper.figure_3_estimates import IMPORTANCE_SAMPLES
 from demos.paper.settings import COLOURS
+from vae_np.figures import show_late
 
 PARTS = ("train", "test")
 
@@ -48,20 +49,16 @@ def training_sets(curves):
 
 
 def draw(curves, path, title):
-    sizes, late = training_sets(curves), []
+    sizes = training_sets(curves)
     figure, axes = panels(12, 4.4, len(sizes), sharex=True, sharey=True, squeeze=False)
     for each, n_training in zip(axes[0], sizes, strict=True):
         for curve in curves:
             if curve["training_images"] == n_training:
                 points, method = curve["points"], curve["method"]
                 run_curves(each, points, "samples", COLOURS[method], method, marker=".")
-                late += [point[part] for point in points[len(points) // 4 :] for part in PARTS]
         each.set_title(f"{n_training:,} training digits")
         samples_axis(each)
-    margin = 0.05 * (max(late) - min(late)) or 1
-    axes[0, 0].set(
-        ylabel="log p(x) by appendix D, nats per example",
-        ylim=(min(late) - margin, max(late) + margin),
-    )
+    show_late(axes[0], skip=0.25)
+    axes[0, 0].set_ylabel("log p(x) by appendix D, nats per example")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right center")
     save(figure, path, title)

@@ -160,9 +160,7 @@ def describe(results):
 
 def of_size(results, n_training):
     """The results of so many training images, by method, in the order of `METHODS`."""
-    return {
-        result["method"]: result for result in results if result["training_images"] == n_training
-    }
+    return {each["method"]: each for each in results if each["training_images"] == n_training}
 
 
 def ends(result):

@@ -164,9 +164,8 @@ def describe(results, without_u, spread):
 
 
 def draw(results, pictures, data, std, bounds, path):
-    draws = "Draws from the prior (means of p(x|z))"
-    widths = {"columns": 2, "width_ratios": [4, 6]}
-    figure, (curves, sigmas) = plots.strips_over_panels(10, data, pictures, draws, **widths)
+    draws, widths = "Draws from the prior (means of p(x|z))", {"width_ratios": [4, 6]}
+    figure, (curves, sigmas) = plots.strips_over_panels(10, data, pictures, draws, 2, **widths)
     for label, values in bounds.items():
         curves.plot(range(1, len(values) + 1), values, marker=".", label=label)
     curves.axhline(CEILING, color="k", ls=":", label="784 · log 256")

@@ -1,0 +1,95 @@
+"""What train.py notices about a run, and the pictures' words."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from conftest import TINY
+
+from demos import train, train_report, train_run
+from vae_np.training.checkpoints import write_checkpoint
+
+
+@pytest.fixture
+def notes(stripes, monkeypatch, capsys):
+    """train.py's notes on a run with these options, as it prints and records them."""
+
+    def of(*options):
+        monkeypatch.chdir(stripes)
+        arguments = ["--data", "stripes.npz", *TINY, "--out", "r", "--overwrite", *options]
+        assert train.main([str(argument) for argument in arguments]) == 0
+        notes = json.loads((stripes / "r" / "summary.json").read_text(encoding="utf-8"))["notes"]
+        printed = " ".join(capsys.readouterr().out.split())
+        for note in notes:
+            assert " ".join(note.split()) in printed
+        return notes
+
+    return of
+
+
+def test_a_collapsed_posterior_is_named(notes):
+    collapse = notes("--kl-weight", 1000, "--epochs", 30, "--learning-rate", 0.02)[0]
+    assert collapse.startswith("Posterior collapse: the KL is 0.0")
+    assert not any("collapse" in note for note in notes("--learning-rate", 0.02, "--epochs", 60))
+
+
+def test_latents_that_no_image_uses_are_counted(notes):
+    """The stripes are two images: one latent tells them apart."""
+    settings = ["--latent", 4, "--learning-rate", 0.02, "--epochs", 150]
+    (unused,) = (note for note in notes(*settings) if "latents are in use" in note)
+    assert unused.startswith(("1 of 4 latents are in use. The other 3", "2 of 4 latents are in"))
+    assert "used by no image" in unused
+
+
+def test_a_density_is_named(notes):
+    assert any("are densities: above 0 is no error" in n for n in notes("--decoder", "gaussian"))
+    assert not any("densities" in note for note in notes())
+
+
+def test_a_run_that_still_climbs_says_so(notes):
+    (climbs,) = (note for note in notes("--learning-rate", 0.05) if "still climbs" in note)
+    assert climbs.endswith("python demos/train.py --resume r --epochs 4")
+    assert not any("still climbs" in note for note in notes("--learning-rate", 1e-6))
+
+
+@pytest.mark.parametrize(
+    ("values", "rise", "epochs"),
+    [([-9.0], 0, 1), ([-9, -8], 1, 1), ([*[-7] * 18, -6, -4], 2, 2), ([-1.0] * 30, 0, 3)],
+)
+def test_the_last_rise_is_that_of_the_last_tenth(values, rise, epochs):
+    history = [{"test_elbo": value} for value in values]
+    assert train_report.last_rise(history) == (pytest.approx(rise), epochs)
+
+
+def test_an_older_checkpoint_is_resumed(stripes, monkeypatch, capsys):
+    """As it was written when there was a bound and no objective, no schedule and no ELBO."""
+    monkeypatch.chdir(stripes)
+    assert train.main(["--data", "stripes.npz", *TINY, "--out", "r"]) == 0
+    path = stripes / "r" / "checkpoint.npz"
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    about = json.loads(str(arrays["about"]))
+    assert about["settings"].pop("objective") == "elbo"
+    assert about["settings"].pop("schedule") is None
+    about["settings"]["bound"] = "sgvb-b"
+    for row in about["history"]:
+        del row["train_elbo"], row["test_elbo"]
+    assert about["identity"].pop("objective") == "elbo"
+    about["identity"] |= {"bound": "sgvb-b", "KL weight": about["identity"].pop("kl_weight")}
+    arrays["about"] = json.dumps(about)
+    np.savez(path, **arrays)
+    assert train.main(["--resume", "r", "--epochs", "3"]) == 0
+    assert "Going on in r after 2 epochs" in capsys.readouterr().out
+    with open(stripes / "r" / "history.csv", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 3
+    for row in rows:
+        assert row["test_elbo"] == row["test_bound"] and row["train_elbo"] == row["train_bound"]
+
+
+def test_an_older_bound_is_its_objective_today(tmp_path):
+    path = tmp_path / "checkpoint.npz"
+    write_checkpoint(path, {"settings": {"bound": "importance-weighted", "samples": 5}}, {})
+    saved = train_run.saved_settings(path)
+    assert saved == {"objective": "importance-weighted", "schedule": None, "samples": 5}
