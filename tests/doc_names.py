@@ -18,6 +18,7 @@ import numpy as np
 from documents import ROOT
 
 FOREIGN = {"nvidia-smi", "OPENBLAS_CORETYPE"}  # what is not the repository's own
+STRINGS = (tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", None))  # the latter from 3.12 on
 SUFFIXES = "py|md|json|png|gif|svg|html|csv|npz|npy|cfg|toml"
 
 
@@ -73,17 +74,10 @@ def unknown_in(code):
 
 @cache
 def repository_files():
-    """Every file of the repository but what tools and runs leave there."""
-    left = {"runs", "build", "__pycache__"}
-    return [
-        path
-        for path in ROOT.rglob("*")
-        if path.is_file()
-        and not any(
-            part in left or part.endswith(".egg-info") or (part[0] == "." and part != ".ci")
-            for part in path.relative_to(ROOT).parts
-        )
-    ]
+    """Every file of the repository; what else lies in the clone, such as runs, is not of it."""
+    folders = (ROOT / name for name in (".ci", "demos", "docs", "tests", "vae_np"))
+    inside = (path for folder in folders for path in folder.rglob("*"))
+    return [p for p in [*ROOT.iterdir(), *inside] if p.is_file() and p.parent.name != "__pycache__"]
 
 
 @cache
@@ -103,7 +97,7 @@ def identifiers():
         for token in tokenize.generate_tokens(io.StringIO(source).readline):
             if token.type == tokenize.NAME:
                 names.add(token.string)
-            elif token.type == tokenize.STRING and len(token.string) < 100:
+            elif token.type in STRINGS and len(token.string) < 100:
                 names.update(re.findall(r"[\w.-]+", token.string))
     return names
 
