@@ -89,7 +89,7 @@ def experiment(args):
         centres = [codes[data.train_labels == label].mean(axis=0) for label in range(CLASSES)]
         nearest = np.argmin([((test_codes - c) ** 2).sum(axis=1) for c in centres], axis=0)
         numbers = {"elbo": elbo, "kl": kl, "right_by_code": nearest == data.test_labels}
-        results[name] = {name: float(values.mean()) for name, values in numbers.items()}
+        results[name] = {key: float(values.mean()) for key, values in numbers.items()}
     y_of_all = [one_hot[np.full(len(test_x), label)] for label in range(CLASSES)]
     elbos = [elbo_and_kl(networks, test_x, y, args)[0] for y in y_of_all]
     right = float((np.argmax(elbos, axis=0) == data.test_labels).mean())
@@ -97,11 +97,11 @@ def experiment(args):
     plain, told = results.values()
     return results | {"right_by_largest_elbo": right}, (
         f"In nats per test image, the plain VAE has an ELBO of {plain['elbo']:.1f} and a KL of "
-        f"{plain['kl']:.1f}; told the label, {told['elbo']:.1f} and {told['kl']:.1f}: a code need "
-        f"not say the class, which takes up to log 10 = 2.3 nats. By the class whose mean code is "
-        f"nearest, {plain['right_by_code']:.0%} of the plain VAE's codes tell the class, and "
-        f"{told['right_by_code']:.0%} of the other's, whose z is left with the style. The label "
-        f"with the largest ELBO is the right one for {right:.1%} of the images."
+        f"{plain['kl']:.1f}; told the label, {told['elbo']:.1f} ({told['elbo'] - np.log(10):.1f} "
+        f"with log p(y), as a bound on log p(x, y)) and {told['kl']:.1f}: a code need not say the "
+        f"class. By the nearest mean code of a class, {plain['right_by_code']:.0%} of the plain "
+        f"VAE's codes tell it, and {told['right_by_code']:.0%} of the other's: its z is the style. "
+        f"The label with the largest ELBO is the right one for {right:.1%} of the images."
     )
 
 
