@@ -10,7 +10,6 @@ objective that is built on it. So of many failures read the first. --break plant
 to see it caught.
 """
 
-import argparse
 import json
 import signal
 import sys
@@ -18,7 +17,7 @@ from collections import Counter
 from contextlib import nullcontext
 from dataclasses import asdict
 
-from demos.common.command_line import complain, number, prepare_streams
+from demos.common.command_line import Parser, complain, number, prepare_streams
 from demos.common.findings import idea
 from demos.gradients.full_size import full_size_checks
 from demos.gradients.planted import ERRORS, describe, planted
@@ -107,9 +106,7 @@ def explain(levels, checks, failed):
 
 
 def make_parser():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(__doc__)
     parser.add_argument(
         "--break",
         dest="broken",

@@ -15,6 +15,8 @@ from vae_np.training.checkpoints import write_checkpoint
 def notes(stripes, monkeypatch, capsys):
     """train.py's notes on a run with these options, as it prints and records them."""
 
+    monkeypatch.setattr(train, "draw_pictures", lambda *arguments: None)  # it takes the time
+
     def of(*options):
         monkeypatch.chdir(stripes)
         arguments = ["--data", "stripes.npz", *TINY, "--out", "r", "--overwrite", *options]

@@ -11,7 +11,6 @@ A peer that is not installed is left out and said so.
 --beside-busy measures something else: how much longer each takes beside one busy process per core.
 """
 
-import argparse
 import statistics
 import sys
 import time
@@ -22,6 +21,7 @@ from tqdm import tqdm
 from demos.benchmark.report import NAMES, draw, file_name, print_report, products_library
 from demos.benchmark.turns import PAUSE, Peer, PeerError, busy_processes, median_ratio, take_turns
 from demos.common.command_line import (
+    Parser,
     complain,
     discard_if_empty,
     make_folder,
@@ -155,9 +155,7 @@ def main(argv=None):
 
 
 def make_parser():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(__doc__)
     add = parser.add_argument
     add(
         "--rounds",

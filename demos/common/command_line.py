@@ -58,7 +58,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message):
         unknown = message.partition("unrecognized arguments: ")[2].partition(" ")[0]
-        meant = get_close_matches(unknown, self._option_string_actions, 1) if unknown else []
+        meant = get_close_matches(unknown, self._option_string_actions, 1, 0.7) if unknown else []
         advice = f"; did you mean {meant[0]}?" if meant else " (--help lists the options)"
         sys.exit(complain(Path(self.prog).name, f"{message}{advice}"))
 

@@ -1,4 +1,4 @@
-"""The paper's figure 2: AEVB against wake-sleep, the bound as training goes on.
+"""The paper's figure 2: AEVB against wake-sleep, the ELBO as training goes on.
 
 AEVB climbs the ELBO in θ and φ at once; wake-sleep, its older rival with the same two networks,
 takes turns between two objectives that are no bound together. The paper finds that AEVB learns
@@ -162,7 +162,7 @@ def experiment(args):
         records = side_by_side(learn, settings, args, total, data=NAMES)
         for setting, record in zip(settings, records, strict=True):
             for curve in record["curves"]:
-                last = f"test bound {curve['points'][-1]['test']:.1f}" if curve["points"] else ""
+                last = f"test ELBO {curve['points'][-1]['test']:.1f}" if curve["points"] else ""
                 step_size = f"step size {curve['step_size']:g}"
                 say(f"{setting}, {curve['method']}, {step_size}: {curve['diverged'] or last}")
             draw_recorded(args.out)

@@ -15,7 +15,7 @@ from vae_np.training.checkpoints import CheckpointError
 FILES = [("mnist", n_latent) for n_latent in (3, 5, 10, 20, 200)]
 FILES += [("frey", n_latent) for n_latent in (2, 5, 10, 20)]
 UNUSED = 0.1  # nats of KL, with all latents together
-FALLEN = 3  # nats below its peak: more than the test bound's own noise
+FALLEN = 3  # nats below its peak: more than the test ELBO's own noise
 
 
 def draw_recorded(folder):
@@ -73,7 +73,7 @@ def short(samples):
 
 
 def ends(records):
-    """For each (data, latents): the samples that both methods have reached, and their test bounds.
+    """For each (data, latents): the samples that both methods have reached, and their test ELBOs.
 
     A method that diverged before its first point has minus infinity.
     """
@@ -120,9 +120,9 @@ def describe(records, baselines):
                     f"to {points[-1]['test']:.1f} after {short(points[-1]['samples'])}"
                 )
     step_sizes = sorted({curve["step_size"] for record in records for curve in record["curves"]})
-    fall = f"a test bound falls from its peak by more than {FALLEN} nats"
+    fall = f"a test ELBO falls from its peak by more than {FALLEN} nats"
     return (
-        f"AEVB's test bound is above wake-sleep's in {len(bounds) - len(below)} of {len(bounds)} "
+        f"AEVB's test ELBO is above wake-sleep's in {len(bounds) - len(below)} of {len(bounds)} "
         f"settings{' (not: ' + ', '.join(below) + ')' if below else ''}. AEVB's and wake-sleep's, "
         "in nats per example, by the number of latents, and after how many training samples: "
         f"{leads}. Without latents, one distribution for all images reaches "

@@ -74,7 +74,7 @@ def choose_step_size(make_learner, score, images, args):
 
 
 def late_bound(trainer):
-    """The training bound over the last quarter of the epochs; nats per example."""
+    """The training ELBO over the last quarter of the epochs; nats per example."""
     rows = trainer.history[-max(1, trainer.epoch // 4) :]
     return float(np.mean([row["train_bound"] for row in rows]))
 

@@ -75,7 +75,7 @@ def make_model(kind, data, args):
 
 
 def measure(model, images, args):
-    """The bound on held-out images, with z drawn from q, and what goes with it."""
+    """The ELBO of held-out images, with z drawn from q, and what goes with it."""
     x = model.as_pixels(images)
     generator = random_generator([args.seed, Stream.BOUND_NOISE], args.device)
     noise = model.draw_noise(generator, 1, len(x))
@@ -101,7 +101,7 @@ def identity_error(model, images):
 
 
 def bounds_without_u(data, args):
-    """The training bound after each epoch on grey values as they are, with a σ per pixel."""
+    """The training ELBO after each epoch on grey values as they are, with a σ per pixel."""
     rows, epochs = [], min(args.epochs, EPOCHS_WITHOUT_U)
     model = make_model("per-output", data, args)
     try:
