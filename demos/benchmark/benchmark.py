@@ -59,22 +59,19 @@ def compare(args):
     peers = start(names, args)
     take_turns(peers, args.rounds, "comparing")
     by_name = {peer.name: peer for peer in peers}
-    rows = []
+    rows = {}
     for peer in peers:
         floor = by_name["matrix_products_1" if peer.name in one_thread else "matrix_products"]
-        rows.append(
-            {
-                "peer": peer.name,
-                "version": peer.version,
-                "step_ms": statistics.median(peer.step_ms),
-                "step_ms_range": [min(peer.step_ms), max(peer.step_ms)],
-                "times_the_products": median_ratio(peer.seconds, floor.seconds),
-                "times_as_long_as": {
-                    other.name: median_ratio(peer.seconds, other.seconds) for other in peers
-                },
-                "peak_mb": peer.peak_bytes / 1e6,
-            }
-        )
+        rows[peer.name] = {
+            "version": peer.version,
+            "step_ms": statistics.median(peer.step_ms),
+            "step_ms_range": [min(peer.step_ms), max(peer.step_ms)],
+            "times_the_products": median_ratio(peer.seconds, floor.seconds),
+            "times_as_long_as": {
+                other.name: median_ratio(peer.seconds, other.seconds) for other in peers
+            },
+            "peak_mb": peer.peak_bytes / 1e6,
+        }
     return rows
 
 
@@ -105,7 +102,7 @@ def scale(args):
 def beside_busy(args):
     """Each peer's step alone, and beside one busy process per core, in turns."""
     peers = start(NAMES, args)
-    rows = []
+    rows = {}
     for peer in tqdm(peers, desc="beside busy processes", leave=False, disable=None):
         for _ in range(args.rounds):
             time.sleep(PAUSE)
@@ -114,14 +111,11 @@ def beside_busy(args):
                 peer.run_epoch()
         peer.close()
         alone, busy = peer.step_ms[::2], peer.step_ms[1::2]
-        rows.append(
-            {
-                "peer": peer.name,
-                "alone_ms": statistics.median(alone),
-                "busy_ms": statistics.median(busy),
-                "ratio": median_ratio(busy, alone),
-            }
-        )
+        rows[peer.name] = {
+            "alone_ms": statistics.median(alone),
+            "busy_ms": statistics.median(busy),
+            "ratio": median_ratio(busy, alone),
+        }
     return rows
 
 

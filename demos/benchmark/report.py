@@ -48,16 +48,16 @@ def print_report(result):
 
 
 def print_comparison(rows):
-    ours = [name for name in ("vae_np_fast", "vae_np") if any(r["peer"] == name for r in rows)]
+    ours = [name for name in ("vae_np_fast", "vae_np") if name in rows]
     say(
         f"{'':<31}{'ms a step':>10}{'range':>18}{'to products':>13}"
         + "".join(f"{'vae_np is' if name == 'vae_np' else 'with numba':>12}" for name in ours)
         + f"{'peak MB':>9}"
     )
-    for row in rows:
+    for peer, row in rows.items():
         low, high = row["step_ms_range"]
         say(
-            f"{NAMES[row['peer']]:<31}{row['step_ms']:>10.2f}{f'{low:.2f} to {high:.2f}':>18}"
+            f"{NAMES[peer]:<31}{row['step_ms']:>10.2f}{f'{low:.2f} to {high:.2f}':>18}"
             f"{row['times_the_products']:>11.2f} x"
             + "".join(f"{row['times_as_long_as'][name]:>10.2f} x" for name in ours)
             + f"{row['peak_mb']:>9.0f}"
@@ -79,9 +79,9 @@ def print_scale(rows):
 
 def print_beside_busy(rows):
     say(f"\n{'':<31}{'ms alone':>10}{'beside a busy process per core':>33}{'ratio':>9}")
-    for row in rows:
+    for peer, row in rows.items():
         say(
-            f"{NAMES[row['peer']]:<31}{row['alone_ms']:>10.2f}{row['busy_ms']:>33.2f}"
+            f"{NAMES[peer]:<31}{row['alone_ms']:>10.2f}{row['busy_ms']:>33.2f}"
             f"{row['ratio']:>7.2f} x"
         )
 
@@ -89,11 +89,11 @@ def print_beside_busy(rows):
 def draw(result, path):
     figure = Figure(figsize=(13, 4.2), layout="constrained")
     bars, batches, widths = figure.subplots(1, 3, width_ratios=(1.3, 1.2, 1))
-    rows = sorted(result["compare"], key=lambda row: -row["step_ms"])
+    rows = sorted(result["compare"].items(), key=lambda item: -item[1]["step_ms"])
     drawn = bars.barh(
-        [NAMES[row["peer"]] for row in rows],
-        [row["step_ms"] for row in rows],
-        color=[colour(row["peer"]) for row in rows],
+        [NAMES[peer] for peer, _ in rows],
+        [row["step_ms"] for _, row in rows],
+        color=[colour(peer) for peer, _ in rows],
     )
     bars.bar_label(drawn, fmt="%.1f", padding=3)
     bars.margins(x=0.12)

@@ -27,6 +27,7 @@ from vae_np.backend import DEVICES, device_module
 from vae_np.datasets import DataError
 from vae_np.training.checkpoints import CheckpointError
 from vae_np.training.divergence import DivergenceError
+from vae_np.training.threads import product_threads
 
 SUMMARY = "summary.json"
 WIDTH = 90  # of a paragraph that is printed
@@ -80,7 +81,8 @@ def run(experiment, description, epochs=None, samples=None, resumes=False, add_o
     say(f"{idea(description)}\n")
     started = time.monotonic()
     try:
-        summary, findings = experiment(args)
+        with product_threads(1):  # beside other programs a second one would only wait
+            summary, findings = experiment(args)
         if summary is None:
             say(textwrap.fill(findings, WIDTH))
             return 0
