@@ -51,7 +51,7 @@ def print_comparison(rows):
     ours = [name for name in ("vae_np_fast", "vae_np") if name in rows]
     say(
         f"{'':<31}{'ms a step':>10}{'range':>18}{'to products':>13}"
-        + "".join(f"{'vae_np is' if name == 'vae_np' else 'with numba':>12}" for name in ours)
+        + "".join(f"{'vae_np is' if name == 'vae_np' else 'numba is':>12}" for name in ours)
         + f"{'peak MB':>9}"
     )
     for peer, row in rows.items():
