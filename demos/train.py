@@ -7,14 +7,17 @@ keeps everything so far.
 """
 
 import sys
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
 
 from demos.common.command_line import (
+    claimed,
     complain,
     discard_if_empty,
+    hear_every_stop,
     make_folder,
     make_free_folder,
     prepare_streams,
@@ -23,13 +26,16 @@ from demos.common.command_line import (
 from demos.common.long_runs import Saver
 from demos.common.models import make_networks
 from demos.train_options import OBJECTIVES
-from demos.train_report import draw_pictures, report, what_is_climbed
+from demos.train_report import announce, draw_pictures, interrupted, report
 from demos.train_run import (
     CHECKPOINT,
     HISTORY,
     RUNS,
     SUMMARY,
+    TEST_IMAGES,
+    check_test_images,
     discard_results,
+    discard_run,
     note_on_threads,
     parse,
     progress_of,
@@ -44,6 +50,7 @@ from vae_np.networks import BernoulliDecoder, GaussianDecoder
 from vae_np.objectives import ELBO
 from vae_np.optimizers import OPTIMIZERS
 from vae_np.training.divergence import DivergenceError
+from vae_np.training.resuming import checksum
 from vae_np.training.trainer import Trainer
 from vae_np.vae import VAE
 
@@ -51,6 +58,11 @@ SECONDS_BETWEEN_CHECKPOINTS = 5
 
 
 def main(argv=None):
+    with ExitStack() as claim:  # on the run's folder, until the end
+        return run_or_complain(argv, claim)
+
+
+def run_or_complain(argv, claim):
     out, own_folder = None, False
     try:
         args, out = parse(argv, description=__doc__)
@@ -60,6 +72,7 @@ def main(argv=None):
             trainer.load(out / CHECKPOINT)
             for row in trainer.history:  # an earlier version's has the earlier name alone
                 row.setdefault("test_elbo", row["test_bound"])
+            check_test_images(out / CHECKPOINT, data.test)
             if args.epochs <= trainer.epoch and (out / SUMMARY).exists():
                 raise ValueError(
                     f"the run in {out} is complete: --epochs above {trainer.epoch} goes on"
@@ -68,6 +81,9 @@ def main(argv=None):
             print(f"Going on in {out} after {progress_of(trainer)}.{note_on_threads(trainer, out)}")
         own_folder = out is None
         out = make_folder(out) if out else make_free_folder(RUNS / Path(args.data).stem)
+        claim.enter_context(claimed(out))
+        if args.overwrite:
+            discard_run(out)
     except (ValueError, OSError, MemoryError) as error:  # what was asked for cannot be had
         return complain("train.py", error)
     except KeyboardInterrupt:
@@ -86,13 +102,6 @@ def main(argv=None):
     finally:
         if own_folder:
             discard_if_empty(out)
-
-
-def interrupted(out):
-    saved = out is not None and (out / CHECKPOINT).exists()
-    rest = f": {resume_command(out)} goes on from what was saved" if saved else ""
-    print(f"\nInterrupted{rest}.", file=sys.stderr)
-    return 130
 
 
 def run(args, out, data, trainer):
@@ -114,24 +123,16 @@ def run(args, out, data, trainer):
 
 def train(trainer, data, args, out):
     """Train to the last epoch, or to Ctrl-C; save after an epoch, but not every second."""
-    model, name = trainer.model, what_is_climbed(trainer)
-    print(
-        f"{args.data}: {len(data.train):,} training and {len(data.test):,} test images of "
-        f"{data.image_shape[0]} × {data.image_shape[1]} pixels\n"
-        f"encoder q(z|x): {model.encoder}\ndecoder p(x|z): {model.decoder}\n\n"
-        f"{'in nats per example':<20}{f'training {name} = reconstruction − KL':>40}"
-        f"{f'test {name} = reconstruction − KL':>42}"
-    )
-    if name != "ELBO":
-        print("(what stands for the KL is reconstruction − bound, which is not the KL of q here)")
+    announce(trainer, data, args)
+    test_images = checksum(data.test)
 
     def save():
-        trainer.save(out / CHECKPOINT, settings(args))
+        trainer.save(out / CHECKPOINT, {**settings(args), TEST_IMAGES: test_images})
         discard_results(out)  # an earlier state's, where there are any
 
     def evaluate():
         test = evaluate_elbo(
-            model,
+            trainer.model,
             data.test,
             binary=args.binarize,
             n_draws=args.samples,
@@ -144,7 +145,9 @@ def train(trainer, data, args, out):
             "test_bound": test.value,  # its earlier name
         }
 
-    saver = Saver(save, SECONDS_BETWEEN_CHECKPOINTS, at_first=True)
+    saver = Saver(save, SECONDS_BETWEEN_CHECKPOINTS)
+    if not args.resume:
+        saver.save()  # so that a run killed in its first epoch can go on too
 
     def after_epoch(row):
         train_part, test_part = (
@@ -155,7 +158,11 @@ def train(trainer, data, args, out):
         saver.save_in_time()
         tqdm.write(f"epoch {row['epoch']:<14}{train_part:>40}{test_part:>42}")
 
-    finished = trainer.fit(args.epochs, evaluate, after_epoch)
+    try:
+        finished = trainer.fit(args.epochs, evaluate, after_epoch)
+    except KeyboardInterrupt:  # a second Ctrl-C, between two steps: the weights are whole
+        saver.save()
+        raise
     saver.save()
     return finished
 
@@ -195,4 +202,5 @@ def make_trainer(args, data):
 
 if __name__ == "__main__":
     prepare_streams()
+    hear_every_stop()
     sys.exit(main())

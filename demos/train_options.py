@@ -2,7 +2,7 @@
 
 import argparse
 import math
-from pathlib import Path
+import os
 
 from demos.common.command_line import Parser
 from demos.common.command_line import number as number_of
@@ -152,7 +152,7 @@ def make_parser(description):
 
 def _data_name(text):
     """A data set's name, or the absolute path of a file: --resume may start elsewhere."""
-    return text if text in NAMES else str(Path(text).resolve())
+    return text if text in NAMES else os.path.abspath(text)
 
 
 def objective_name(text):

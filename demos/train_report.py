@@ -1,5 +1,6 @@
 """What train.py says and draws at its end: the numbers, the pictures, and what it has noticed."""
 
+import sys
 import textwrap
 
 import numpy as np
@@ -23,6 +24,29 @@ CLIMBING = 0.5  # nats, over the last tenth of the epochs
 def what_is_climbed(trainer):
     """The name of what the trainer's objective reports."""
     return "bound" if isinstance(trainer.objective, ImportanceWeighted) else "ELBO"
+
+
+def announce(trainer, data, args):
+    """Say what is trained on what, and what the columns to come are."""
+    model, name = trainer.model, what_is_climbed(trainer)
+    print(
+        f"{args.data}: {len(data.train):,} training and {len(data.test):,} test images of "
+        f"{data.image_shape[0]} × {data.image_shape[1]} pixels\n"
+        f"encoder q(z|x): {model.encoder}\ndecoder p(x|z): {model.decoder}\n"
+        + "".join(f"note: {note}\n" for note in data.notes)
+        + "\n"
+        f"{'in nats per example':<20}{f'training {name} = reconstruction − KL':>40}"
+        f"{f'test {name} = reconstruction − KL':>42}"
+    )
+    if name != "ELBO":
+        print("(what stands for the KL is reconstruction − bound, which is not the KL of q here)")
+
+
+def interrupted(out):
+    saved = out is not None and (out / CHECKPOINT).exists()
+    rest = f": {resume_command(out)} goes on from what was saved" if saved else ""
+    print(f"\nInterrupted{rest}.", file=sys.stderr)
+    return 130
 
 
 def report(trainer, data, args, out):

@@ -1,13 +1,15 @@
 """Which run of train.py is meant: what was typed, joined with what is saved, and its folder."""
 
 import csv
+import io
 import shlex
 from itertools import pairwise
 from pathlib import Path
 
 from demos.train_options import make_parser, objective_name
 from vae_np.optimizers import OPTIMIZERS
-from vae_np.training.checkpoints import read_checkpoint
+from vae_np.training.checkpoints import read_checkpoint, whole_file
+from vae_np.training.resuming import checksum
 
 CHECKPOINT, HISTORY, SUMMARY = "checkpoint.npz", "history.csv", "summary.json"
 PICTURES = (
@@ -18,6 +20,7 @@ PICTURES = (
     "latent_space.png",
 )
 RUNS = Path("runs")
+TEST_IMAGES = "checksum of the test images"
 CAN_CHANGE = ("epochs", "device", "data")  # on --resume; the images must be the same ones
 NO_SETTINGS = ("out", "resume", "overwrite", "threads")  # the trainer saves its own threads
 
@@ -33,6 +36,8 @@ def parse(argv, description):
         args.data = args.data or "mnist5k"
     out = choose_folder(args)
     if args.resume:
+        if not (out / CHECKPOINT).exists():
+            raise ValueError(f"there is no {out / CHECKPOINT}: leave --resume out to start afresh")
         saved = saved_settings(out / CHECKPOINT)
         if saved is None or saved.keys() != settings(args).keys():
             raise ValueError(
@@ -77,6 +82,8 @@ def settings(args):
 def saved_settings(path):
     """The settings in a checkpoint, an older one's in today's words; None if it has none."""
     saved = read_checkpoint(path)[0].get("settings")
+    if isinstance(saved, dict):
+        saved.pop(TEST_IMAGES, None)
     if isinstance(saved, dict) and "bound" in saved:  # before there were other objectives
         saved = {"objective": objective_name(saved.pop("bound")), "schedule": None, **saved}
     return saved if isinstance(saved, dict) else None
@@ -105,7 +112,9 @@ def choose_folder(args):
 
     None where the run is to have a new one in runs.
     """
-    if args.out:
+    if args.out is not None:
+        if not args.out:
+            raise ValueError("--out wants the name of a folder, got nothing")
         out = Path(args.out)
         present = files_of_a_run(out)
         if present and not (args.resume or args.overwrite):
@@ -130,6 +139,19 @@ def discard_results(folder):
     """Remove all of a run's files but its checkpoint."""
     for name in (HISTORY, SUMMARY, *PICTURES):
         (folder / name).unlink(missing_ok=True)
+
+
+def discard_run(folder):
+    """Remove an earlier run's files before another one begins, so that the two never mix."""
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    discard_results(folder)
+
+
+def check_test_images(path, images):
+    """ValueError if they are not those that the run was evaluated on."""
+    known = (read_checkpoint(path)[0].get("settings") or {}).get(TEST_IMAGES)
+    if known not in (None, checksum(images)):
+        raise ValueError(f"the test images have changed since {path} was saved")
 
 
 def latest_run(data):
@@ -164,7 +186,9 @@ def resume_command(out):
 
 def write_history(history, path):
     if history:
-        with open(path, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, fieldnames=list(history[-1]))
-            writer.writeheader()
-            writer.writerows(history)
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, fieldnames=list(history[-1]))
+        writer.writeheader()
+        writer.writerows(history)
+        with whole_file(path) as file:
+            file.write(text.getvalue().encode())

@@ -85,7 +85,7 @@ def test_divergence_names_the_step_and_keeps_the_checkpoint(stripes, error_of):
     options = ["--data", "stripes.npz", *TINY, "--optimizer", "sgd"]
     message = error_of(stripes, *options, "--learning-rate", 1e30)
     assert "the ELBO is not finite at step 2 (epoch 1)" in message
-    assert message.endswith("nothing was saved")
+    assert message.endswith("what was saved last is runs/stripes/checkpoint.npz")
     run(stripes, "train", *options, "--learning-rate", 1e-6, "--out", "good")
     # The same run goes on into divergence: its weights are made huge behind its back.
     path = stripes / "good" / "checkpoint.npz"
@@ -114,7 +114,10 @@ def test_divergence_names_the_step_and_keeps_the_checkpoint(stripes, error_of):
         (["--resume"], "there is no run in runs to resume"),
         (["--resume", "--data", "mnist"], "there is no run on mnist in runs to resume"),
         (["--samples", 10**18], "wants a whole number of at most 2147483647, got '1000000"),
-        (["--resume", "--out", "nowhere"], "there is no checkpoint at nowhere/checkpoint.npz"),
+        (
+            ["--resume", "--out", "nowhere"],
+            "there is no nowhere/checkpoint.npz: leave",
+        ),
         (["--resume", "--overwrite"], "not allowed with argument"),
         (["--epoks", "3"], "error: unrecognized arguments: --epoks 3; did you mean --epochs?"),
         (["--resume", "a", "--out", "b"], "--resume a and --out b are two folders"),

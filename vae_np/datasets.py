@@ -171,6 +171,8 @@ def _own_file(name):
 def _read_arrays(path):
     """The images, and the labels where there are any."""
     try:
+        if path.exists() and not path.is_file():  # a folder, or a pipe that would be waited for
+            raise DataError(f"{path} is not a file")
         with open(path, "rb") as file:
             loaded = np.load(file, allow_pickle=False)
             if isinstance(loaded, np.ndarray):
@@ -189,9 +191,11 @@ def _read_arrays(path):
         raise
     except (
         EOFError,
+        MemoryError,  # a header that claims more images than there are
         NotImplementedError,  # an unknown compression
         OverflowError,  # a shape that no memory holds
         RuntimeError,  # an encrypted archive
+        TypeError,  # a header whose shape is no shape
         ValueError,
         tokenize.TokenError,  # a damaged header
         zipfile.BadZipFile,

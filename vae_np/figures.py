@@ -8,6 +8,7 @@ from matplotlib.ticker import MaxNLocator
 
 from vae_np.backend import to_numpy
 from vae_np.checks import rows_of, whole_number
+from vae_np.training.checkpoints import whole_file
 
 
 def learning_curves(history, path, kl="KL(q(z|x) ‖ p(z))"):
@@ -47,7 +48,7 @@ def learning_curves(history, path, kl="KL(q(z|x) ‖ p(z))"):
         axes.grid(alpha=0.3)
         axes.legend()
     figure.axes[0].set_ylabel("nats per example")
-    figure.savefig(path, dpi=120)
+    save(figure, path)
 
 
 def show_late(panels, skip):
@@ -99,7 +100,7 @@ def reconstructions(images, rows, image_shape, path):
     )
     for axes, (name, row) in zip(figure.subplots(len(rows), 1), rows.items(), strict=True):
         show(axes, tiled(row, image_shape, columns=len(images)), name)
-    figure.savefig(path, dpi=120)
+    save(figure, path)
 
 
 def show(axes, picture, title="", **options):
@@ -146,7 +147,7 @@ def image_grid(images, image_shape, path, title, columns=10):
         figsize=(6, min(0.4 + 6 * picture.shape[0] / picture.shape[1], 12)), layout="constrained"
     )
     show(figure.subplots(), picture, title)
-    figure.savefig(path, dpi=120)
+    save(figure, path)
 
 
 def manifold(decode_mean, image_shape, path, side=20):
@@ -219,4 +220,10 @@ def latent_scatter(means, labels, path):
     )
     axes.set_aspect("equal", adjustable="datalim")
     axes.grid(alpha=0.3)
-    figure.savefig(path, dpi=120)
+    save(figure, path)
+
+
+def save(figure, path):
+    """Write the picture whole or not at all; OSError names ``path``."""
+    with whole_file(path) as file:
+        figure.savefig(file, format="png", dpi=120)

@@ -4,8 +4,9 @@ import argparse
 import json
 import math
 import os
+import signal
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from itertools import count
 from pathlib import Path
@@ -23,6 +24,14 @@ def prepare_streams():
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
         elif hasattr(stream, "reconfigure"):  # a notebook's has not
             stream.reconfigure(errors="replace")
+
+
+def hear_every_stop():
+    """Let a kill (SIGTERM) and a closed terminal (SIGHUP) be heard as Ctrl-C is."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
 
 
 def silence_stdout():
@@ -117,6 +126,29 @@ def make_free_folder(base):
             continue
         except OSError as error:
             raise OSError(f"cannot make the folder {path}: {error.strerror}") from None
+
+
+@contextmanager
+def claimed(folder):
+    """Hold the folder for this process alone; OSError if another run is writing there.
+
+    The claim is the operating system's, on the open folder: it ends with the process, however that
+    ends, and leaves no file behind. Windows has no such claim; there two runs are not told apart.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise OSError(f"another run is writing to {folder}: choose another --out") from None
+        yield
+    finally:
+        os.close(handle)
 
 
 def discard_if_empty(path):

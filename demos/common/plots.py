@@ -3,6 +3,7 @@
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
+from vae_np import figures
 from vae_np.figures import show, strip
 
 
@@ -23,7 +24,7 @@ def grid_panels(figure, columns, rows=1, **options):
 
 def save(figure, path, title):
     figure.suptitle(title)
-    figure.savefig(path, dpi=120)
+    figures.save(figure, path)
 
 
 def curve(axes, x, y, error=None, **options):

@@ -1,0 +1,116 @@
+"""train.py beside another run, killed, or with its files gone: nothing is mixed or lost."""
+
+import os
+import signal
+import subprocess
+import time
+
+import numpy as np
+import pytest
+from conftest import TINY, command, run
+
+from demos import train
+from demos.common.command_line import claimed
+from demos.train_run import PICTURES
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals and claims are Unix's")
+LONG = ["--data", "stripes.npz", *TINY, "--epochs", 100_000]
+
+
+def started(folder, *options):
+    """A run that has saved its first checkpoint."""
+    pipe = subprocess.PIPE
+    arguments = command("train", *LONG, *options)
+    process = subprocess.Popen(arguments, cwd=folder, stdout=pipe, stderr=pipe)
+    checkpoint = folder / "run" / "checkpoint.npz"
+    while not checkpoint.exists() and process.poll() is None:
+        time.sleep(0.05)
+    return process
+
+
+def test_a_folder_is_claimed_by_one_run_and_a_killed_one_claims_nothing(stripes, error_of):
+    first = started(stripes, "--out", "run")
+    message = error_of(stripes, *LONG, "--out", "run", "--overwrite")
+    assert message.endswith("another run is writing to run: choose another --out")
+    first.kill()
+    first.communicate()
+    with claimed(stripes / "run"):
+        pass
+    assert not [path for path in (stripes / "run").iterdir() if "lock" in path.name]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_kill_or_a_closed_terminal_keeps_what_was_trained(stripes, number):
+    process = started(stripes, "--out", "run")
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert b"Traceback" not in err
+    assert b"--resume run" in out + err
+    assert (stripes / "run" / "checkpoint.npz").exists()
+
+
+def test_a_killed_run_that_replaces_another_never_goes_on_with_the_old_one(stripes, error_of):
+    """Even killed before it has saved anything: the old run's files are gone by then."""
+    run(stripes, "train", "--data", "stripes.npz", *TINY, "--out", "run")
+    old = {path.name: path.read_bytes() for path in (stripes / "run").iterdir()}
+    process = started(stripes, "--out", "run", "--overwrite", "--seed", 5)
+    while any((stripes / "run" / name).exists() for name in PICTURES):
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    left = {path.name: path.read_bytes() for path in (stripes / "run").iterdir()}
+    assert not {name for name in left if left[name] == old.get(name)}
+
+
+def test_without_a_checkpoint_nothing_is_resumed(stripes, error_of):
+    (stripes / "run").mkdir()
+    message = error_of(stripes, "--resume", "run")
+    assert message.endswith("there is no run/checkpoint.npz: leave --resume out to start afresh")
+    assert error_of(stripes, "--out", "").endswith("--out wants the name of a folder, got nothing")
+
+
+def test_a_checkpoint_exists_before_the_first_epoch_is_over(stripes, monkeypatch):
+    def broken(self, *args, **more):
+        raise OSError("no more electricity")
+
+    monkeypatch.chdir(stripes)
+    monkeypatch.setattr(train.Trainer, "fit", broken)
+    assert train.main(["--data", "stripes.npz", *TINY, "--out", "run"]) == 2
+    assert (stripes / "run" / "checkpoint.npz").exists()
+
+
+def test_other_test_images_are_noticed(stripes, error_of):
+    run(stripes, "train", "--data", "stripes.npz", *TINY, "--out", "run")
+    with np.load(stripes / "stripes.npz") as file:
+        x = file["x"]
+    order = np.random.default_rng(0).permutation(len(x))  # as the package splits it
+    x[order[0]] = 1 - x[order[0]]
+    np.savez(stripes / "stripes.npz", x=x)
+    message = error_of(stripes, "--resume", "run", "--epochs", 3)
+    assert message.endswith("the test images have changed since run/checkpoint.npz was saved")
+
+
+def test_plausible_mistakes_in_the_data_are_printed(stripes):
+    np.savez(stripes / "few.npz", x=np.full((10, 4, 4), 9, np.uint8))
+    out = run(stripes, "train", "--data", "few.npz", *TINY).stdout
+    assert "note: the pixels reach 9 of 255: the images are nearly black" in out
+    assert "note: 8 training images are few" in out
+
+
+def test_what_is_no_file_is_refused_and_not_waited_for(stripes, error_of):
+    os.mkfifo(stripes / "pipe.npz")
+    assert "pipe.npz is not a file" in error_of(stripes, "--data", "pipe.npz")
+    (stripes / "folder.npy").mkdir()
+    assert "folder.npy is not a file" in error_of(stripes, "--data", "folder.npy")
+    (stripes / "loop.npz").symlink_to("loop.npz")
+    assert "loop.npz" in error_of(stripes, "--data", "loop.npz")
+
+
+@pytest.mark.parametrize("shape", ["(1099511627776, 28, 28)", "(True, 6, 6)", "(-1, 6, 6)", "6"])
+def test_headers_that_claim_too_much(stripes, error_of, shape):
+    header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}"
+    header += " " * (117 - len(header)) + "\n"
+    magic = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little")
+    (stripes / "claims.npy").write_bytes(magic + header.encode() + bytes(36))
+    assert "claims.npy" in error_of(stripes, "--data", "claims.npy")
