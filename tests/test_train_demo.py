@@ -121,7 +121,7 @@ def test_divergence_names_the_step_and_keeps_the_checkpoint(stripes, error_of):
         (["--resume", "--overwrite"], "not allowed with argument"),
         (["--epoks", "3"], "error: unrecognized arguments: --epoks 3; did you mean --epochs?"),
         (["--resume", "a", "--out", "b"], "--resume a and --out b are two folders"),
-        (["--resume", "nowhere"], "there is no checkpoint at nowhere/checkpoint.npz"),
+        (["--resume", "nowhere"], "there is no nowhere/checkpoint.npz: leave"),
         (["--schedule", "40"], "wants N:RATE, from which epoch on which step size"),
         (["--schedule", "0:1e-4"], "wants N:RATE"),
         (["--schedule", "9:nan"], "wants N:RATE"),
