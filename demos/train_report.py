@@ -18,7 +18,7 @@ from vae_np.training.threads import product_threads
 
 LOG_LIKELIHOOD_SAMPLES = 100
 COLLAPSED = 0.1  # nats of KL, with all latents together
-CLIMBING = 0.5  # nats, over the last tenth of the epochs
+CLIMBING = 0.3  # nats, over the last tenth of the epochs
 
 
 def what_is_climbed(trainer):

@@ -105,3 +105,22 @@ def test_latent_scatter_takes_any_labels_and_wants_one_each(tmp_path, rng, monke
 def test_a_grid_wants_a_column(tmp_path):
     with pytest.raises(ValueError, match="columns must be a whole number ≥ 1, got 0"):
         figures.image_grid(np.zeros((4, 6)), (2, 3), tmp_path / "grid.png", "", columns=0)
+
+
+def test_the_axis_is_that_of_the_late_part_and_says_what_lies_outside(rng):
+    low, high = (figures.Figure().subplots() for _ in range(2))
+    low.plot(range(20), [-500, -300, *np.linspace(-110, -100, 18)])
+    high.plot(range(20), [90, *[5.0] * 18, 4.0])
+    figures.show_late(low, skip=0.1)
+    figures.show_late(high, skip=0.1)
+    assert low.get_ylim() == pytest.approx((-111, -99))
+    assert high.get_ylim() == pytest.approx((3.9, 5.1))
+    assert [text.get_text() for text in low.texts] == ["starts below, at -500"]
+    assert [text.get_text() for text in high.texts] == ["starts above, at 90"]
+
+    panels = figures.Figure().subplots(1, 2)
+    panels[0].plot([0, 1], [1.0, 2.0])
+    panels[1].plot([0, 1], [3.0, 4.0])
+    figures.show_late(panels, skip=0)
+    assert {axes.get_ylim() for axes in panels} == {(0.7, 4.3)}
+    assert not panels[0].texts and not panels[1].texts

@@ -72,9 +72,9 @@ def show_late(panels, skip):
         axes.set_ylim(low, high)
         first = [y[0] for y in lines]
         if min(first) < low:
-            _note(axes, 0.015, f"the first points lie below, from {min(first):.0f} on")
+            _note(axes, 0.015, f"starts below, at {min(first):.0f}")
         if max(first) > high:
-            _note(axes, 0.95, f"the first points lie above, from {max(first):.0f} on")
+            _note(axes, 0.95, f"starts above, at {max(first):.0f}")
 
 
 def _note(axes, height, text):
