@@ -12,32 +12,12 @@ from pathlib import Path
 import pytest
 from conftest import command, run
 
+from demos.__main__ import scripts
 from demos.common import command_line, findings, posteriors
 
-EXPERIMENTS = (
-    "the_gap",
-    "why_q",
-    "posterior",
-    "two_estimators",
-    "why_reparameterize",
-    "why_mse",
-    "tug_of_war",
-    "amortization",
-    "more_samples",
-    "collapse",
-    "q_family",
-    "conditional",
-    "convolution",
-)
-
-
-OF_THE_PAPER = (
-    "figure_2",
-    "figure_3",
-    "figure_4",
-    "figure_5",
-    "full_bayes",
-    "best_model",
+EXPERIMENTS, OF_THE_PAPER = (
+    [path.stem for path, _ in scripts() if path.parent.name == folder]
+    for folder in ("questions", "paper")
 )
 
 
