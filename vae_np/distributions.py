@@ -132,8 +132,14 @@ class Bernoulli:
 
     @cached_property
     def _exp_neg_abs(self):
-        xp = array_module(self.logits)  # what log_prob and its derivative share
-        return by_rows(lambda a: xp.exp(-xp.abs(a)), self.logits)
+        xp = array_module(self.logits)
+
+        def exp_neg_abs(a):
+            e = xp.abs(a)
+            xp.negative(e, out=e)
+            return xp.exp(e, out=e)  # shared by log_prob and its derivative
+
+        return by_rows(exp_neg_abs, self.logits)
 
     @cached_property
     def mean(self):
@@ -201,9 +207,10 @@ def by_rows(formula, *arrays):
     For 5,000 examples the Bernoulli takes half as long so. ``formula`` treats each row, along the
     last axis, by itself, and returns a row or a number for each.
     """
-    shape = np.broadcast_shapes(*(array.shape for array in arrays))
-    if math.prod(shape) <= CACHED or len(shape) == 1 or array_module(*arrays) is not np:
+    small = max(array.size for array in arrays) <= CACHED
+    if small or array_module(*arrays) is not np or max(array.ndim for array in arrays) == 1:
         return formula(*arrays)
+    shape = np.broadcast_shapes(*(array.shape for array in arrays))
     arrays = [np.broadcast_to(array, shape) for array in arrays]
     n_rows, leading = shape[-2], (slice(None),) * (len(shape) - 2)
     step, result = max(1, CACHED * n_rows // math.prod(shape)), None

@@ -218,7 +218,8 @@ def log1p(e):
     u = 1 + e
     result = array_module(e).log(u)
     u -= 1
-    result += e - u  # what rounding 1 + e to u has lost
+    u -= e
+    result -= u  # what rounding 1 + e to u has added
     return result
 
 
