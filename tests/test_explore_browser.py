@@ -149,11 +149,9 @@ def test_the_numbers_of_twenty_digits_are_numpy_s(open_page, digits):
         assert shown["log_px"] == pytest.approx(log_px[k], abs=0.05)
 
 
-def test_the_gradient_that_fits_q_is_numpy_s(open_page, digits):
-    """Against finite differences of the package's ELBO, averaged over the same noise."""
-    path, data, _ = digits
-    page = open_page(path)
-    choose(page, 3)
+def check_gradient(page, data, k):
+    """Against finite differences of the package's ELBO, at the same points of the noise."""
+    choose(page, k)
     got = page.evaluate(
         """() => {
           const { model, data, state: { x, q } } = explore;
@@ -162,8 +160,8 @@ def test_the_gradient_that_fits_q_is_numpy_s(open_page, digits):
           return { gradient: [...dmean, ...dlog_var], elbo, q: [...q.mean, ...q.log_var] };
         }"""
     )
-    model, x = numpy_model(data), images_of(data)[3]
-    nodes, weights = np.polynomial.hermite_e.hermegauss(9)
+    model, x = numpy_model(data), images_of(data)[k]
+    nodes, weights = np.polynomial.hermite_e.hermegauss(len(data["quadrature"]["nodes"]))
     noise = np.stack(np.meshgrid(nodes, nodes), axis=-1).reshape(-1, 2)
     weights = np.outer(weights, weights).ravel() / weights.sum() ** 2
 
@@ -177,6 +175,11 @@ def test_the_gradient_that_fits_q_is_numpy_s(open_page, digits):
     expected = [(elbo(q + h * e) - elbo(q - h * e)) / (2 * h) for e in np.eye(4)]
     assert got["elbo"] == pytest.approx(elbo(q), abs=1e-3)
     np.testing.assert_allclose(got["gradient"], expected, rtol=1e-3, atol=1e-3)
+
+
+def test_the_gradient_that_fits_q_is_numpy_s(open_page, digits):
+    path, data, _ = digits
+    check_gradient(open_page(path), data, 3)
 
 
 @pytest.mark.slow
@@ -275,11 +278,11 @@ def test_z_follows_the_keys_and_the_pointer(open_page):
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.mouse.down()
     np.testing.assert_allclose(page.evaluate(z), [0, 0], atol=0.05)
-    page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + box["height"] / 2)
+    page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + box["height"] * 0.375)
     page.mouse.up()
     page.mouse.move(box["x"], box["y"])  # released: z stays
     half = page.evaluate("() => explore.view.half_width")
-    np.testing.assert_allclose(page.evaluate(z), [half / 2, 0], atol=0.05)
+    np.testing.assert_allclose(page.evaluate(z), [half / 2, half / 4], atol=0.05)
     assert page.locator("#plane").get_attribute("aria-label") != before
 
 
@@ -327,3 +330,13 @@ def test_own_images_of_another_size_with_either_decoder(open_page, tmp_path, rng
     for k in range(4):
         shown = check_against_numpy(page, contents, k)
         assert shown["log_px"] == pytest.approx(exact[k], abs=0.05)
+    check_gradient(page, contents, 2)
+    if decoder == "gaussian":  # its grid is filled where it matters, wherever q stands
+        far_away = page.evaluate(
+            """() => {
+              const grid = new Grid(explore.model.decoder, explore.data.grid);
+              const q = new DiagonalGaussian(Float64Array.of(5, 5), Float64Array.of(-4, -4));
+              return log_sum_exp(grid.log_joint(explore.state.x, 1, q)) + grid.log_cell;
+            }"""
+        )
+        assert far_away == pytest.approx(exact[2], abs=0.05)
