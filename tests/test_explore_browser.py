@@ -230,6 +230,26 @@ def test_it_is_fast(open_page):
           return { new_image, dragged };
         }"""
     )
+    page.evaluate(
+        """() => {
+          window.strokes = [];
+          document.getElementById("pad").addEventListener("pointermove", async () => {
+            const { state } = explore, start = performance.now(), before = state.image;
+            while (state.found.image <= before) await new Promise((r) => setTimeout(r, 0));
+            strokes.push(performance.now() - start);
+          }, { capture: true });
+        }"""
+    )
+    box = page.locator("#pad").bounding_box()
+    page.mouse.move(box["x"] + 50, box["y"] + 50)
+    page.mouse.down()
+    for k in range(1, 25):
+        page.mouse.move(box["x"] + 50 + 4 * k, box["y"] + 50 + 3 * k)
+        page.wait_for_timeout(100)
+    strokes = page.evaluate("strokes")
+    print(f"starts {starts}\n{times}\nstrokes {strokes}, ms")
+    assert len(strokes) > 20
+    assert statistics.quantiles(strokes, n=4)[0] < 50
     assert statistics.quantiles(times["new_image"], n=4)[0] < 50
     assert statistics.quantiles(times["dragged"], n=4)[0] < 16
 
