@@ -12,7 +12,7 @@ import sys
 import webbrowser
 from pathlib import Path
 
-from demos.common.command_line import Parser, complain, prepare_streams
+from demos.common.command_line import Parser, complain, make_folder, prepare_streams
 from demos.page.fill import contents, fill_template
 from demos.train import make_trainer
 from demos.train_run import CHECKPOINT, parse
@@ -37,9 +37,10 @@ def main(argv=None):
     try:
         if out.is_dir():
             raise ValueError(f"--out {out} is a folder: name a file, such as {out / PAGE}")
+        if args.out or not args.checkpoint:
+            make_folder(out.parent)
         settings, data, trainer = trained(args.checkpoint)
         html = fill_template(contents(settings, data, trainer) | {"guide": guide_links(out)})
-        out.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(out) as file:
             file.write(html.encode())
     except (ValueError, OSError, MemoryError, DivergenceError) as error:

@@ -128,6 +128,15 @@ def test_links_lead_to_the_guide_from_anywhere(tmp_path):
     assert outside["en"] == (explore.ROOT / "docs" / "guide.md").as_uri()
 
 
+def test_each_part_leads_to_a_section_that_both_guides_have():
+    template = (fill.TEMPLATE / "page.html").read_text(encoding="utf-8")
+    sections = set(re.findall(r'data-guide="([^"]+)"', template))
+    assert len(sections) >= 10
+    for name in ("guide.md", "guide.zh-CN.md"):
+        guide = (explore.ROOT / "docs" / name).read_text(encoding="utf-8")
+        assert sections <= set(re.findall(r'<a id="([^"]+)"', guide))
+
+
 def complaint(capsys, *options):
     capsys.readouterr()
     assert explore.main([*map(str, options), "--no-open"]) == 2
@@ -150,6 +159,8 @@ def test_what_cannot_be_a_page_is_refused_in_one_line(own_run, tmp_path, capsys)
     write_checkpoint(path, {"settings": {"latent": 2}}, {"theta": np.zeros(3)})
     assert "another version" in complaint(capsys, "--checkpoint", folder)
     assert "is a folder" in complaint(capsys, "--out", tmp_path)
+    assert "is a file" in complaint(capsys, "--out", path / "page.html")  # before the training
+    assert not (tmp_path / "nowhere").exists()
     assert not (folder / "explore.html").exists()
 
 

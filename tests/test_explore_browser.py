@@ -266,7 +266,7 @@ def test_a_drawn_7_is_a_7(open_page):
     page.mouse.up()
     page.evaluate("() => new Promise(requestAnimationFrame)")
     page.evaluate(SETTLED)
-    assert "7 × 10" in page.locator("#neighbours").inner_text()
+    assert "7 (10)" in page.locator("#neighbours").inner_text()
 
     x, mean = page.evaluate("() => [[...explore.state.x], [...explore.state.p.mean]]")
     digits = datasets.load("mnist5k")

@@ -238,7 +238,7 @@ function show() {
     const count = new Map();
     for (const k of order) count.set(labels[k], (count.get(labels[k]) ?? 0) + 1);
     const frequent = [...count].sort((a, b) => b[1] - a[1]);
-    return frequent.map(([label, n]) => `${data.label_names[label]} × ${n}`);
+    return frequent.map(([label, n]) => `${data.label_names[label]} (${n})`);
   }
 
   function draw_steps() {

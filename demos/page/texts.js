@@ -14,7 +14,7 @@ const TEXT = {
     plane: (z, q, p) => `Latent plane. z = (${z}); ${q}; ${p}. Arrow keys move z, with Shift finely; Home puts it on q's mean.`,
     q: (m, s) => `q(z|x) has mean (${m}) and sigma (${s})`,
     posterior: (m, s) => `the exact posterior has mean (${m}) and standard deviations (${s})`,
-    neighbours: (list) => `The codes nearest to μ belong to: ${list}.`,
+    neighbours: (list) => `The ten codes nearest to μ belong to: ${list}.`,
     estimate: (L, mean, error, exact) =>
       L === 1
         ? `One draw, the ε of step 2, says ${mean}; the integral is ${exact}. Unbiased, so a minibatch of 100 images averages its noise away.`
@@ -40,27 +40,27 @@ const TEXT = {
     image: (what) => `图像 x：${what}`,
     noise: (e) => `ε = (${e})，取自 N(0, I)。方向键可移动。`,
     mean: (z) => `z = (${z}) 处 p(x|z) 的均值`,
-    draw: (z) => `z = (${z}) 处从 p(x|z) 的一次抽样`,
+    draw: (z) => `z = (${z}) 处从 p(x|z) 的一次采样`,
     plane: (z, q, p) => `潜空间平面。z = (${z})；${q}；${p}。方向键移动 z，按住 Shift 则细调；Home 键回到 q 的均值。`,
     q: (m, s) => `q(z|x) 的均值为 (${m})，σ 为 (${s})`,
     posterior: (m, s) => `精确后验的均值为 (${m})，标准差为 (${s})`,
-    neighbours: (list) => `离 μ 最近的编码属于：${list}。`,
+    neighbours: (list) => `离 μ 最近的十个编码属于：${list}。`,
     estimate: (L, mean, error, exact) =>
       L === 1
-        ? `一次抽样（第 2 步的 ε）得 ${mean}，积分值是 ${exact}。估计是无偏的，一个 100 幅图像的小批量就把噪声平均掉了。`
-        : `${L} 次抽样的平均为 ${mean} ± ${error}，积分值是 ${exact}。`,
-    estimate_picture: (L) => `log p(x|z) 的 ${L} 次抽样、其平均与积分值`,
-    draws: "抽样次数 L",
-    agree: (d) => `三项之和与直接积分各自独立计算，相差 ${d} 纳特。`,
+        ? `一次采样（第 2 步的 ε）得 ${mean}，积分值是 ${exact}。估计是无偏的，一个 100 幅图像的小批量就把噪声平均掉了。`
+        : `${L} 次采样的平均为 ${mean} ± ${error}，积分值是 ${exact}。`,
+    estimate_picture: (L) => `log p(x|z) 的 ${L} 次采样、其平均与积分值`,
+    draws: "采样次数 L",
+    agree: (d) => `三项之和与直接积分各自独立计算，相差 ${d} nat。`,
     outside: "q 有一部分在网格之外，或比网格间距还窄：此处的差距不精确。",
     waiting: "停笔之后再计算精确后验……",
-    start: (gap) => `编码器的 q 使 ELBO 比 log p(x) 低 ${gap} 纳特。差距的一部分来自编码器：它要同时照顾所有图像；其余来自分布族：后验并不是对角高斯。`,
-    fitting: (elbo) => `正在上升：ELBO ${elbo} 纳特……`,
-    fitted: (from, to, won, left) => `ELBO 从 ${from} 升到 ${to}。摊销差距为 ${won} 纳特：这是所有图像共用一个编码器的代价。还剩 ${left} 纳特：附近没有更好的对角高斯了。`,
-    account: (l, e, g) => `log p(x) = ${l}，ELBO = ${e}，差距 = ${g} 纳特。`,
+    start: (gap) => `编码器的 q 使 ELBO 比 log p(x) 低 ${gap} nat。差距的一部分来自编码器：它要同时照顾所有图像；其余来自分布族：后验并不是对角高斯。`,
+    fitting: (elbo) => `正在上升：ELBO ${elbo} nat……`,
+    fitted: (from, to, won, left) => `ELBO 从 ${from} 升到 ${to}。摊销差距为 ${won} nat：这是所有图像共用一个编码器的代价。还剩 ${left} nat：附近没有更好的对角高斯了。`,
+    account: (l, e, g) => `log p(x) = ${l}，ELBO = ${e}，差距 = ${g} nat。`,
     elbo: (v) => `ELBO ${v}`,
     gap: "差距",
     about: (d) =>
-      `模型：${d.widths.join(" → ")}，在 ${d.trained_on} 上训练了 ${d.epochs} 轮。网格间距 ${d.spacing}；在本页的 ${d.count} 幅测试图像上，log p(x) 与程序包的结果最多相差 ${fixed(d.error, 3)} 纳特${d.half ? "（含权重舍入到半精度的影响）" : ""}。一切都由本页自带的一份可读脚本算出：可以查看网页源代码，或在控制台输入 explore。`,
+      `模型：${d.widths.join(" → ")}，在 ${d.trained_on} 上训练了 ${d.epochs} 轮。网格间距 ${d.spacing}；在本页的 ${d.count} 幅测试图像上，log p(x) 与程序包的结果最多相差 ${fixed(d.error, 3)} nat${d.half ? "（含权重舍入到半精度的影响）" : ""}。一切都由本页自带的一份可读脚本算出：可以查看网页源代码，或在控制台输入 explore。`,
   },
 };
