@@ -10,9 +10,10 @@ So it is one matrix product. Backward is a linear layer's too, dW = patchesᵀ d
 Then each pixel collects the derivatives of all the patches that it was copied into: what forward
 copies, backward adds.
 
-The layer is checked against finite differences first; the table is printed. Then two encoders learn
-the digits beside the same decoder, a convolutional one and a fully connected one of as many
-parameters. The picture shows what the filters have become and what they see in a digit.
+The layer is checked against finite differences first; the table is printed. Then three encoders
+learn the digits beside the same decoder: a convolutional one, a fully connected one of as many
+parameters, and a fully connected one of the usual width. The picture shows what the filters have
+become and what they see in a digit.
 """
 
 import math
