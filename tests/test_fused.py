@@ -102,16 +102,16 @@ def test_who_is_updated_in_one_pass(monkeypatch):
     small, large = np.zeros(99), np.zeros(100)
     assert fused.one_pass(fused.adam, small) is None
     assert fused.one_pass(fused.adam, large) is fused.adam
-    assert fused.parts(large) == [slice(None)]
+    assert fused.parts(fused.adam, large) == [slice(None)]
     monkeypatch.setenv("VAE_NP_FUSED", "0")
     assert fused.one_pass(fused.adam, large) is None
-    assert fused.parts(large) == [slice(0, 64), slice(64, 128)]
+    assert fused.parts(fused.adam, large) == [slice(0, 64), slice(64, 128)]
 
 
 def test_a_gpus_vector_is_updated_whole_by_cupys_lines(gpu):
     vector = ParameterVector({"a": np.ones(200)}, np.float32, gpu)
     assert fused.one_pass(fused.adam, vector.value) is None
-    assert fused.parts(vector.value) == [slice(None)]
+    assert fused.parts(fused.adam, vector.value) == [slice(None)]
 
 
 @pytest.mark.parametrize("error", [ImportError, RuntimeError])
@@ -202,6 +202,7 @@ Adam([ParameterVector({{"a": np.zeros({})}})]).step()
 def test_numba_is_imported_for_large_vectors_alone():
     assert loaded_modules("import vae_np") == []
     assert loaded_modules(STEP.format(99_999)) == []
+    assert loaded_modules(STEP.format(100_000).replace("Adam", "SGD")) == []
     if HAS_NUMBA:
         assert loaded_modules(STEP.format(100_000)) == ["numba"]
 

@@ -28,6 +28,7 @@ class Optimizer:
     default_learning_rate = 0.01
     n_state_arrays = 0
     numbers = ()  # the names of its other ones
+    loop = None  # its `update` over one number after the other, in `vae_np.fused`
 
     def __init__(self, vectors, learning_rate=None):
         if learning_rate is None:
@@ -63,7 +64,7 @@ class Optimizer:
         """Update every vector from its gradient."""
         self.steps += 1
         for vector, state in zip(self.vectors, self.state, strict=True):
-            for part in fused.parts(vector.value):
+            for part in fused.parts(self.loop, vector.value):
                 self.update(vector.value[part], vector.grad[part], *(a[part] for a in state))
 
 
@@ -83,9 +84,10 @@ class Adagrad(Optimizer):
     n_state_arrays = 1
     numbers = ("epsilon",)
     epsilon = 1e-8
+    loop = staticmethod(fused.adagrad)
 
     def update(self, value, grad, sum_of_squares):
-        one_pass = fused.one_pass(fused.adagrad, value)
+        one_pass = fused.one_pass(self.loop, value)
         if one_pass:  # the same, compiled
             return one_pass(value, grad, sum_of_squares, self.epsilon, self.learning_rate)
         xp = array_module(value)
@@ -109,6 +111,7 @@ class Adam(Optimizer):
     n_state_arrays = 2
     numbers = ("beta1", "beta2", "epsilon")
     beta1, beta2, epsilon = 0.9, 0.999, 1e-8
+    loop = staticmethod(fused.adam)
 
     def update(self, value, grad, m, v):
         # η m̂ / (√v̂ + ε), with the two means' scales, which are numbers, taken out of the arrays'
@@ -117,7 +120,7 @@ class Adam(Optimizer):
         root_v_scale = math.sqrt((1 - self.beta2) / (1 - self.beta2**self.steps))
         epsilon, rate = self.epsilon / root_v_scale, self.learning_rate * m_scale / root_v_scale
 
-        one_pass = fused.one_pass(fused.adam, value)
+        one_pass = fused.one_pass(self.loop, value)
         if one_pass:  # the same, compiled
             return one_pass(value, grad, m, v, self.beta1, self.beta2, epsilon, rate)
         xp = array_module(value)
