@@ -26,23 +26,20 @@ from demos.common.command_line import (
 from demos.common.long_runs import Saver
 from demos.common.models import make_networks
 from demos.train_options import OBJECTIVES
-from demos.train_report import announce, draw_pictures, interrupted, report
+from demos.train_report import announce, draw_pictures, interrupted, report, write_history
 from demos.train_run import (
     CHECKPOINT,
     HISTORY,
     RUNS,
-    SUMMARY,
     TEST_IMAGES,
-    check_test_images,
     discard_results,
     discard_run,
-    note_on_threads,
+    go_on,
     parse,
     progress_of,
     resume_command,
     schedule_of,
     settings,
-    write_history,
 )
 from vae_np import datasets
 from vae_np.evaluation import evaluate_elbo
@@ -69,16 +66,7 @@ def run_or_complain(argv, claim):
         data = datasets.load(args.data)
         trainer = make_trainer(args, data)
         if args.resume:
-            trainer.load(out / CHECKPOINT)
-            for row in trainer.history:  # an earlier version's has the earlier name alone
-                row.setdefault("test_elbo", row["test_bound"])
-            check_test_images(out / CHECKPOINT, data.test)
-            if args.epochs <= trainer.epoch and (out / SUMMARY).exists():
-                raise ValueError(
-                    f"the run in {out} is complete: --epochs above {trainer.epoch} goes on"
-                )
-            args.epochs = max(args.epochs, trainer.epoch)
-            print(f"Going on in {out} after {progress_of(trainer)}.{note_on_threads(trainer, out)}")
+            go_on(trainer, args, data, out)
         own_folder = out is None
         out = make_folder(out) if out else make_free_folder(RUNS / Path(args.data).stem)
         claim.enter_context(claimed(out))

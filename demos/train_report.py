@@ -1,5 +1,7 @@
 """What train.py says and draws at its end: the numbers, the pictures, and what it has noticed."""
 
+import csv
+import io
 import sys
 import textwrap
 
@@ -14,6 +16,7 @@ from vae_np.backend import Stream, random_generator, to_numpy
 from vae_np.evaluation import importance_sampled_log_likelihood
 from vae_np.networks import GaussianDecoder
 from vae_np.objectives import ImportanceWeighted
+from vae_np.training.checkpoints import whole_file
 from vae_np.training.threads import product_threads
 
 LOG_LIKELIHOOD_SAMPLES = 100
@@ -164,3 +167,13 @@ def draw_pictures(trainer, data, out, seed):
         figures.latent_scatter(
             model.encode(data.test).mean, data.test_labels, out / "latent_space.png"
         )
+
+
+def write_history(history, path):
+    if history:
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, fieldnames=list(history[-1]))
+        writer.writeheader()
+        writer.writerows(history)
+        with whole_file(path) as file:
+            file.write(text.getvalue().encode())

@@ -1,14 +1,12 @@
 """Which run of train.py is meant: what was typed, joined with what is saved, and its folder."""
 
-import csv
-import io
 import shlex
 from itertools import pairwise
 from pathlib import Path
 
 from demos.train_options import make_parser, objective_name
 from vae_np.optimizers import OPTIMIZERS
-from vae_np.training.checkpoints import read_checkpoint, whole_file
+from vae_np.training.checkpoints import read_checkpoint
 from vae_np.training.resuming import checksum
 
 CHECKPOINT, HISTORY, SUMMARY = "checkpoint.npz", "history.csv", "summary.json"
@@ -147,6 +145,21 @@ def discard_run(folder):
     discard_results(folder)
 
 
+def go_on(trainer, args, data, out):
+    """Load what the folder has saved, with its history in today's words, and say where it was.
+
+    ValueError if there is nothing left to do, or other test images to do it with.
+    """
+    trainer.load(out / CHECKPOINT)
+    for row in trainer.history:  # an earlier version's has the earlier name alone
+        row.setdefault("test_elbo", row["test_bound"])
+    check_test_images(out / CHECKPOINT, data.test)
+    if args.epochs <= trainer.epoch and (out / SUMMARY).exists():
+        raise ValueError(f"the run in {out} is complete: --epochs above {trainer.epoch} goes on")
+    args.epochs = max(args.epochs, trainer.epoch)
+    print(f"Going on in {out} after {progress_of(trainer)}.{note_on_threads(trainer, out)}")
+
+
 def check_test_images(path, images):
     """ValueError if they are not those that the run was evaluated on."""
     known = (read_checkpoint(path)[0].get("settings") or {}).get(TEST_IMAGES)
@@ -182,13 +195,3 @@ def note_on_threads(trainer, out):
 
 def resume_command(out):
     return f"python demos/train.py --resume {shlex.quote(str(out))}"
-
-
-def write_history(history, path):
-    if history:
-        text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, fieldnames=list(history[-1]))
-        writer.writeheader()
-        writer.writerows(history)
-        with whole_file(path) as file:
-            file.write(text.getvalue().encode())

@@ -53,3 +53,11 @@ def test_a_recorded_result_is_named_after_its_script():
     for result in (DEMOS / "results").iterdir():
         owned = any(f"{result.stem}_".startswith(f"{name}_") for name in names)
         assert owned, f"{result.name} is of no script"
+
+
+def test_no_demo_is_longer_than_two_hundred_lines():
+    lengths = {
+        path.name: len(path.read_text(encoding="utf-8").splitlines()) for path, _ in scripts()
+    }
+    del lengths["peers.py"]  # a program for each library that benchmark.py starts, in one file
+    assert max(lengths.values()) <= 200, lengths
