@@ -24,7 +24,7 @@ import numpy as np
 from demos.common.command_line import say
 from demos.common.findings import run
 from demos.common.models import digit_networks, train
-from demos.common.plots import curve, epochs_axis, panels, save
+from demos.common.plots import epochs_axis, panels, run_curves, save
 from vae_np import VAE, GaussianEncoder, datasets
 from vae_np.backend import Stream, array_module, random_generator, to_numpy
 from vae_np.evaluation import evaluate_elbo
@@ -179,9 +179,8 @@ def in_words(result):
 def draw(results, encoder, x, path):
     figure, axes = panels(14, 4.6, 4, width_ratios=[4, 2, 3, 3])
     for name, result in results.items():
-        elbos = [row["test_elbo"] for row in result["history"]]
-        label = f"{name}: {result['parameters']:,} parameters"
-        curve(axes[0], range(1, len(elbos) + 1), elbos, label=label)
+        parts = {"test_elbo": ("-", f"{result['parameters']:,} parameters")}
+        run_curves(axes[0], result["history"], "epoch", None, name, parts)
     _, narrow, own = ends = [result["history"][-1]["test_elbo"] for result in results.values()]
     axes[0].set(title="ELBO on the test set", ylabel="nats", ylim=(min(ends) - 20, max(ends) + 2))
     axes[0].legend(fontsize=8)
