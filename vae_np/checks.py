@@ -149,8 +149,8 @@ def not_black_and_white(images):
     return images
 
 
-def pixels(x, decoder):
-    """``x``, what the decoder models: (N, D), of its support, dtype and device."""
+def pixels_of(x, decoder):
+    """``x``, (N, D), of the dtype and device of the decoder: what its mathematics can take."""
     theta = decoder.parameters.value
     rows_of("x", x, decoder.n_pixels)
     if x.dtype != theta.dtype or device_of(x) != device_of(theta):
@@ -158,7 +158,12 @@ def pixels(x, decoder):
             f"x must be {theta.dtype} on {device_of(theta)} as the decoder is, got {x.dtype} on "
             f"{device_of(x)}; VAE.as_pixels makes it so"
         )
-    values_in("x", x, decoder.support)
+    return x
+
+
+def pixels(x, decoder):
+    """``x``, what the decoder models: as `pixels_of`, and of its support."""
+    values_in("x", pixels_of(x, decoder), decoder.support)
     return x
 
 
@@ -182,11 +187,19 @@ def minibatch(x, noise, model):
     return x, noise
 
 
-def parts_of_noise(noise, n_parts):
-    """``noise``, the tuple of arrays that an objective's draw_noise returns."""
+def parts_of_noise(noise, *shapes):
+    """``noise``, the tuple that an objective's draw_noise returns: the model's, and others.
+
+    ``shapes`` are those of the others; `minibatch` looks at the model's.
+    """
+    n_parts = 1 + len(shapes)
     if not isinstance(noise, tuple) or len(noise) != n_parts:
         got = f"a tuple of {len(noise)}" if isinstance(noise, tuple) else type(noise).__name__
         raise ValueError(f"noise must be the {n_parts} arrays that draw_noise returns, got {got}")
+    for part, shape in zip(noise[1:], shapes, strict=True):
+        got = getattr(part, "shape", type(part).__name__)
+        if got != shape:
+            raise ValueError(f"noise must have a part of shape {shape}, got {got}")
     return noise
 
 

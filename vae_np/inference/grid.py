@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from vae_np.backend import array_module, device_of, to_device
-from vae_np.checks import positive_number
+from vae_np.checks import pixels_of, positive_number
 from vae_np.distributions import log_sum_exp
 from vae_np.inference.hmc import log_joint
 
@@ -29,6 +29,7 @@ def latent_grid(n_latent, spacing, limit):
 
 def grid_log_joint(model, x, points):
     """log p(x, z) of each of x's images, (N, D), at each of the points, (G, Z); (G, N), nats."""
+    pixels_of(x, model.decoder)
     points = to_device(points, device_of(x)).astype(x.dtype)
     at_a_time = max(1, 2000 // len(x))
     parts = [

@@ -16,6 +16,7 @@ from vae_np.checks import (
     between_0_and_1,
     generator_of,
     pixels,
+    pixels_of,
     positive_number,
     whole_number,
 )
@@ -44,6 +45,7 @@ class PosteriorDraws:
 
 def log_joint(decoder, x, z):
     """log p(x, z) = log p(x|z) + log p(z) at z, (..., N, Z), for x, (N, D); (..., N), nats."""
+    pixels_of(x, decoder)
     return decoder.forward(z).log_prob(x) + standard_normal_log_prob(z)
 
 
@@ -162,10 +164,9 @@ def sample_posterior(
         whole_number(name, value)
     whole_number("n_warmup", n_warmup, minimum=0)
     between_0_and_1("target_acceptance", target_acceptance)
-    if initial.ndim != 3 or initial.shape[1:] != (len(x), decoder.n_latent):
-        raise ValueError(
-            f"initial must have shape (C, {len(x)}, {decoder.n_latent}), got {initial.shape}"
-        )
+    shape = getattr(initial, "shape", type(initial).__name__)
+    if len(shape) != 3 or shape[0] == 0 or shape[1:] != (len(x), decoder.n_latent):
+        raise ValueError(f"initial must have shape (C, {len(x)}, {decoder.n_latent}), got {shape}")
     xp = array_module(x)
     z = initial.astype(x.dtype)
     steps = xp.full((*z.shape[:-1], 1), positive_number("step_size", step_size), dtype=x.dtype)
@@ -173,7 +174,7 @@ def sample_posterior(
     def target(z):
         return log_joint_and_gradient(decoder, x, z)
 
-    with np.errstate(invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # said below
         state = (z, *target(z))
     if not xp.isfinite(state[1]).all():
         raise ValueError("log p(x, z) is not finite where a chain starts: check x and the weights")

@@ -41,11 +41,13 @@ def parameters_of(decoder):
 
 
 def _data(x, n_pixels=None):
-    """``x`` as float64 NumPy; ValueError if it is not finite, of shape (N, D) with N ≥ 1."""
+    """``x`` as float64 NumPy; ValueError if it is not of floats, finite, and (N, D) with N ≥ 1."""
     x = to_numpy(x)
     if x.ndim != 2 or len(x) == 0 or n_pixels not in (None, x.shape[1]):
         wanted = "D" if n_pixels is None else n_pixels
         raise ValueError(f"x must have shape (N, {wanted}) with N ≥ 1, got {x.shape}")
+    if x.dtype.kind != "f":
+        raise ValueError(f"x must be of floats, got {x.dtype}; VAE.as_pixels makes them")
     values_in("x", x, GaussianDecoder.support)
     return x.astype(np.float64)
 

@@ -80,6 +80,8 @@ def fit(
     generator_of(generator, device_of(x))
     n_steps, n_draws = whole_number("n_steps", n_steps), whole_number("n_draws", n_draws)
     shape = (len(x), decoder.n_latent)
+    if not isinstance(initial, DiagonalGaussian):
+        raise ValueError(f"initial must be a DiagonalGaussian, got {type(initial).__name__}")
     if initial.mean.shape != shape or initial.log_var.shape != shape:
         raise ValueError(
             f"initial must have a mean and log_var of shape {shape}, got {initial.mean.shape} and "

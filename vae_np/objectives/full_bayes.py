@@ -73,13 +73,14 @@ class FullBayes:
         return noise, generator.standard_normal(shape, dtype=self.model.dtype)
 
     def value(self, x, noise):
-        noise, weight_noise = parts_of_noise(noise, 2)
-        self.model.decoder.parameters.value[:] = self.weight_posterior.sample(weight_noise)
+        theta, q = self.model.decoder.parameters, self.weight_posterior
+        noise, weight_noise = parts_of_noise(noise, theta.value.shape)
+        theta.value[:] = q.sample(weight_noise)
         return self.model.elbo(x, noise)
 
     def value_and_gradient(self, x, noise):
-        noise, weight_noise = parts_of_noise(noise, 2)
         theta, q = self.model.decoder.parameters, self.weight_posterior
+        noise, weight_noise = parts_of_noise(noise, theta.value.shape)
         theta.value[:] = q.sample(weight_noise)
         elbo = self.model.elbo_and_gradient(x, noise)
 

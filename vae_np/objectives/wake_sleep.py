@@ -7,6 +7,8 @@ climb one common bound. Asleep, φ descends KL(p_θ(z|x) ‖ q_φ(z|x)) averaged
 way round than the ELBO's gap KL(q ‖ p), and over the model's x, not the data's.
 """
 
+import numpy as np
+
 from vae_np.backend import array_module
 from vae_np.checks import parts_of_noise
 from vae_np.networks import BernoulliDecoder
@@ -41,11 +43,11 @@ class WakeSleep:
         return noise, dream_z, pixel_noise((n_examples, model.n_pixels), dtype=model.dtype)
 
     def value(self, x, noise):
-        noise, _, _ = parts_of_noise(noise, 3)
+        noise, _, _ = self._parts(x, noise)
         return self.model.elbo(x, noise)
 
     def value_and_gradient(self, x, noise):
-        noise, dream_z, dream_noise = parts_of_noise(noise, 3)
+        noise, dream_z, dream_noise = self._parts(x, noise)
         encoder, decoder = self.model.encoder, self.model.decoder
 
         q, z, p = forward(self.model, x, noise)
@@ -58,3 +60,7 @@ class WakeSleep:
         upstream = array_module(x).full(len(x), -1 / len(x), dtype=x.dtype)
         encoder.backward(*q.log_prob_backward(dream_z, upstream))  # sleep: φ
         return elbo
+
+    def _parts(self, x, noise):
+        n_examples, model = np.shape(x)[:1], self.model
+        return parts_of_noise(noise, (*n_examples, model.n_latent), (*n_examples, model.n_pixels))

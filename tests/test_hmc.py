@@ -1,0 +1,95 @@
+"""HMC, step by step: against 1206.1901's figure 2, one chain at a time, on a known posterior."""
+
+import numpy as np
+import pytest
+from conftest import LATENT, PIXELS, exact
+
+from vae_np.inference.hmc import log_joint_and_gradient, sample_posterior, transition
+
+IMAGES, CHAINS, LEAPFROG = 3, 40, 4
+
+
+@pytest.fixture
+def target(linear, rng):
+    """x, and log p(x, z) and its slope in z, from the library and from the closed posterior."""
+    x = rng.standard_normal((IMAGES, PIXELS))
+    log_px, mean, covariance = exact(linear, x)
+    precision = np.linalg.inv(covariance)
+    normalizer = 0.5 * np.linalg.slogdet(2 * np.pi * covariance)[1]
+
+    def known(image, z):
+        difference = z - mean[image]
+        density = log_px[image] - normalizer - 0.5 * difference @ precision @ difference
+        return density, -precision @ difference
+
+    return x, lambda z: log_joint_and_gradient(linear.decoder, x, z), known
+
+
+def one_chain(known, z, r, step, uniform):
+    """Neal's figure 2: the next z, and the probability with which the move was accepted."""
+    q, p = z, r + step * known(z)[1] / 2
+    for i in range(LEAPFROG):
+        q = q + step * p
+        p = p + step * known(q)[1] / (2 if i == LEAPFROG - 1 else 1)
+    energies = [-known(place)[0] + (push @ push) / 2 for place, push in ((z, r), (q, p))]
+    acceptance = min(1, np.exp(energies[0] - energies[1]))
+    return (q if uniform < acceptance else z), acceptance
+
+
+def test_a_transition_is_neals(target, rng):
+    _, ours, known = target
+    z = 2 * rng.standard_normal((CHAINS, IMAGES, LATENT))
+    steps = rng.uniform(0.5, 2.0, (CHAINS, IMAGES, 1))
+    (new_z, log_density, gradient), acceptance = transition(
+        ours, (z, *ours(z)), steps, LEAPFROG, np.random.default_rng(5)
+    )
+    again = np.random.default_rng(5)
+    push, jitter = again.standard_normal(z.shape), again.random(steps.shape)
+    uniform = again.random((CHAINS, IMAGES))
+    moved = 0
+    for c, n in np.ndindex(CHAINS, IMAGES):
+        step = steps[c, n, 0] * (0.7 + 0.6 * jitter[c, n, 0])  # from 70 to 130 %
+        place, probability = one_chain(
+            lambda z, n=n: known(n, z), z[c, n], push[c, n], step, uniform[c, n]
+        )
+        moved += (place != z[c, n]).any()
+        np.testing.assert_allclose(new_z[c, n], place, atol=1e-9)
+        assert acceptance[c, n] == pytest.approx(probability, abs=1e-9)
+        density, slope = known(n, new_z[c, n])
+        assert log_density[c, n] == pytest.approx(density, abs=1e-9)
+        np.testing.assert_allclose(gradient[c, n], slope, atol=1e-9)
+    assert 0.2 < moved / (CHAINS * IMAGES) < 0.8  # both happen
+
+
+def test_the_warm_up_tunes_each_chains_step_by_ever_smaller_corrections(target, linear, rng):
+    x, ours, _ = target
+    start = rng.standard_normal((2, IMAGES, LATENT))
+    result = sample_posterior(
+        linear.decoder,
+        x,
+        3,
+        np.random.default_rng(7),
+        start,
+        n_leapfrog=LEAPFROG,
+        target_acceptance=0.8,
+        n_warmup=5,
+        step_size=0.3,
+    )
+    generator, state = np.random.default_rng(7), (start, *ours(start))
+    steps, draws, accepted = np.full((2, IMAGES, 1), 0.3), [], []
+    for i in range(8):
+        state, acceptance = transition(ours, state, steps, LEAPFROG, generator)
+        if i < 5:
+            steps = steps * np.exp(3 / (i + 1) ** 0.6 * (acceptance[..., None] - 0.8))
+        else:
+            draws.append(state[0])
+            accepted.append(acceptance)
+    np.testing.assert_allclose(result.z, draws, rtol=1e-9)
+    np.testing.assert_allclose(result.acceptance, np.mean(accepted, axis=0), rtol=1e-9)
+    np.testing.assert_allclose(result.step_size, steps[..., 0], rtol=1e-9)
+
+
+def test_a_density_that_is_infinite_is_refused_though_its_slope_is_not(linear, rng):
+    x = np.full((1, PIXELS), 1e200)  # (x − μ)² overflows, (x − μ)/σ² does not
+    with pytest.raises(ValueError, match="not finite where a chain starts"):
+        sample_posterior(linear.decoder, x, 1, rng, np.zeros((1, 1, LATENT)))

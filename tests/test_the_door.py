@@ -1,0 +1,134 @@
+"""What the mathematics would take without a word is refused where a user calls in.
+
+uint8 pixels are 0 to 255, (N, 1) would broadcast, another dtype rounds 1/N to 0: the door is the
+model's methods, the objectives', Trainer, evaluation, and what infers z. Behind it (a network's
+``forward``, the distributions, the layers) arrays are taken as they come.
+"""
+
+import numpy as np
+import pytest
+from conftest import LATENT, PIXELS, make_model
+
+from vae_np import Adam, Trainer, evaluation
+from vae_np.distributions import DiagonalGaussian
+from vae_np.inference import grid, hmc, linear_gaussian, per_image
+from vae_np.inference.appendix_d import appendix_d
+from vae_np.objectives import (
+    ELBO,
+    SGVB_A,
+    FullBayes,
+    ImportanceWeighted,
+    MonteCarloEM,
+    ScoreFunction,
+    WakeSleep,
+)
+
+OBJECTIVES = (
+    ELBO,
+    SGVB_A,
+    ImportanceWeighted,
+    ScoreFunction,
+    WakeSleep,
+    lambda model: FullBayes(model, 38),
+)
+GREY = np.linspace(0.1, 0.9, 24).reshape(4, 6)
+WRONG_PIXELS = {
+    "uint8": np.full((4, 6), 200, np.uint8),
+    "one column": GREY[:, :1],
+    "one row": GREY[0],
+    "another dtype": GREY.astype(np.float16),
+    "whole numbers": np.ones((4, 6), int),
+    "true or false": np.ones((4, 6), bool),
+    "no array": GREY.tolist(),
+    "no rows": GREY[:0],
+    "an axis too many": GREY[None],
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_PIXELS)
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_an_objective_refuses_pixels_that_would_pass_for_others(objective, wrong, rng):
+    objective = objective(make_model(dtype=np.float64))
+    noise = objective.draw_noise(rng, 2, 4)
+    for vector in objective.vectors.values():
+        vector.grad[:] = 7
+    for method in (objective.value, objective.value_and_gradient):
+        with pytest.raises(ValueError, match=r"^(x|noise) must (be|have) "):
+            method(WRONG_PIXELS[wrong], noise)
+        assert method(GREY, noise).value.shape == (4,)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_an_objective_refuses_noise_that_would_broadcast(objective, rng):
+    objective = objective(make_model(dtype=np.float64))
+    right = objective.draw_noise(rng, 2, 4)
+    parts = right if isinstance(right, tuple) else (right,)
+    for i, part in enumerate(parts):
+        for wrong in (part[..., :1], part[:1] if i else part[0], part.tolist()):
+            noise = (*parts[:i], wrong, *parts[i + 1 :])
+            for method in (objective.value, objective.value_and_gradient):
+                with pytest.raises(ValueError, match="^noise must have "):
+                    method(GREY, noise if isinstance(right, tuple) else wrong)
+
+
+@pytest.mark.parametrize("wrong", sorted(set(WRONG_PIXELS) - {"uint8", "another dtype"}))
+def test_the_models_methods_trainer_and_evaluation_refuse_them_too(wrong, rng):
+    """Here uint8 is right, which becomes [0, 1], and so is another dtype of floats."""
+    model, x = make_model(latent=2, dtype=np.float64), WRONG_PIXELS[wrong]
+    for call in (
+        lambda: model.encode(x),
+        lambda: model.reconstruct_mean(x),
+        lambda: model.reconstruct_draw(x, rng),
+        lambda: Trainer(model, Adam(model.parameters), x),
+        lambda: evaluation.evaluate_elbo(model, x),
+        lambda: evaluation.importance_sampled_log_likelihood(model, x, 5),
+        lambda: evaluation.prior_sampled_log_likelihood(model, x, 5),
+        lambda: evaluation.grid_log_likelihood(model, x, spacing=1),
+        lambda: evaluation.reciprocal_log_likelihood(model, x, 20),
+    ):
+        with pytest.raises(ValueError, match=r"^images must (be|have) "):
+            call()
+
+
+@pytest.mark.parametrize("wrong", WRONG_PIXELS)
+def test_inference_refuses_them(wrong, rng):
+    model, x = make_model(latent=2, dtype=np.float64), WRONG_PIXELS[wrong]
+    start = rng.standard_normal((3, 4, 2))
+    q = model.encode(GREY)
+    calls = [
+        lambda: hmc.log_joint(model.decoder, x, start),
+        lambda: hmc.sample_posterior(model.decoder, x, 2, rng, start),
+        lambda: appendix_d(model.decoder, x, start, 20, rng),
+        lambda: per_image.fit(model.decoder, x, q, rng),
+        lambda: grid.grid_log_joint(model, x, start[0]),
+        lambda: MonteCarloEM(model.decoder, Adam([model.decoder.parameters]), x),
+    ]
+    for call in calls:
+        with pytest.raises(ValueError, match=r"^x must (be|have) "):
+            call()
+
+
+@pytest.mark.parametrize("x", [np.ones((4, 1)), np.ones((4, PIXELS), np.uint8), np.ones(PIXELS)])
+def test_closed_forms_refuse_them(x, linear, rng):
+    q = DiagonalGaussian(*rng.standard_normal((2, 4, LATENT)))
+    for call in (
+        lambda: linear_gaussian.posterior(linear.decoder, x),
+        lambda: linear_gaussian.log_likelihood(linear.decoder, x),
+        lambda: linear_gaussian.mean_field(linear.decoder, x),
+        lambda: linear_gaussian.kl_to_posterior(q, linear.decoder, x),
+        lambda: linear_gaussian.expected_elbo(q, linear.decoder, x),
+    ):
+        with pytest.raises(ValueError, match=r"^x must (be|have) "):
+            call()
+
+
+def test_starts_of_another_shape_are_refused(rng):
+    model = make_model(latent=2, dtype=np.float64)
+    for wrong in (None, rng.random((4, 2)), rng.random((3, 1, 2)), rng.random((0, 4, 2))):
+        with pytest.raises(ValueError, match=r"^initial must have shape \(C, 4, 2\), got "):
+            hmc.sample_posterior(model.decoder, GREY, 2, rng, wrong)
+    q = model.encode(GREY)
+    shared = DiagonalGaussian(q.mean, np.array(0.0))
+    for wrong in (None, q.mean, shared, model.encode(GREY[:1])):
+        with pytest.raises(ValueError, match=r"^initial must (be a Diag|have a mean and log_var)"):
+            per_image.fit(model.decoder, GREY, wrong, rng)
