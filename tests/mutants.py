@@ -3,10 +3,10 @@
     python tests/mutants.py                          # all of the mathematics
     python tests/mutants.py vae_np/layers.py         # one file
 
-Each mistake (a *mutant*) is one that a learner makes, in one place: a sign, a dropped ½, a sum for a
-mean, σ² for σ, other noise on the way back, swapped operands, a missing term, a uniform draw for a
-normal one, a comparison turned. The fast tests that reach its line run, the quickest first. If one
-fails, the mutant is *killed*; one that *survives* shows what no test would notice.
+Each mistake (a *mutant*) is one that a learner makes, in one place: a sign, a dropped ½, a sum for
+a mean, σ² for σ, other noise on the way back, swapped operands, a missing term, a uniform draw for
+a normal one, a comparison turned. The fast tests that reach its line run, the quickest first. If
+one fails, the mutant is *killed*; one that *survives* shows what no test would notice.
 
 Some change nothing that can be seen. These *equivalents* are listed in mutants_equivalent.txt, each
 with its reason, and are not run, unless --all asks which of them a test kills after all.
@@ -16,7 +16,7 @@ that process, in which the functions of one file get the mutated code. Not on Wi
 """
 
 import argparse
-import ast
+import math
 import os
 import pickle
 import resource
@@ -24,16 +24,14 @@ import signal
 import sys
 import tempfile
 import time
-import types
 from collections import Counter
-from functools import cached_property
 from pathlib import Path
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before NumPy is imported: a fork has one thread
 import pytest
+from mutant_changes import ROOT, mutants_of
 from tqdm import tqdm
 
-ROOT = Path(__file__).resolve().parent.parent
 LISTED = Path(__file__).with_name("mutants_equivalent.txt")
 MATHEMATICS = (
     "layers distributions networks vae optimizers objectives/elbo objectives/sgvb_a "
@@ -44,155 +42,9 @@ MATHEMATICS = (
 )
 TESTS = (
     "gradients layers distributions networks own_layers vae draws hmc weights_of_draws objectives "
-    "rival_objectives optimizers inference extremes evaluation aevb training checkpoints schedule "
-    "stale_parts device the_door mutants_found"
+    "rival_objectives optimizers linear_gaussian inference extremes evaluation aevb training "
+    "checkpoints schedule stale_parts device the_door"
 )
-SECONDS = 30  # of a processor's time, for one mutant's tests: an endless loop is killed too
-
-TURNED = {
-    ast.Lt: ast.GtE, ast.LtE: ast.Gt, ast.Gt: ast.LtE, ast.GtE: ast.Lt, ast.Eq: ast.NotEq,
-    ast.NotEq: ast.Eq, ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
-}  # fmt: skip
-NEAR = {
-    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.And: ast.Or,
-    ast.Or: ast.And, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
-}  # fmt: skip
-PAIRS = "sum mean, max min, maximum minimum, random standard_normal, normal uniform, std variance"
-OTHER_NAME = dict(pair.split() for pair in PAIRS.split(", "))
-OTHER_NAME |= {right: left for left, right in OTHER_NAME.items()}
-FORGOTTEN = "exp log sqrt abs log1p expm1 tanh sigmoid softplus reversed diag exp_neg_abs".split()
-
-
-def changes(node):
-    """What a learner might have written in this node's place."""
-    match node:
-        case ast.BinOp(left, op, right):
-            if type(op) in NEAR:
-                yield ast.BinOp(left, NEAR[type(op)](), right)
-            if not isinstance(op, ast.Add | ast.Mult):
-                yield ast.BinOp(right, op, left)
-            if not isinstance(op, ast.MatMult):
-                yield from (left, right)
-        case ast.UnaryOp(ast.USub() | ast.Not(), operand):
-            yield operand
-        case ast.BoolOp(op, values):
-            yield ast.BoolOp(NEAR[type(op)](), values)
-        case ast.Compare(left, [op], right):
-            yield ast.Compare(left, [TURNED[type(op)]()], right)
-            if type(op) in NEAR:
-                yield ast.Compare(left, [NEAR[type(op)]()], right)
-        case ast.IfExp(_, body, orelse):
-            yield from (body, orelse)
-        case ast.If(_, body, orelse):
-            yield ast.If(ast.Constant(False), body, orelse)
-        case ast.Constant(bool() as value):
-            yield ast.Constant(not value)
-        case ast.Constant(int() | float() as value):
-            yield ast.Constant({0: 1, 2: 1, 0.5: 1}.get(value, 2 * value))
-        case ast.Attribute(value, "T"):
-            yield value
-        case ast.Attribute(value, name, context) if name in OTHER_NAME:
-            yield ast.Attribute(value, OTHER_NAME[name], context)
-        case ast.Name("noise" | "weight_noise", ast.Load()):
-            yield ast.parse(f"{node.id}[..., ::-1]", mode="eval").body
-        case ast.Call(function, [first, *rest], keywords):
-            if ast.unparse(function).split(".")[-1] in FORGOTTEN:
-                yield first
-            if rest:
-                yield ast.Call(function, [rest[0], first, *rest[1:]], keywords)
-        case ast.AugAssign(target, op, value):
-            if type(op) in NEAR:
-                yield ast.AugAssign(target, NEAR[type(op)](), value)
-            yield ast.Pass()
-        case ast.Expr(ast.Call()):
-            yield ast.Pass()
-
-
-class Mutant:
-    """One change in one place of a file's tree. ``lines`` are those whose tests may notice."""
-
-    def __init__(self, path, source, tree, place, new, lines):
-        self.path, self.tree, self.place, self.new, self.lines = path, tree, place, new, lines
-        parent, field, index = place
-        node = getattr(parent, field) if index is None else getattr(parent, field)[index]
-        heads = (n.test if isinstance(n, ast.If) else n for n in (node, new))
-        before, after = map(ast.unparse, heads)
-        self.key = path, source[node.lineno - 1].strip(), f"{before} → {after}"
-        self.where = f"{path}:{node.lineno}"
-
-    def plant(self):
-        """Let the imported module run the changed code."""
-        parent, field, index = self.place
-        if index is None:
-            setattr(parent, field, self.new)
-        else:
-            getattr(parent, field)[index] = self.new
-        module = sys.modules[self.path.removesuffix(".py").replace("/", ".")]
-        changed = types.ModuleType(module.__name__)
-        code = compile(ast.fix_missing_locations(self.tree), module.__file__, "exec")
-        exec(code, vars(changed))
-        graft(module, changed)
-
-
-def mutants_of(path):
-    source = (ROOT / path).read_text(encoding="utf-8")
-    tree, found = ast.parse(source), []
-
-    def visit(parent, lines, in_function=False):
-        for field, value in ast.iter_fields(parent):
-            if field in ("decorator_list", "annotation", "returns"):
-                continue
-            for index, node in enumerate(value) if isinstance(value, list) else [(None, value)]:
-                if not isinstance(node, ast.AST):
-                    continue
-                if isinstance(node, ast.Raise | ast.JoinedStr | ast.arguments):
-                    continue  # messages; and defaults, which are choices
-                if (
-                    isinstance(node, ast.Expr | ast.Call)
-                    and "bar" in ast.unparse(node).split("(")[0]
-                ):
-                    continue  # of progress
-                own = lines
-                if in_function and isinstance(node, ast.stmt):
-                    body = getattr(node, "body", None)
-                    own = range(node.lineno, body[0].lineno if body else node.end_lineno + 1)
-                for new in changes(node):
-                    found.append(
-                        Mutant(path, source.splitlines(), tree, (parent, field, index), new, own)
-                    )
-                visit(node, own, in_function or isinstance(node, ast.FunctionDef))
-
-    visit(tree, None)
-    return found
-
-
-def graft(module, changed):
-    """Give a module's, or a class's, functions the code of those of its changed twin."""
-    for name, new in list(vars(changed).items()):
-        old = vars(module).get(name)
-        for here, there in zip(functions(old), functions(new), strict=True):
-            here.__code__ = there.__code__
-        if isinstance(old, type) and old.__module__ == new.__module__ == changed_name(changed):
-            graft(old, new)
-        elif isinstance(new, int | float | tuple) and new != old:
-            owners = [m for n, m in sys.modules.items() if n.startswith("vae_np")]
-            for owner in owners if isinstance(module, types.ModuleType) else [module]:
-                if vars(owner).get(name) is old:
-                    setattr(owner, name, new)
-
-
-def changed_name(thing):
-    return thing.__module__ if isinstance(thing, type) else thing.__name__
-
-
-def functions(thing):
-    if isinstance(thing, types.FunctionType):
-        return [thing]
-    if isinstance(thing, property):
-        return [f for f in (thing.fget, thing.fset) if f]
-    if isinstance(thing, cached_property):
-        return [thing.func]
-    return [thing.__func__] if isinstance(thing, staticmethod | classmethod) else []
 
 
 def listed():
@@ -246,13 +98,13 @@ class Hunt:
             covering = [
                 (seconds, session.items[i])
                 for i, (seconds, lines) in enumerate(reached)
-                if not lines.get(mutant.path, set()).isdisjoint(mutant.lines or range(10**4))
+                if mutant.may_be_noticed_by(lines)
             ]
             while len(running) >= self.jobs:
                 wait()
             pid = os.fork()
             if pid == 0:
-                in_a_fork(session, mutant, [item for _, item in sorted(covering, key=first)])
+                in_a_fork(session, mutant, sorted(covering, key=lambda pair: pair[0]))
             running[pid] = mutant
         while running:
             wait()
@@ -271,10 +123,6 @@ class Hunt:
                 os._exit(0)
             os.waitpid(pid, 0)
             return pickle.load(record)
-
-
-def first(pair):
-    return pair[0]
 
 
 def be_quiet():
@@ -302,10 +150,12 @@ def traced(session, files):
         yield time.perf_counter() - start, lines
 
 
-def in_a_fork(session, mutant, items):
+def in_a_fork(session, mutant, covering):
     """Exit with 0 if all tests pass, with 1 if one fails; 3 is a mistake of this file."""
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
-    signal.alarm(20 * SECONDS)
+    limit = 10 + 2 * math.ceil(sum(seconds for seconds, _ in covering))  # of a processor's time
+    resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))  # an endless loop is killed too
+    signal.alarm(10 * limit)
+    items = [item for _, item in covering]
     be_quiet()
     os.dup2(1, 2)
     status = 3

@@ -57,6 +57,15 @@ def test_the_noise_of_all_that_draw_is_normal(rng):
             assert_normal(pixel_noise)
 
 
+def test_other_noise_comes_after_the_models_own(rng):
+    """The same generator gives every objective the same draws of z."""
+    model = make_model()
+    expected = model.draw_noise(np.random.default_rng(1), 2, 4)
+    for objective in (WakeSleep(model), FullBayes(model, 38)):
+        noise = objective.draw_noise(np.random.default_rng(1), 2, 4)[0]
+        np.testing.assert_array_equal(noise, expected)
+
+
 def test_one_draw_of_each_distribution(rng):
     assert_normal(DiagonalGaussian(np.full(N, 2.0), np.full(N, np.log(9.0))).draw(rng), 2, 3)
     logits = np.log(GREY / (1 - GREY))

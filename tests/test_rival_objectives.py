@@ -83,6 +83,38 @@ def test_monte_carlo_em_goes_on_from_a_checkpoint_bit_for_bit(images, tmp_path):
         make(seed=1).load(tmp_path / "em.npz")
 
 
+def test_monte_carlo_em_averages_the_acceptance_and_tunes_the_step_by_it(rng, monkeypatch):
+    decoder, x = make_model(dtype=np.float64).decoder, rng.random((7, 6))
+    em = MonteCarloEM(decoder, SGD([decoder.parameters]), x, batch_size=3, step_size=0.2)
+    em.fit(0, progress=False)
+    assert em.epoch == 0 and np.isnan(em.acceptance)
+    e_step, seen, step = em.e_step, [], 0.2
+    monkeypatch.setattr(em, "e_step", lambda *args: (seen.append(e_step(*args)), seen[-1])[1])
+    em.fit(1, progress=False)
+    assert [len(acceptance) for acceptance in seen] == [3, 3, 1]
+    assert em.acceptance == pytest.approx(np.concatenate(seen).mean(), rel=1e-12)
+    for acceptance in seen:
+        step *= np.exp(acceptance.mean() - 0.9)
+    assert float(em.step_size[0, 0]) == pytest.approx(step, rel=1e-12)
+
+
+def test_the_weight_prior_of_monte_carlo_em_is_shared_among_all_images(rng):
+    """Of log p(θ) each image bears 1/N, of whatever minibatch: a pull of θ/N."""
+    decoder, x = make_model(dtype=np.float64).decoder, rng.random((8, 6))
+    z, gradients = rng.standard_normal((3, 3)), []
+    for weight_prior in (False, True):
+        em = MonteCarloEM(decoder, SGD([decoder.parameters]), x, weight_prior=weight_prior)
+        em.fill_gradient(x[:3], z)
+        gradients.append(decoder.parameters.grad.copy())
+    plain, pulled = gradients
+    np.testing.assert_allclose(pulled - plain, decoder.parameters.value / 8, atol=1e-12)
+
+
+def test_full_bayes_starts_at_the_std_that_it_is_told():
+    bayes = FullBayes(make_model(dtype=np.float64), 38, initial_std=0.3)
+    np.testing.assert_allclose(bayes.weight_posterior.std, 0.3, rtol=1e-12)
+
+
 def test_wake_sleep_recovers_a_linear_gaussian_model(toy):
     x, best = toy
     encoder, decoder = GaussianEncoder(PIXELS, [], 1, dtype=np.float64), linear_decoder()

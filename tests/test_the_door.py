@@ -67,7 +67,7 @@ def test_an_objective_refuses_noise_that_would_broadcast(objective, rng):
         for wrong in (part[..., :1], part[:1] if i else part[0], part.tolist()):
             noise = (*parts[:i], wrong, *parts[i + 1 :])
             for method in (objective.value, objective.value_and_gradient):
-                with pytest.raises(ValueError, match="^noise must have "):
+                with pytest.raises(ValueError, match=r"^noise must have "):
                     method(GREY, noise if isinstance(right, tuple) else wrong)
 
 

@@ -1,0 +1,53 @@
+"""Coordinate ascent and maximum likelihood at their edges; the closed forms: test_inference.py."""
+
+import numpy as np
+import pytest
+from conftest import LATENT, PIXELS, exact
+
+from vae_np.inference.linear_gaussian import maximum_likelihood, mean_field
+
+
+@pytest.fixture
+def entangled(linear, rng):
+    """Two latents whose explanations nearly cancel: ascent takes many small steps one way."""
+    weight = linear.decoder.network.layers[0].weight
+    weight[0] = rng.standard_normal(PIXELS)
+    weight[1] = -0.97 * weight[0] + 0.1 * rng.standard_normal(PIXELS)
+    return linear
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_ascent_goes_on_while_all_means_fall_or_all_rise(entangled, sign):
+    weight, bias = (
+        entangled.decoder.network.layers[0].weight,
+        entangled.decoder.network.layers[0].bias,
+    )
+    x = (bias + sign * weight.sum(axis=0) * 20)[None]
+    q = mean_field(entangled.decoder, x)
+    _, mean, _ = exact(entangled, x)
+    assert (sign * mean > 0).all()
+    np.testing.assert_allclose(q.mean, mean, atol=1e-7)
+
+
+def test_ascent_waits_for_the_last_image(entangled, rng):
+    """An image at the bias has its means, 0, from the start."""
+    bias = entangled.decoder.network.layers[0].bias
+    x = np.stack([bias, bias + rng.standard_normal(PIXELS)])
+    q = mean_field(entangled.decoder, x)
+    np.testing.assert_allclose(q.mean, exact(entangled, x)[1], atol=1e-7)
+
+
+def test_sweeps_must_be_counted(linear, rng):
+    with pytest.raises(ValueError, match="max_sweeps must be a whole number ≥ 1, got 0"):
+        mean_field(linear.decoder, rng.standard_normal((2, PIXELS)), max_sweeps=0)
+
+
+def test_maximum_likelihood_takes_all_but_one_dimension(rng):
+    x = rng.standard_normal((60, PIXELS))
+    weight, _, variance = maximum_likelihood(x, PIXELS - 1)
+    covariance = np.cov(x, rowvar=False, bias=True)
+    least = np.linalg.eigvalsh(covariance)[0]
+    assert variance == pytest.approx(least, rel=1e-10)
+    np.testing.assert_allclose(weight.T @ weight + variance * np.eye(PIXELS), covariance)
+    with pytest.raises(ValueError, match=r"x must have shape \(N, D\) with N ≥ 1, got \(60,\)"):
+        maximum_likelihood(x[:, 0], LATENT)
