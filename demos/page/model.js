@@ -241,7 +241,10 @@ class GaussianDecoder {
 
   backward_to_input(dmean, dlog_var) {
     const dleft = this.squashing ? this.squashing.backward_to_input(dmean) : dmean;
-    const doutputs = this.log_var === null ? Float64Array.of(...dleft, ...dlog_var) : dleft;
+    if (this.log_var !== null) return this.network.backward_to_input(dleft);
+    const doutputs = new Float64Array(2 * this.n_pixels);
+    doutputs.set(dleft);
+    doutputs.set(dlog_var, this.n_pixels);
     return this.network.backward_to_input(doutputs);
   }
 

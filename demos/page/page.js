@@ -136,6 +136,7 @@ function show() {
 
   function set_q(q) {
     state.q = q;
+    draw_q();
     set_noise(state.noise);
   }
 
@@ -233,18 +234,23 @@ function show() {
   function nearest_labels() {
     // The labels of the ten codes nearest to μ, the most frequent first.
     const { mean } = state.q;
-    const distance = (k) => (codes[2 * k] - mean[0]) ** 2 + (codes[2 * k + 1] - mean[1]) ** 2;
-    const order = [...labels.keys()].sort((a, b) => distance(a) - distance(b)).slice(0, 10);
+    const distance = (k) => Math.hypot(codes[2 * k] - mean[0], codes[2 * k + 1] - mean[1]);
+    const far = Array.from(labels, (_, k) => distance(k));
+    const order = [...labels.keys()].sort((a, b) => far[a] - far[b]).slice(0, 10);
     const count = new Map();
     for (const k of order) count.set(labels[k], (count.get(labels[k]) ?? 0) + 1);
     const frequent = [...count].sort((a, b) => b[1] - a[1]);
     return frequent.map(([label, n]) => `${data.label_names[label]} (${n})`);
   }
 
+  function draw_q() {
+    const { mean, std } = state.q;
+    element("q-numbers").innerHTML = `μ = (${pair(mean)})<br>σ = (${pair(std)})`;
+    if (labels) element("neighbours").textContent = text().neighbours(nearest_labels().join(", "));
+  }
+
   function draw_steps() {
     const { x, q, noise, z, p, pixel_noise } = state;
-    element("q-numbers").innerHTML = `μ = (${pair(q.mean)})<br>σ = (${pair(q.std)})`;
-    if (labels) element("neighbours").textContent = text().neighbours(nearest_labels().join(", "));
     for (const k of [0, 1]) {
       element(`m${k}`).textContent = fixed(q.mean[k]);
       element(`s${k}`).textContent = fixed(q.std[k]);
@@ -513,6 +519,7 @@ function show() {
       link.href = `${guide}#${link.dataset.guide}`;
     }
     draw_image();
+    draw_q();
     draw_steps();
     draw_planes();
     draw_account();
