@@ -168,6 +168,7 @@ def _epoch_and_rate(text):
         pair = 0, math.nan
     if not (colon and 0 < pair[1] < math.inf):
         raise argparse.ArgumentTypeError(
-            f"wants N:RATE, from which epoch on which step size, such as 40:3e-4, got {text!r}"
+            f"wants N:RATE, from which epoch on which step size, such as 40:3e-4, got {text!r}; "
+            "N is at least 1, and what holds before is --learning-rate"
         )
     return f"{pair[0]}:{pair[1]!r}"

@@ -195,6 +195,22 @@ def test_an_interrupted_experiment_discards_its_own_empty_folder_alone(
     assert not (tmp_path / "runs" / "the_gap").exists()
 
 
+@pytest.mark.parametrize("epochs", [1, 4, 5])
+def test_findings_of_few_epochs_are_marked_so(tmp_path, monkeypatch, capsys, epochs):
+    def experiment(args):
+        return {"gap": 1.0}, "The gap has closed."
+
+    monkeypatch.setattr(
+        sys, "argv", ["the_gap.py", "--epochs", f"{epochs}", "--out", f"{tmp_path}"]
+    )
+    assert findings.run(experiment, "Why?\n\nBecause.", epochs=10) == 0
+    said = [" ".join(capsys.readouterr().out.split())]
+    said.append(json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))["findings"])
+    caution = f"After {epochs} epoch{'s' * (epochs != 1)} instead of 10 the models have hardly"
+    assert [caution in text for text in said] == 2 * [epochs < 5]
+    assert all("The gap has closed." in text for text in said)
+
+
 def test_an_unfinished_run_goes_on_in_its_folder(tmp_path):
     base = tmp_path / "figure"
     assert findings.unfinished_folder(base) == base

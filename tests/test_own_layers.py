@@ -225,3 +225,8 @@ def test_start_at_wants_a_linear_layer_at_the_end():
 def test_a_layers_name_is_part_of_a_checkpoints_identity():
     assert "Scale(6) → Linear(6, 5) → Tanh" in repr(own_network_model().encoder)
     assert "PReLU" in repr(prelu_model().encoder) and "0x" not in repr(prelu_model().encoder)
+
+
+def test_an_activation_is_a_class_as_each_hidden_layer_needs_its_own():
+    with pytest.raises(ValueError, match=r"activation must be a name or a class.*object: PReLU"):
+        GaussianEncoder(6, [5], 3, activation=PReLU())

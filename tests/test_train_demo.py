@@ -123,7 +123,7 @@ def test_divergence_names_the_step_and_keeps_the_checkpoint(stripes, error_of):
         (["--resume", "a", "--out", "b"], "--resume a and --out b are two folders"),
         (["--resume", "nowhere"], "there is no nowhere/checkpoint.npz: leave"),
         (["--schedule", "40"], "wants N:RATE, from which epoch on which step size"),
-        (["--schedule", "0:1e-4"], "wants N:RATE"),
+        (["--schedule", "0:1e-4"], "N is at least 1, and what holds before is --learning-rate"),
         (["--schedule", "9:nan"], "wants N:RATE"),
         (["--schedule", "9:1e-4", "3:1e-5"], "--schedule wants epochs that rise, got 9:0.0001 3:"),
         (["--objective", "sleep"], "invalid choice: 'sleep'"),

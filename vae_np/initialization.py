@@ -17,6 +17,11 @@ ACTIVATIONS = {"tanh": Tanh, "relu": ReLU, "softplus": Softplus}
 
 def mlp(widths, activation, init, input_gradient=True):
     """Build linear layers from each width to the next, with the activation between them."""
+    if callable(getattr(activation, "forward", None)) and not isinstance(activation, type):
+        raise ValueError(
+            "activation must be a name or a class, of which each hidden layer makes its own, got "
+            f"an object: {layer_name(activation)}"
+        )
     if not callable(activation):
         activation = ACTIVATIONS[one_of("activation", activation, ACTIVATIONS)]
     layers = []

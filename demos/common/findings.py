@@ -83,6 +83,7 @@ def run(experiment, description, epochs=None, samples=None, resumes=False, add_o
     try:
         with product_threads(1):  # beside other programs a second one would only wait
             summary, findings = experiment(args)
+        findings = caution(vars(args).get("epochs"), epochs) + findings
         if summary is None:
             say(textwrap.fill(findings, WIDTH))
             return 0
@@ -113,6 +114,17 @@ def idea(description):
     """A docstring's first line and its next paragraph, at the width of the findings."""
     question, answer, *_ = description.strip().split("\n\n")
     return f"{question}\n\n{textwrap.fill(' '.join(answer.split()), WIDTH)}"
+
+
+def caution(epochs, usual):
+    """What to say first where so few epochs were trained that the findings' words may not fit."""
+    if not epochs or epochs >= usual / 2:
+        return ""
+    passes = "epoch" if epochs == 1 else "epochs"
+    return (
+        f"After {epochs} {passes} instead of {usual} the models have hardly learned: the numbers "
+        "are so, but what is said about them need not fit. "
+    )
 
 
 def check_owner(folder, name):
