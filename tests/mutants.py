@@ -42,8 +42,8 @@ MATHEMATICS = (
 )
 TESTS = (
     "gradients layers distributions networks own_layers vae draws hmc weights_of_draws objectives "
-    "rival_objectives optimizers linear_gaussian inference extremes evaluation aevb training "
-    "checkpoints schedule stale_parts device the_door"
+    "rival_objectives optimizers linear_gaussian grid per_image inference extremes evaluation "
+    "aevb training checkpoints schedule stale_parts device the_door"
 )
 
 

@@ -51,3 +51,29 @@ def test_maximum_likelihood_takes_all_but_one_dimension(rng):
     np.testing.assert_allclose(weight.T @ weight + variance * np.eye(PIXELS), covariance)
     with pytest.raises(ValueError, match=r"x must have shape \(N, D\) with N ≥ 1, got \(60,\)"):
         maximum_likelihood(x[:, 0], LATENT)
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e9])
+@pytest.mark.parametrize(
+    ("variances", "left_over"),
+    [
+        ((1, 1e-8, 1.5e-12), True),
+        ((1, 1e-8, 0.7e-12), False),  # compared with the largest variance,
+        ((1, 1, 0), False),
+    ],
+)
+def test_what_noise_is_enough(scale, variances, left_over):
+    """σ² must be more than 1e-12 of the largest variance, on whatever scale the data are."""
+    x = scale * np.sqrt(3) * np.diag(np.sqrt(variances))
+    x = np.concatenate([x, -x])
+    if left_over:
+        _, _, variance = maximum_likelihood(x, 2)
+        assert variance == pytest.approx(variances[2] * scale**2, rel=1e-3)
+    else:
+        with pytest.raises(ValueError, match="2 dimensions hold all the data"):
+            maximum_likelihood(x, 2)
+
+
+def test_images_that_are_all_the_same_have_no_likeliest_model():
+    with pytest.raises(ValueError, match="1 dimensions hold all the data"):
+        maximum_likelihood(np.ones((6, 3)), 1)

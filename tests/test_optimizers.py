@@ -7,6 +7,7 @@ import pytest
 
 from vae_np import SGD, Adagrad, Adam
 from vae_np.layers import ParameterVector
+from vae_np.optimizers import Optimizer
 
 GRADIENTS = (0.5, -2.0, 0.1)
 
@@ -54,6 +55,12 @@ def test_zero_gradient_moves_nothing(optimizer_class):
 def test_bad_learning_rate(learning_rate):
     with pytest.raises(ValueError, match="learning_rate must be a finite number > 0"):
         Adam([], learning_rate)
+
+
+def test_the_learning_rates_that_are_not_given():
+    vectors = [ParameterVector({"w": np.ones(2)})]
+    rates = [cls(vectors).learning_rate for cls in (SGD, Adagrad, Adam, Optimizer)]
+    assert rates == [0.001, 0.02, 0.001, 0.01]
 
 
 def test_each_vector_is_stepped_once_and_rates_are_checked():

@@ -112,6 +112,12 @@ def test_where_a_plane_begins(rng, ratio, in_a_plane):
         assert np.isfinite(appendix_d.fitted_gaussian_log_prob(draws, draws)).all()
 
 
+def test_two_draws_of_one_latent_have_a_variance():
+    draws = np.array([1.0, 3.0]).reshape(2, 1, 1, 1)  # mean 2, variance 2 / (2 − 1)
+    log_prob = appendix_d.fitted_gaussian_log_prob(draws, draws)
+    np.testing.assert_allclose(log_prob, -0.5 * (1 / 2 + np.log(2) + np.log(2 * np.pi)))
+
+
 def test_the_leave_one_out_baseline_is_the_mean_of_the_others(rng):
     log_w = rng.standard_normal((4, 3))
     for i in range(4):

@@ -1,0 +1,59 @@
+"""The grid of latents: its points, its sums, and the error that it claims."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from conftest import make_model
+
+from vae_np.inference import grid
+
+
+@pytest.mark.parametrize("n_latent", [1, 2])
+def test_the_points_and_those_that_a_coarser_grid_shares(n_latent):
+    points, every_second = grid.latent_grid(n_latent, 0.5, 1.6)  # to the next even multiple
+    steps = range(-4, 5)
+    expected = list(itertools.product(steps, repeat=n_latent))
+    np.testing.assert_array_equal(points, 0.5 * np.array(expected))
+    shared = [all(step in (-4, -2, 0, 2, 4) for step in point) for point in expected]
+    np.testing.assert_array_equal(every_second, shared)
+    assert len(grid.latent_grid(n_latent, 1.5, 1.5)[0]) == 5**n_latent
+
+
+@pytest.mark.parametrize("n_latent", [1, 2])
+def test_the_integral_and_its_error(n_latent, rng):
+    """Against sums written out, for joint densities far from any model's, and their scale."""
+    h = 0.5
+    points, every_second = grid.latent_grid(n_latent, h, 1)
+    joint = rng.normal(size=(len(points), 6)) - 1000
+    value, error = grid.log_integral(joint, points, every_second, h)
+    signs = set()
+    for i in range(6):
+        density = np.exp(joint[:, i] + 1000)
+        fine = h**n_latent * density.sum()
+        coarse = (2 * h) ** n_latent * density[every_second].sum()
+        edge = [max(map(abs, point)) == points.max() for point in points.tolist()]
+        beyond = h ** (n_latent - 1) * density[edge].sum() / fine  # a length of 1 past the edge
+        assert value[i] == pytest.approx(math.log(fine) - 1000, rel=1e-12)
+        expected = abs(math.log(fine / coarse)) + math.log(1 + beyond)
+        assert error[i] == pytest.approx(expected, rel=1e-8)
+        signs.add(fine > coarse)
+    assert signs == {True, False}
+
+
+def test_few_pairs_are_decoded_at_a_time(rng, monkeypatch):
+    model, sizes = make_model(latent=1), []
+    log_joint = grid.log_joint
+
+    def seen(decoder, x, z):
+        sizes.append(len(z))
+        return log_joint(decoder, x, z)
+
+    monkeypatch.setattr(grid, "log_joint", seen)
+    for n_images, expected in ((3, [666, 34]), (700, [2, 2, 1]), (2500, [1, 1])):
+        sizes.clear()
+        points = np.linspace(-1, 1, sum(expected))[:, None]
+        x = rng.random((n_images, 6), dtype=np.float32)
+        assert grid.grid_log_joint(model, x, points).shape == (len(points), n_images)
+        assert sizes == expected
