@@ -11,6 +11,7 @@ from demos.benchmark import benchmark, report, turns
 from demos.common.findings import machine
 
 
+@pytest.mark.slow
 def test_benchmark_measures_and_reports(tmp_path, capsys, monkeypatch):
     """Two peers that are always there and their kin, two epochs of three steps each."""
     names = ("vae_np", "vae_np_1", "matrix_products", "matrix_products_1")

@@ -79,6 +79,7 @@ def without_seconds(points):
     return [{key: point[key] for key in point if key != "seconds"} for point in points]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["AEVB", "wake-sleep", "Monte Carlo EM"])
 def test_figure_3_goes_on_as_if_never_stopped(method, monkeypatch, tmp_path):
     monkeypatch.setattr(long_runs, "SECONDS_BETWEEN_CHECKPOINTS", 0)

@@ -144,6 +144,7 @@ def checkpoint_arrays(path):
         return {name: file[name] for name in file.files if name != "about"}
 
 
+@pytest.mark.slow
 def test_a_resumed_run_keeps_its_threads_or_says_what_changes(stripes):
     options = ["--data", "stripes.npz", *TINY, "--out", "run"]
     assert (
