@@ -31,7 +31,6 @@ from demos.train_run import (
     CHECKPOINT,
     HISTORY,
     RUNS,
-    TEST_IMAGES,
     discard_results,
     discard_run,
     go_on,
@@ -41,6 +40,7 @@ from demos.train_run import (
     schedule_of,
     settings,
 )
+from demos.train_saved import TEST_IMAGES
 from vae_np import datasets
 from vae_np.evaluation import evaluate_elbo
 from vae_np.networks import BernoulliDecoder, GaussianDecoder

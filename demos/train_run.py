@@ -4,10 +4,16 @@ import shlex
 from itertools import pairwise
 from pathlib import Path
 
-from demos.train_options import make_parser, objective_name
+from demos.train_options import make_parser
+from demos.train_saved import (
+    check_history,
+    check_test_images,
+    checked_settings,
+    note_on_threads,
+    saved_settings,
+)
 from vae_np.optimizers import OPTIMIZERS
 from vae_np.training.checkpoints import read_checkpoint
-from vae_np.training.resuming import checksum
 
 CHECKPOINT, HISTORY, SUMMARY = "checkpoint.npz", "history.csv", "summary.json"
 PICTURES = (
@@ -18,7 +24,6 @@ PICTURES = (
     "latent_space.png",
 )
 RUNS = Path("runs")
-TEST_IMAGES = "checksum of the test images"
 CAN_CHANGE = ("epochs", "device", "data")  # on --resume; the images must be the same ones
 NO_SETTINGS = ("out", "resume", "overwrite", "threads")  # the trainer saves its own threads
 
@@ -41,6 +46,7 @@ def parse(argv, description):
             raise ValueError(
                 f"{out / CHECKPOINT} was not written by this program, or by another version of it"
             )
+        saved = checked_settings(saved, make_parser(description), out / CHECKPOINT)
         parser.set_defaults(**saved)
         args = parse_once(parser, argv)
         for name, value in saved.items():
@@ -75,16 +81,6 @@ def parse_once(parser, argv):
 
 def settings(args):
     return {k: v for k, v in vars(args).items() if k not in NO_SETTINGS}
-
-
-def saved_settings(path):
-    """The settings in a checkpoint, an older one's in today's words; None if it has none."""
-    saved = read_checkpoint(path)[0].get("settings")
-    if isinstance(saved, dict):
-        saved.pop(TEST_IMAGES, None)
-    if isinstance(saved, dict) and "bound" in saved:  # before there were other objectives
-        saved = {"objective": objective_name(saved.pop("bound")), "schedule": None, **saved}
-    return saved if isinstance(saved, dict) else None
 
 
 def schedule_of(args):
@@ -151,20 +147,13 @@ def go_on(trainer, args, data, out):
     ValueError if there is nothing left to do, or other test images to do it with.
     """
     trainer.load(out / CHECKPOINT)
-    for row in trainer.history:  # an earlier version's has the earlier name alone
-        row.setdefault("test_elbo", row["test_bound"])
+    check_history(trainer.history, out / CHECKPOINT)
     check_test_images(out / CHECKPOINT, data.test)
     if args.epochs <= trainer.epoch and (out / SUMMARY).exists():
         raise ValueError(f"the run in {out} is complete: --epochs above {trainer.epoch} goes on")
     args.epochs = max(args.epochs, trainer.epoch)
-    print(f"Going on in {out} after {progress_of(trainer)}.{note_on_threads(trainer, out)}")
-
-
-def check_test_images(path, images):
-    """ValueError if they are not those that the run was evaluated on."""
-    known = (read_checkpoint(path)[0].get("settings") or {}).get(TEST_IMAGES)
-    if known not in (None, checksum(images)):
-        raise ValueError(f"the test images have changed since {path} was saved")
+    note = note_on_threads(trainer, out / CHECKPOINT)
+    print(f"Going on in {out} after {progress_of(trainer)}.{note}")
 
 
 def latest_run(data):
@@ -180,17 +169,6 @@ def latest_run(data):
 def progress_of(trainer):
     epochs = "1 epoch" if trainer.epoch == 1 else f"{trainer.epoch} epochs"
     return f"{epochs} and {trainer.step} of {trainer.steps_per_epoch} steps"
-
-
-def note_on_threads(trainer, out):
-    """What changes where a run goes on with another --threads than its checkpoint's."""
-    earlier = read_checkpoint(out / CHECKPOINT)[0].get("threads", trainer.threads)
-    if earlier == trainer.threads:
-        return ""
-    return (
-        f"\nIt goes on with --threads {trainer.threads}, not {earlier}: the results may differ in "
-        "the last bits from those of a run that was never stopped."
-    )
 
 
 def resume_command(out):

@@ -5,6 +5,7 @@ import importlib
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -218,3 +219,33 @@ def test_an_unfinished_run_goes_on_in_its_folder(tmp_path):
     assert findings.unfinished_folder(base) == base
     (base / "summary.json").write_text("{}")
     assert findings.unfinished_folder(base) == tmp_path / "figure-2"
+
+
+def test_a_folder_is_claimed_by_one_experiment(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["the_gap.py", "--out", "mine"])
+    (tmp_path / "mine").mkdir()
+    with command_line.claimed(tmp_path / "mine"):
+        assert findings.run(None, "Why?\n\nBecause.", epochs=1) == 2
+    assert "another run is writing to mine: choose another --out" in capsys.readouterr().err
+    (tmp_path / "mine" / f"the_gap.png.{'0f' * 16}.part").touch()  # a killed run's
+    (tmp_path / "mine" / "my.part").touch()
+    assert findings.run(lambda args: (None, "Seen."), "Why?\n\nBecause.", epochs=1) == 0
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["my.part"]
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_kill_or_a_closed_terminal_is_heard_by_an_experiment(tmp_path, monkeypatch, capsys, name):
+    before = signal.getsignal(getattr(signal, name))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["the_gap.py"])
+
+    def killed(args):
+        signal.raise_signal(getattr(signal, name))
+
+    try:
+        assert findings.run(killed, "Why?\n\nBecause.", epochs=1) == 130
+    finally:
+        signal.signal(getattr(signal, name), before)
+    assert "Interrupted: nothing was saved." in capsys.readouterr().err
+    assert not (tmp_path / "runs" / "the_gap").exists()

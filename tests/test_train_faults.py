@@ -12,6 +12,7 @@ from conftest import TINY, command, run
 from demos import train
 from demos.common.command_line import claimed
 from demos.train_run import PICTURES
+from vae_np.training.checkpoints import read_checkpoint, write_checkpoint
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals and claims are Unix's")
 LONG = ["--data", "stripes.npz", *TINY, "--epochs", 100_000]
@@ -114,3 +115,56 @@ def test_headers_that_claim_too_much(stripes, error_of, shape):
     magic = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little")
     (stripes / "claims.npy").write_bytes(magic + header.encode() + bytes(36))
     assert "claims.npy" in error_of(stripes, "--data", "claims.npy")
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """The checkpoint of a run of two epochs."""
+    folder = tmp_path_factory.mktemp("saved")
+    np.save(folder / "own.npy", np.random.default_rng(0).random((40, 4, 4)))
+    run(folder, "train", "--data", "own.npy", *TINY, "--out", "run")
+    return folder / "run" / "checkpoint.npz"
+
+
+def edited(name, value):
+    """What a hand changes in all rows of the history, or in the settings."""
+
+    def edit(about):
+        for row in about["history"] if name in about["history"][0] else [about["settings"]]:
+            row[name] = value
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (edited("activation", "nope"), "argument --activation: invalid choice: 'nope'"),
+        (edited("decoder", {}), "argument --decoder: invalid choice: '{}'"),
+        (edited("latent", True), "argument --latent: expected one argument"),
+        (edited("latent", [2]), "does not take: latent [2]"),
+        (edited("hidden", 8), "does not take: hidden 8"),
+        (edited("epochs", None), "does not take: epochs None"),
+        (edited("learning_rate", float("nan")), "does not take: learning_rate nan"),
+        (edited("schedule", 3), "argument --schedule: wants N:RATE"),
+        (edited("train_kl", float("nan")), "does not say where in its run"),
+        (edited("test_kl", "x"), "does not say where in its run"),
+        (edited("epoch", 1), "does not say where in its run"),
+        (lambda about: about.update(history=[1, 2]), "does not say where in its run"),
+        (lambda about: about.update(history=[{}, {}]), "does not say where in its run"),
+        (lambda about: about.update(seconds=float("inf")), "does not say where in its run"),
+        (lambda about: about["history"][0].update(more=1), "does not hold the history of a run"),
+        (lambda about: about["history"][1].pop("test_kl"), "does not hold the history of a run"),
+    ],
+)
+def test_a_checkpoint_edited_by_hand_is_refused_in_one_line(
+    saved, tmp_path, error_of, edit, message
+):
+    about, arrays = read_checkpoint(saved)
+    del about["format"]
+    edit(about)
+    (tmp_path / "run").mkdir()
+    write_checkpoint(tmp_path / "run" / "checkpoint.npz", about, arrays)
+    line = error_of(tmp_path, "--resume", "run", "--epochs", 3)
+    assert "run/checkpoint.npz" in line
+    assert message in line

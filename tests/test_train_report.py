@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from conftest import TINY
 
-from demos import train, train_report, train_run
+from demos import train, train_report, train_saved
 from vae_np.training.checkpoints import write_checkpoint
 
 
@@ -93,5 +93,5 @@ def test_an_older_checkpoint_is_resumed(stripes, monkeypatch, capsys):
 def test_an_older_bound_is_its_objective_today(tmp_path):
     path = tmp_path / "checkpoint.npz"
     write_checkpoint(path, {"settings": {"bound": "importance-weighted", "samples": 5}}, {})
-    saved = train_run.saved_settings(path)
+    saved = train_saved.saved_settings(path)
     assert saved == {"objective": "importance-weighted", "schedule": None, "samples": 5}

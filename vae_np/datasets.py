@@ -6,7 +6,6 @@ VAE_NP_DATA names; files that are there already are checked and used without a n
 
 import gzip
 import math
-import os
 import tokenize
 import zipfile
 import zlib
@@ -14,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pooch
+
+from vae_np.downloads import DataError, fetch
 
 NAMES = ("mnist5k", "mnist", "frey")
 
@@ -23,27 +23,8 @@ MNIST_MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 )
 FREY_MIRRORS = ("https://cs.nyu.edu/~roweis/data/",)
-# fmt: off
-SHA256 = {
-    "mnist/train-images-idx3-ubyte.gz":
-        "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-    "mnist/train-labels-idx1-ubyte.gz":
-        "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-    "mnist/t10k-images-idx3-ubyte.gz":
-        "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-    "mnist/t10k-labels-idx1-ubyte.gz":
-        "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
-    "frey/frey_rawface.mat":
-        "265a83a23adb081755cd3de375509828e690324d1d60f076b8ecebc840d59c64",
-}
-# fmt: on
 SPLIT_SEED = 0
 FEW = 200  # training images
-ALTERED = "truncated or altered, its SHA-256 is wrong"
-
-
-class DataError(ValueError):
-    """Data cannot be found, downloaded or used."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,8 +114,8 @@ def _mnist5k():
 def _mnist():
     parts = []
     for part in ("train", "t10k"):
-        images = _idx(_fetch(f"mnist/{part}-images-idx3-ubyte.gz", MNIST_MIRRORS), offset=16)
-        labels = _idx(_fetch(f"mnist/{part}-labels-idx1-ubyte.gz", MNIST_MIRRORS), offset=8)
+        images = _idx(fetch(f"mnist/{part}-images-idx3-ubyte.gz", MNIST_MIRRORS), offset=16)
+        labels = _idx(fetch(f"mnist/{part}-labels-idx1-ubyte.gz", MNIST_MIRRORS), offset=8)
         parts.append((images.reshape(-1, 28 * 28), labels))
     (train, train_labels), (test, test_labels) = parts
     return Dataset(train, test, (28, 28), train_labels, test_labels)
@@ -147,7 +128,7 @@ def _idx(path, offset):
 
 def _frey():
     # A MATLAB 5 file; its one matrix, 560 × 1965 and column-major, starts at byte 184.
-    raw = _fetch("frey/frey_rawface.mat", FREY_MIRRORS).read_bytes()
+    raw = fetch("frey/frey_rawface.mat", FREY_MIRRORS).read_bytes()
     frames = np.frombuffer(raw, dtype=np.uint8, offset=184, count=560 * 1965).reshape(1965, 560)
     return _split(frames, n_test=365, image_shape=(28, 20))
 
@@ -237,38 +218,3 @@ def _split(x, n_test, image_shape, labels=None):
     if labels is None:
         return Dataset(x[train], x[test], image_shape)
     return Dataset(x[train], x[test], image_shape, labels[train], labels[test])
-
-
-def data_folder():
-    """Where downloads are kept: $VAE_NP_DATA, or the user's cache folder."""
-    return Path(os.environ.get("VAE_NP_DATA") or pooch.os_cache("vae_np"))
-
-
-def _fetch(name, mirrors):
-    """The path of a file that has the right SHA-256, downloaded from a mirror if need be."""
-    path = data_folder() / name
-    problems = []
-    if path.exists() and pooch.file_hash(path) != SHA256[name]:
-        problems.append(f"{path}: {ALTERED}")
-    for mirror in mirrors:
-        url = mirror + path.name
-        try:
-            return Path(
-                pooch.retrieve(
-                    url,
-                    SHA256[name],
-                    fname=path.name,
-                    path=path.parent,
-                    downloader=pooch.HTTPDownloader(progressbar=True),
-                )
-            )
-        except (OSError, ValueError) as error:  # no network, say; or another hash
-            wrong_hash = isinstance(error, ValueError) and "hash" in str(error)
-            problems.append(f"{url}: {ALTERED + '; not kept' if wrong_hash else error}")
-    raise DataError(
-        f"cannot get {name}.\n  "
-        + "\n  ".join(problems)
-        + f"\nTo place it by hand, download it elsewhere and save it as {path},\n"
-        f"or let VAE_NP_DATA name a folder that holds {name}\n"
-        f"(SHA-256 {SHA256[name]})."
-    )

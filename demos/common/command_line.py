@@ -133,7 +133,8 @@ def claimed(folder):
     """Hold the folder for this process alone; OSError if another run is writing there.
 
     The claim is the operating system's, on the open folder: it ends with the process, however that
-    ends, and leaves no file behind. Windows has no such claim; there two runs are not told apart.
+    ends, and leaves no file behind. What a killed run had half written is removed. Windows has no
+    such claim; there two runs are not told apart.
     """
     try:
         import fcntl
@@ -146,6 +147,8 @@ def claimed(folder):
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise OSError(f"another run is writing to {folder}: choose another --out") from None
+        for unfinished in folder.glob(f"*.{'[0-9a-f]' * 32}.part"):  # of a `whole_file` killed
+            unfinished.unlink(missing_ok=True)
         yield
     finally:
         os.close(handle)

@@ -6,6 +6,7 @@ import platform
 import sys
 import textwrap
 import time
+from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 
@@ -13,8 +14,10 @@ import numpy as np
 
 from demos.common.command_line import (
     Parser,
+    claimed,
     complain,
     discard_if_empty,
+    hear_every_stop,
     make_folder,
     make_free_folder,
     number,
@@ -62,11 +65,17 @@ def run(experiment, description, epochs=None, samples=None, resumes=False, add_o
         The exit status.
     """
     prepare_streams()
-    program = Path(sys.argv[0])
+    hear_every_stop()
     parser = make_parser(description, epochs, samples, resumes)
     if add_options:
         add_options(parser)
     args = parser.parse_args()
+    with ExitStack() as claim:  # on the folder, until the end
+        return run_in_folder(experiment, description, args, resumes, claim)
+
+
+def run_in_folder(experiment, description, args, resumes, claim):
+    program = Path(sys.argv[0])
     base, own_folder = Path("runs") / program.stem, args.out is None
     try:
         device_module(args.device)
@@ -76,6 +85,7 @@ def run(experiment, description, epochs=None, samples=None, resumes=False, add_o
             check_owner(args.out, program.stem)
         else:
             args.out = make_free_folder(base)
+        claim.enter_context(claimed(args.out))
     except (ValueError, OSError) as error:  # what was asked for cannot be had
         return complain(program.name, error)
     say(f"{idea(description)}\n")

@@ -1,5 +1,6 @@
 """What a `Trainer` writes into a checkpoint, and how it goes on from one, bit for bit."""
 
+import math
 import zlib
 
 import numpy as np
@@ -11,6 +12,8 @@ from vae_np.training.checkpoints import (
     read_checkpoint,
     write_checkpoint,
 )
+
+IN_EACH_ROW = {"train_bound", "train_reconstruction", "train_kl", "seconds"}  # of the history
 
 
 def save(trainer, path, settings):
@@ -44,22 +47,34 @@ def load(trainer, path):
     seconds, history = about.get("seconds"), about.get("history")
     threads = about.get("threads", trainer.threads)  # earlier versions did not say
     if not (
-        all(isinstance(number, int) and number >= 0 for number in position)
+        all(type(number) is int and number >= 0 for number in position)
         and position[1] <= trainer.steps_per_epoch  # all of them, where evaluate has raised
-        and isinstance(threads, int)
+        and type(threads) is int
         and threads >= 1
-        and isinstance(seconds, float)
-        and isinstance(history, list)
-        and len(history) == position[0]
+        and type(seconds) is float
+        and 0 <= seconds < math.inf
+        and is_history(history, position[0])
     ):
         raise CheckpointError(f"{path} does not say where in its run it was saved")
     trainer.epoch, trainer.step, trainer.optimizer.steps = position
     trainer.seconds = seconds
     if not trainer.keeps_threads:
         trainer.threads = threads
-    trainer.history = [{"train_elbo": row.get("train_bound"), **row} for row in history]
+    trainer.history = [{"train_elbo": row["train_bound"], **row} for row in history]
     for name, array in own.items():
         array[...] = to_device(arrays[name], trainer.model.device)
+
+
+def is_history(rows, n_epochs):
+    """Whether they are a row of finite numbers for each epoch."""
+    if not (isinstance(rows, list) and all(isinstance(row, dict) for row in rows)):
+        return False
+    numbers = [number for row in rows for number in row.values()]
+    return (
+        all(type(number) in (int, float) and math.isfinite(number) for number in numbers)
+        and [row.get("epoch") for row in rows] == list(range(1, n_epochs + 1))
+        and all(row.keys() >= IN_EACH_ROW for row in rows)
+    )
 
 
 def checksum(images):

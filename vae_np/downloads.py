@@ -1,0 +1,112 @@
+"""Files from mirrors: checked, kept whole or not at all, and downloaded once."""
+
+import hashlib
+import io
+import os
+import threading
+import time
+from pathlib import Path
+
+import pooch
+from tqdm import tqdm
+
+from vae_np.training.checkpoints import whole_file
+
+# fmt: off
+SHA256 = {
+    "mnist/train-images-idx3-ubyte.gz":
+        "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+    "mnist/train-labels-idx1-ubyte.gz":
+        "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+    "mnist/t10k-images-idx3-ubyte.gz":
+        "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+    "mnist/t10k-labels-idx1-ubyte.gz":
+        "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+    "frey/frey_rawface.mat":
+        "265a83a23adb081755cd3de375509828e690324d1d60f076b8ecebc840d59c64",
+}
+# fmt: on
+ALTERED = "truncated or altered, its SHA-256 is wrong"
+PATIENCE = 30  # seconds: the next mirror is tried where they bring fewer bytes than LEAST
+LEAST = 30_000
+
+
+class DataError(ValueError):
+    """Data cannot be found, downloaded or used."""
+
+
+def data_folder():
+    """Where downloads are kept: $VAE_NP_DATA, or the user's cache folder."""
+    return Path(os.environ.get("VAE_NP_DATA") or pooch.os_cache("vae_np"))
+
+
+def fetch(name, mirrors):
+    """The path of a file that has the right SHA-256, downloaded from a mirror if need be."""
+    path = data_folder() / name
+    problems = []
+    try:
+        if path.exists() and not path.is_file():
+            raise OSError("it is not a file")
+        if path.exists():
+            if sha256_of(path.read_bytes()) == SHA256[name]:
+                return path
+            problems.append(f"{path}: {ALTERED}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:  # a file in the folder's place, say
+        raise DataError(f"cannot use {path} for {name}: {error.strerror or error}") from None
+    for mirror in mirrors:
+        url = mirror + path.name
+        try:
+            content = download(url)
+        except OSError as error:  # no network, say
+            problems.append(f"{url}: {error}")
+            continue
+        if sha256_of(content) != SHA256[name]:
+            problems.append(f"{url}: {ALTERED}; not kept")
+            continue
+        with whole_file(path) as file:
+            file.write(content)
+        return path
+    raise DataError(
+        f"cannot get {name}.\n  "
+        + "\n  ".join(problems)
+        + f"\nTo place it by hand, download it elsewhere and save it as {path},\n"
+        f"or let VAE_NP_DATA name a folder that holds {name}\n"
+        f"(SHA-256 {SHA256[name]})."
+    )
+
+
+def sha256_of(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+def download(url):
+    """The bytes at ``url``; OSError if it does not send them, or only drop by drop.
+
+    They are kept in memory: a download that is killed leaves no file. A thread waits for them, so
+    that this one can stop waiting.
+    """
+    content, errors = io.BytesIO(), []
+
+    def read():
+        try:
+            pooch.HTTPDownloader(timeout=PATIENCE)(url, content, None)
+        except Exception as error:  # whatever it is, the next mirror may be better
+            errors.append(error)
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    since, before = time.monotonic(), 0
+    with tqdm(desc=url.rpartition("/")[2], unit="B", unit_scale=True, disable=None) as bar:
+        while reader.is_alive():
+            reader.join(0.1)
+            arrived = content.tell()
+            bar.update(arrived - bar.n)
+            if time.monotonic() - since > PATIENCE:
+                if arrived - before < LEAST:
+                    content.close()  # which ends the reader at its next bytes
+                    raise TimeoutError(f"sent {arrived - before} bytes in {PATIENCE} seconds")
+                since, before = time.monotonic(), arrived
+    if errors:
+        raise OSError(str(errors[0]))
+    return content.getvalue()
