@@ -66,16 +66,11 @@ def run(experiment, description, epochs=None, samples=None, resumes=False, add_o
     """
     prepare_streams()
     hear_every_stop()
+    program, claim = Path(sys.argv[0]), ExitStack()
     parser = make_parser(description, epochs, samples, resumes)
     if add_options:
         add_options(parser)
     args = parser.parse_args()
-    with ExitStack() as claim:  # on the folder, until the end
-        return run_in_folder(experiment, description, args, resumes, claim)
-
-
-def run_in_folder(experiment, description, args, resumes, claim):
-    program = Path(sys.argv[0])
     base, own_folder = Path("runs") / program.stem, args.out is None
     try:
         device_module(args.device)
@@ -88,9 +83,9 @@ def run_in_folder(experiment, description, args, resumes, claim):
         claim.enter_context(claimed(args.out))
     except (ValueError, OSError) as error:  # what was asked for cannot be had
         return complain(program.name, error)
-    say(f"{idea(description)}\n")
     started = time.monotonic()
     try:
+        say(f"{idea(description)}\n")
         with product_threads(1):  # beside other programs a second one would only wait
             summary, findings = experiment(args)
         findings = caution(vars(args).get("epochs"), epochs) + findings
@@ -116,6 +111,7 @@ def run_in_folder(experiment, description, args, resumes, claim):
     finally:
         if own_folder:
             discard_if_empty(args.out)
+        claim.close()
     say(f"\n{textwrap.fill(findings, WIDTH)}\n\nThe picture and {SUMMARY} are in {args.out}")
     return 0
 
