@@ -43,6 +43,8 @@ def announce(trainer, data, args):
     )
     if name != "ELBO":
         print("(what stands for the KL is reconstruction − bound, which is not the KL of q here)")
+    if name != "ELBO" and args.samples == 1:
+        print("(of one draw this bound is the ELBO, as SGVB-A estimates it: add --samples 5, say)")
 
 
 def interrupted(out):

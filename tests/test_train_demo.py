@@ -201,7 +201,8 @@ def test_default_run_learns(tmp_path):
     print(f"{time.monotonic() - started:.0f} s")
 
 
-def test_the_test_bound_is_of_the_training_bounds_kind(stripes, monkeypatch, capsys):
+@pytest.mark.parametrize("n_draws", [1, 3])
+def test_the_test_bound_is_of_the_training_bounds_kind(stripes, monkeypatch, capsys, n_draws):
     evaluated = []
 
     def record(model, images, **options):
@@ -214,8 +215,10 @@ def test_the_test_bound_is_of_the_training_bounds_kind(stripes, monkeypatch, cap
         train_report.figures, "learning_curves", lambda history, path, kl: titles.append(kl)
     )
     monkeypatch.setattr(train, "evaluate_elbo", record)
-    options = ["--data", "stripes.npz", *TINY, "--bound", "importance-weighted", "--samples", "3"]
-    assert train.main(options) == 0
-    assert set(evaluated) == {(ImportanceWeighted, 3)}
+    options = ["--data", "stripes.npz", *TINY, "--bound", "importance-weighted", "--samples"]
+    assert train.main([*options, f"{n_draws}"]) == 0
+    assert set(evaluated) == {(ImportanceWeighted, n_draws)}
     assert titles == ["Reconstruction − bound"]
-    assert "which is not the KL of q here" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "which is not the KL of q here" in said
+    assert ("of one draw this bound is the ELBO" in said) == (n_draws == 1)

@@ -25,7 +25,7 @@ def test_python_demos_lists_every_script_and_its_question(tmp_path):
             text=True,
         )
         assert result.returncode == 0, result.stderr
-        assert typed in result.stdout
+        assert typed in result.stdout and "To start with: python" in result.stdout
         listed = {line.split()[0] for line in result.stdout.splitlines() if line.startswith("  ")}
         assert {
             "train.py",

@@ -129,7 +129,7 @@ def caution(epochs, usual):
     passes = "epoch" if epochs == 1 else "epochs"
     return (
         f"After {epochs} {passes} instead of {usual} the models have hardly learned: the numbers "
-        "are so, but what is said about them need not fit. "
+        "are what was measured, but the sentences around them may not fit. "
     )
 
 
