@@ -58,6 +58,17 @@ def test_a_peer_times_each_epoch():
     assert 1e7 < peer.peak_bytes < 1e9
 
 
+@pytest.mark.parametrize(("options", "seconds"), [([], 2.0), (["--cpu-time"], 1.0)])
+def test_which_clock_counts(options, seconds, monkeypatch):
+    clock = benchmark.make_parser().parse_args(options).clock
+    peer = turns.Peer("vae_np_1", 50, 20, 30, "cpu", clock)
+    answers = {"seconds": 2.0, "cpu_seconds": 1.0, "peak_bytes": 1}
+    monkeypatch.setattr(peer, "_answer", lambda: answers)
+    peer.run_epoch()
+    peer.close()
+    assert peer.seconds == [seconds]
+
+
 @pytest.mark.parametrize(("name", "module"), [("jax_step", "jax"), ("vae_np_fast", "numba")])
 def test_a_missing_peer_says_so(name, module):
     if importlib.util.find_spec(module) is not None:
@@ -84,12 +95,15 @@ def busy_count():
 
 def test_a_result_is_named_after_its_processor():
     names = {
-        report.file_name("cpu", name)
-        for name in ("AMD EPYC (family 25, model 17), AVX-512", "Intel(R) Xeon(R), AVX-512")
+        report.file_name("cpu", name, n_cores)
+        for n_cores, name in (
+            (1, "AMD EPYC (family 25, model 17), AVX-512"),
+            (2, "Intel(R) Xeon(R), AVX-512"),
+        )
     }
     assert names == {
-        "benchmark_cpu_amd_epyc_family_25_model_17_avx_512",
-        "benchmark_cpu_intel_r_xeon_r_avx_512",
+        "benchmark_cpu_amd_epyc_family_25_model_17_avx_512_1_core",
+        "benchmark_cpu_intel_r_xeon_r_avx_512_2_cores",
     }
     assert machine()["processor"]
 

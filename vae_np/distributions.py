@@ -181,10 +181,12 @@ class Bernoulli:
     def log_prob_backward(self, x, upstream):
         """dlogits = x − sigmoid(logits), times ``upstream``; a tuple of one array."""
 
-        def dlogits(x, a, e, upstream):
-            return (x - sigmoid(a, e)) * upstream
+        def derivative(x, a, e, upstream):
+            dlogits = x - sigmoid(a, e)
+            dlogits *= upstream
+            return dlogits
 
-        return (by_rows(dlogits, x, self.logits, self._exp_neg_abs, upstream[..., None]),)
+        return (by_rows(derivative, x, self.logits, self._exp_neg_abs, upstream[..., None]),)
 
 
 def _log_prob_of_certain_pixels(x, a, log_prob):

@@ -40,7 +40,7 @@ NEEDED = ("vae_np", "matrix_products")
 def start(names, args):
     """The processes of those peers that can run here."""
     started = [
-        Peer(name, args.examples, 100, 500, args.device)
+        Peer(name, args.examples, 100, 500, args.device, args.clock)
         for name in tqdm(names, desc="starting", leave=False, disable=None)
     ]
     for peer in started:
@@ -84,7 +84,7 @@ def scale(args):
         list(dict.fromkeys(settings)), desc="scaling", leave=False, disable=None
     ):
         examples = max(batch, min(args.examples, 40 * batch))
-        pair = [Peer(name, examples, batch, width, args.device) for name in NEEDED]
+        pair = [Peer(name, examples, batch, width, args.device, args.clock) for name in NEEDED]
         take_turns(pair, args.rounds, f"batch {batch}, width {width}")
         ours, floor = pair
         rows.append(
@@ -124,9 +124,9 @@ def main(argv=None):
     own_folder = args.out is None
     try:
         args.out = make_folder(args.out) if args.out else make_free_folder(Path("runs/benchmark"))
-        about = {"device": args.device, "rounds": args.rounds, "examples": args.examples}
+        about = {key: getattr(args, key) for key in ("device", "rounds", "examples", "clock")}
         result = {**machine(), "products": products_library(), **about}
-        name = file_name(args.device, result["processor"])
+        name = file_name(args.device, result["processor"], result["cores"])
         if args.beside_busy:
             result["beside_busy"] = beside_busy(args)
             written = [args.out / f"{name}_beside_busy.json"]
@@ -170,6 +170,15 @@ def make_parser():
         choices=("cpu", "gpu"),
         default="cpu",
         help="where all of them train (default: cpu)",
+    )
+    add(
+        "--cpu-time",
+        dest="clock",
+        action="store_const",
+        const="cpu_seconds",
+        default="seconds",
+        help="count the processor's time, not the wall's: beside other programs, and on one core "
+        "(taskset -c 0 python ...), for threads that wait count as well",
     )
     add(
         "--beside-busy",

@@ -234,10 +234,10 @@ def main():
         return
     answer({"version": version})
     for _ in sys.stdin:
-        started = time.perf_counter()
+        started, cpu_started = time.perf_counter(), time.process_time()
         epoch()
-        seconds = time.perf_counter() - started
-        answer({"seconds": seconds, "peak_bytes": peak_bytes()})
+        seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
+        answer({"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_bytes": peak_bytes()})
 
 
 def peak_bytes():

@@ -32,9 +32,10 @@ def products_library():
     return "a library that threadpoolctl does not know"
 
 
-def file_name(device, processor):
+def file_name(device, processor, n_cores):
     """One for each processor, so that results of several machines can lie side by side."""
-    return f"benchmark_{device}_{re.sub('[^a-z0-9]+', '_', processor.lower()).strip('_')}"
+    words = f"benchmark {device} {processor} {n_cores} cores".lower()
+    return re.sub("[^a-z0-9]+", "_", words).replace("_1_cores", "_1_core")
 
 
 def print_report(result):

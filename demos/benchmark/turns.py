@@ -20,9 +20,9 @@ class PeerError(Exception):
 class Peer:
     """A process of peers.py that trains for one epoch whenever it is asked."""
 
-    def __init__(self, name, examples, batch, width, device):
+    def __init__(self, name, examples, batch, width, device, clock="seconds"):
         self.name, self.examples, self.batch = name, examples, batch
-        self.seconds, self.peak_bytes = [], 0
+        self.clock, self.seconds, self.peak_bytes = clock, [], 0
         options = {"examples": examples, "batch": batch, "width": width, "device": device}
         command = [sys.executable, str(Path(__file__).parent / "peers.py"), name]
         for option, value in options.items():
@@ -47,7 +47,7 @@ class Peer:
         self.process.stdin.write("go\n")
         self.process.stdin.flush()
         answer = self._answer()
-        self.seconds.append(answer["seconds"])
+        self.seconds.append(answer[self.clock])
         self.peak_bytes = answer["peak_bytes"]
 
     def close(self):
