@@ -12,8 +12,9 @@
 #     log p_θ(x) = ELBO + KL(q_φ(z|x) ‖ p_θ(z|x))                                      (eq. 1)
 #     ELBO       = E_q[log p_θ(x|z)] − KL(q_φ(z|x) ‖ p(z))                             (eq. 3)
 #
-# No KL is below 0, so the ELBO is a lower bound on log p_θ(x), and we can compute it: how well
-# codes from q explain x, minus how far q is from the prior. Here θ and φ climb it together.
+# KL(q ‖ p) = E_q[log q − log p] says how far q is from p, and is never below 0. So the ELBO is a
+# lower bound on log p_θ(x), and we can compute it: how well codes from q explain x, minus how far q
+# is from the prior. Here θ and φ climb it together.
 # (Equations are those of Kingma and Welling, arXiv 1312.6114; numbers are in nats per digit.)
 
 # %%

@@ -11,7 +11,8 @@ drawn from it. We see the image, never the code. Two more distributions follow f
 
 Both need an integral over all z that nobody can do. So a second network with weights φ, the
 encoder, answers each image with a distribution q_φ(z|x) that we can draw from, which is to be near
-the posterior. For any q,
+the posterior. How far one distribution is from another is measured by the Kullback-Leibler
+divergence KL(q ‖ p) = E_q[log q(z) − log p(z)], which is 0 if they agree, else above 0. For any q,
 
     log p(x) = E_q[log p(x)]                                           p(x) does not depend on z
              = E_q[log p(x, z) − log p(z|x)]                           Bayes' rule
