@@ -35,7 +35,7 @@ FORGOTTEN = "exp log sqrt abs log1p expm1 tanh sigmoid softplus reversed diag".s
 def changes(node):
     """What a learner might have written in this node's place."""
     match node:
-        case ast.BinOp(left, op, right) if not isinstance(op, ast.BitOr):
+        case ast.BinOp(left, op, right) if not isinstance(op, ast.BitOr | ast.BitAnd):
             if type(op) in NEAR:
                 yield ast.BinOp(left, NEAR[type(op)](), right)
             if not isinstance(op, ast.Add | ast.Mult):

@@ -27,23 +27,25 @@ import time
 from collections import Counter
 from pathlib import Path
 
-os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before NumPy is imported: a fork has one thread
 import pytest
 from mutant_changes import ROOT, mutants_of
 from tqdm import tqdm
 
 LISTED = Path(__file__).with_name("mutants_equivalent.txt")
-MATHEMATICS = (
-    "layers distributions networks vae optimizers objectives/elbo objectives/sgvb_a "
-    "objectives/importance_weighted objectives/score_function objectives/wake_sleep "
-    "objectives/full_bayes objectives/monte_carlo_em inference/hmc inference/grid "
-    "inference/appendix_d inference/importance_sampling inference/per_image "
-    "inference/linear_gaussian"
-)
+MATHEMATICS = [
+    f"vae_np/{name}.py"
+    for name in (
+        "layers distributions networks vae optimizers objectives/elbo objectives/sgvb_a "
+        "objectives/importance_weighted objectives/score_function objectives/wake_sleep "
+        "objectives/full_bayes objectives/monte_carlo_em inference/hmc inference/grid "
+        "inference/appendix_d inference/importance_sampling inference/per_image "
+        "inference/linear_gaussian"
+    ).split()
+]
 TESTS = (
     "gradients layers distributions networks own_layers vae draws hmc weights_of_draws objectives "
     "rival_objectives optimizers linear_gaussian grid per_image inference extremes evaluation "
-    "aevb training checkpoints schedule stale_parts device the_door"
+    "aevb training fused checkpoints schedule stale_parts device the_door"
 )
 
 
@@ -176,11 +178,12 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    files = [f"vae_np/{name}.py" for name in MATHEMATICS.split()]
-    parser.add_argument("files", nargs="*", metavar="FILE", default=files)
+    parser.add_argument("files", nargs="*", metavar="FILE", default=MATHEMATICS)
     parser.add_argument("--all", action="store_true", help="run the listed equivalents too")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="forks side by side")
     args = parser.parse_args()
+
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before NumPy is imported: a fork has one thread
 
     planted = [mutant for path in args.files for mutant in mutants_of(path)]
     known = listed()

@@ -186,3 +186,24 @@ def test_rows_in_small_blocks_give_what_all_at_once_give(shape, rng, monkeypatch
     for blocks in in_blocks:
         for ours, theirs in zip(blocks, whole, strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("cached", "blocks"),
+    [(700, [50]), (699, [49, 1]), (100, [7] * 7 + [1]), (28, [2] * 25), (27, [1] * 50)],
+)
+def test_a_block_has_as_many_rows_as_the_cache_holds(cached, blocks, rng, monkeypatch):
+    """Of (2, 50, 7) numbers, 14 a row; never none, and all at once where they fit."""
+    monkeypatch.setattr(distributions, "CACHED", cached)
+    shapes = []
+
+    def formula(x, a):
+        shapes.append(np.broadcast_shapes(x.shape, a.shape))
+        return (x * a).sum(axis=-1)
+
+    x, a = rng.random((50, 7)), rng.random((2, 50, 7))
+    np.testing.assert_allclose(distributions.by_rows(formula, x, a), (x * a).sum(axis=-1))
+    assert shapes == [(2, rows, 7) for rows in blocks]
+    shapes.clear()
+    distributions.by_rows(formula, a[0, 0], a[1, 0])  # one row has no rows to take
+    assert shapes == [(7,)]

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from conftest import make_model
 
-from vae_np import BernoulliDecoder, GaussianDecoder
+from vae_np import BernoulliDecoder, GaussianDecoder, GaussianEncoder
+from vae_np.layers import Linear, Sequential, Tanh
 
 
 def test_fixed_noise_is_no_parameter(rng):
@@ -18,6 +19,36 @@ def test_fixed_noise_is_no_parameter(rng):
     assert p.std == pytest.approx(0.2, rel=1e-6)
     learned = GaussianDecoder(3, [5], 6, noise="learned", std=0.2)
     assert learned.parameters.value[-1] == pytest.approx(2 * np.log(0.2))
+
+
+class Promoting(Tanh):
+    """An activation that returns float64 whatever it is given."""
+
+    def forward(self, x):
+        return super().forward(x).astype(np.float64)
+
+
+@pytest.mark.parametrize(
+    ("network", "narrow", "wide"),
+    [(GaussianEncoder, 6, 4), (BernoulliDecoder, 2, 6), (GaussianDecoder, 2, 12)],
+)
+def test_own_layers_are_tried_in_every_network(network, narrow, wide):
+    sizes = {"n_pixels": 6, "n_latent": 2}
+    own = network(network=Sequential([Linear(narrow, wide)]), **sizes)
+    assert own.parameters.value.size == (narrow + 1) * wide
+    with pytest.raises(ValueError, match=f"network must lead from {narrow} to {wide} numbers"):
+        network(network=Sequential([Linear(narrow, wide + 1)]), **sizes)
+    with pytest.raises(ValueError, match="forward must keep the dtype float32, got float64"):
+        network(hidden=[5], activation=Promoting, **sizes)
+
+
+@pytest.mark.parametrize("noise", ["fixed", "learned"])
+def test_the_std_that_is_not_given_makes_a_squared_error(noise, rng):
+    decoder = GaussianDecoder(3, [5], 6, noise=noise, dtype=np.float64)
+    p = decoder.forward(rng.standard_normal((4, 3)))
+    x = rng.random((4, 6))
+    squared_error = ((x - p.mean) ** 2).sum(axis=1)
+    np.testing.assert_allclose(p.log_prob(x), -squared_error - 6 / 2 * np.log(np.pi))
 
 
 @pytest.mark.parametrize("activation", ["tanh", "relu", "softplus"])

@@ -29,8 +29,8 @@ def test_adagrad():
     value, total = 1.0, 0.0
     for g in GRADIENTS:
         total += g * g
-        value -= 0.1 * g / math.sqrt(total)
-    assert run(Adagrad) == pytest.approx(value, rel=1e-7)
+        value -= 0.1 * g / (math.sqrt(total) + 1e-8)
+    assert run(Adagrad) == pytest.approx(value, rel=1e-13)
 
 
 def test_adam_as_its_paper_writes_it():
@@ -40,6 +40,15 @@ def test_adam_as_its_paper_writes_it():
         v = 0.999 * v + 0.001 * g * g
         value -= 0.1 * (m / (1 - 0.9**t)) / (math.sqrt(v / (1 - 0.999**t)) + 1e-8)
     assert run(Adam) == pytest.approx(value, rel=1e-13)
+
+
+@pytest.mark.parametrize("optimizer_class", [Adagrad, Adam])
+def test_a_gradient_as_small_as_epsilon_moves_half_a_step(optimizer_class):
+    """|g| / (|g| + ε) is ½ at |g| = ε = 1e-8: a first step is half as long there."""
+    vector = ParameterVector({"a": np.zeros(2)}, np.float64)
+    vector.grad[:] = [1e-8, -3e-8]
+    optimizer_class([vector], 0.1).step()
+    np.testing.assert_allclose(vector.value, [-0.1 / 2, 0.1 * 3 / 4], rtol=1e-12)
 
 
 @pytest.mark.parametrize("optimizer_class", [SGD, Adagrad, Adam])
