@@ -38,8 +38,9 @@ def make_parser(description):
         "--data",
         type=_data_name,
         metavar="NAME",
-        help="mnist5k (embedded), mnist, frey, or your own .npz (array x) or .npy file of images, "
-        "of shape (N, height, width), uint8 or float in 0 to 1 (default: mnist5k)",
+        help="mnist5k (embedded), mnist, frey, or your own .npz (array x, and y if there are "
+        "labels) or .npy file of images, of shape (N, height, width), uint8 or float in 0 to 1 "
+        "(default: mnist5k)",
     )
     number("--latent", int, 1, "width of the latent space z (default: 20)", 20)
     number(
