@@ -3,10 +3,12 @@
 import ast
 import sys
 import types
+from collections import Counter
 from functools import cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+LISTED = ROOT / "tests" / "mutants_equivalent.txt"
 
 
 def pairs(text):
@@ -89,6 +91,12 @@ class Mutant:
         self.key = path, source[node.lineno - 1].strip(), f"{before} → {after}"
         self.where = f"{path}:{node.lineno}"
 
+    def number_among_equals(self, number):
+        """Let its key differ from those of the same change elsewhere in the line."""
+        if number > 1:
+            path, line, change = self.key
+            self.key = path, line, f"{change} (no. {number})"
+
     def may_be_noticed_by(self, reached):
         """Whether a test that reaches these lines, a dict of files and sets, runs it."""
         lines = reached.get(self.path, set())
@@ -111,7 +119,7 @@ class Mutant:
 def mutants_of(path):
     """All of a file's: of its functions' and classes' code, not of defaults, which are choices."""
     source = (ROOT / path).read_text(encoding="utf-8")
-    tree, found = ast.parse(source), []
+    tree, found, seen = ast.parse(source), [], Counter()
 
     def visit(parent, lines, in_function=False):
         for field, value in ast.iter_fields(parent):
@@ -124,7 +132,10 @@ def mutants_of(path):
                     own = range(node.lineno, body[0].lineno if body else node.end_lineno + 1)
                 for new in changes(node):
                     place = parent, field, index
-                    found.append(Mutant(path, source.splitlines(), tree, place, new, own))
+                    mutant = Mutant(path, source.splitlines(), tree, place, new, own)
+                    seen[mutant.where, mutant.key] += 1
+                    mutant.number_among_equals(seen[mutant.where, mutant.key])
+                    found.append(mutant)
                 visit(node, own, in_function or isinstance(node, ast.FunctionDef))
 
     visit(tree, None)
@@ -168,3 +179,22 @@ def functions(thing):
     if isinstance(thing, cached_property):
         return [thing.func]
     return [thing.__func__] if isinstance(thing, staticmethod | classmethod) else []
+
+
+def listed():
+    """The keys of mutants_equivalent.txt: a line for the file, one for the code, the changes."""
+    keys = set()
+    for line in LISTED.read_text(encoding="utf-8").splitlines():
+        text, depth = line.strip(), len(line) - len(line.lstrip())
+        if not text or text.startswith("#"):
+            continue
+        if depth == 0:
+            path = text
+        elif depth == 4:
+            code = text
+        else:
+            change, _, reason = text.partition(" because ")
+            if not reason:
+                raise SystemExit(f"{LISTED.name}: no reason is given for {text!r}")
+            keys.add((path, code, change))
+    return keys

@@ -19,19 +19,16 @@ import argparse
 import math
 import os
 import pickle
-import resource
 import signal
 import sys
 import tempfile
 import time
 from collections import Counter
-from pathlib import Path
 
 import pytest
-from mutant_changes import ROOT, mutants_of
+from mutant_changes import LISTED, ROOT, listed, mutants_of
 from tqdm import tqdm
 
-LISTED = Path(__file__).with_name("mutants_equivalent.txt")
 MATHEMATICS = [
     f"vae_np/{name}.py"
     for name in (
@@ -47,26 +44,6 @@ TESTS = (
     "rival_objectives optimizers linear_gaussian grid per_image inference extremes evaluation "
     "aevb training fused checkpoints schedule stale_parts device the_door"
 )
-
-
-def listed():
-    """The equivalents' keys: a line for the file, one for the code, one for the change."""
-    keys = set()
-    for line in LISTED.read_text(encoding="utf-8").splitlines() if LISTED.exists() else []:
-        text = line.strip()
-        depth = (len(line) - len(line.lstrip())) // 4
-        if not text or text.startswith("#"):
-            continue
-        if depth == 0:
-            path = text
-        elif depth == 1:
-            code = text
-        else:
-            change, _, reason = text.partition(" because ")
-            if not reason:
-                sys.exit(f"{LISTED.name}: no reason is given for {text!r}")
-            keys.add((path, code, change))
-    return keys
 
 
 class Hunt:
@@ -123,7 +100,8 @@ class Hunt:
                 with open(record.name, "wb") as file:
                     pickle.dump(list(traced(session, files)), file)
                 os._exit(0)
-            os.waitpid(pid, 0)
+            if os.waitpid(pid, 0)[1]:
+                pytest.exit("the tests must pass before anything is planted", returncode=1)
             return pickle.load(record)
 
 
@@ -154,6 +132,8 @@ def traced(session, files):
 
 def in_a_fork(session, mutant, covering):
     """Exit with 0 if all tests pass, with 1 if one fails; 3 is a mistake of this file."""
+    import resource  # which Windows has not
+
     limit = 10 + 2 * math.ceil(sum(seconds for seconds, _ in covering))  # of a processor's time
     resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))  # an endless loop is killed too
     signal.alarm(10 * limit)
@@ -182,18 +162,23 @@ def main():
     parser.add_argument("--all", action="store_true", help="run the listed equivalents too")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="forks side by side")
     args = parser.parse_args()
+    if not hasattr(os, "fork"):
+        parser.error("this needs os.fork, which Windows has not")
+    if args.jobs < 1:
+        parser.error(f"argument --jobs: must be at least 1, got {args.jobs}")
+    for path in args.files:
+        if not (path.startswith("vae_np/") and (ROOT / path).is_file()):
+            parser.error(f"FILE must be such as vae_np/layers.py, got {path!r}")
 
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before NumPy is imported: a fork has one thread
-
     planted = [mutant for path in args.files for mutant in mutants_of(path)]
     known = listed()
     equivalent = [] if args.all else [mutant for mutant in planted if mutant.key in known]
     hunt = Hunt([mutant for mutant in planted if mutant not in equivalent], args.jobs)
     tests = [str(ROOT / f"tests/test_{name}.py") for name in TESTS.split()]
-    tests = [test for test in tests if Path(test).exists()]
     status = pytest.main(["-qq", "-s", "-p", "no:cacheprovider", "--no-summary", *tests], [hunt])
     if status != 0:
-        sys.exit("the tests could not be collected")
+        sys.exit(int(status))
 
     print(f"\n{'':40}{'planted':>9}{'killed':>9}{'equivalent':>12}{'survive':>9}")
     counts = [Counter(m.key[0] for m in group) for group in (planted, equivalent, hunt.survivors)]

@@ -207,3 +207,22 @@ def test_a_block_has_as_many_rows_as_the_cache_holds(cached, blocks, rng, monkey
     shapes.clear()
     distributions.by_rows(formula, a[0, 0], a[1, 0])  # one row has no rows to take
     assert shapes == [(7,)]
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (1, 3), (2, 1), (1, 1), (2, 3)])
+def test_a_broadcast_log_var_gets_the_sum_of_what_it_was_broadcast_to(shape, rng):
+    mean, x, noise = rng.standard_normal((3, 2, 3))
+    log_var, upstream = rng.standard_normal(shape), rng.standard_normal(2)
+    q = DiagonalGaussian(mean, log_var)
+    full = DiagonalGaussian(mean, np.broadcast_to(log_var, (2, 3)).copy())
+    axes = {(): (0, 1), (3,): 0, (1, 3): 0, (2, 1): 1, (1, 1): (0, 1), (2, 3): ()}[shape]
+    for derivatives in (
+        lambda q: q.log_prob_backward(x, upstream),
+        lambda q: q.kl_backward(upstream),
+        lambda q: q.sample_backward(noise, x),
+        lambda q: q.sample_backward(np.stack([noise, x, mean]), np.stack([x, x, noise])),
+    ):
+        (dmean, dlog_var), (dmean_full, dlog_var_full) = derivatives(q), derivatives(full)
+        np.testing.assert_allclose(dmean, dmean_full, rtol=1e-12)
+        assert dlog_var.shape == shape
+        np.testing.assert_allclose(dlog_var, dlog_var_full.sum(axis=axes).reshape(shape))

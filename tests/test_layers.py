@@ -79,6 +79,13 @@ def test_relu_at_minus_infinity():
     assert ReLU().forward(np.array([-np.inf, 2.0])).tolist() == [0, 2]
 
 
+def test_relu_at_its_kink():
+    """max(x, 0) has no derivative at 0; it counts as 0 there."""
+    relu = ReLU()
+    relu.forward(np.array([-1.0, 0, 1]))
+    assert relu.backward(np.full(3, 5.0)).tolist() == [0, 0, 5]
+
+
 @given(st.floats(-1e4, 1e4))
 def test_softplus_and_sigmoid_are_accurate_everywhere(x):
     x = np.array([x])

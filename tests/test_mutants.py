@@ -5,8 +5,8 @@ import os
 
 import numpy as np
 import pytest
-from mutant_changes import mutants_of
-from mutants import MATHEMATICS, listed
+from mutant_changes import listed, mutants_of
+from mutants import MATHEMATICS
 
 from vae_np.distributions import DiagonalGaussian
 from vae_np.inference import appendix_d
