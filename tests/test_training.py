@@ -9,6 +9,7 @@ from conftest import interrupt_at, make_model, make_trainer, weights
 
 from vae_np import Adam, Trainer
 from vae_np.evaluation import evaluate_elbo
+from vae_np.objectives import ELBO, ScoreFunction, WakeSleep
 from vae_np.optimizers import SGD, Adagrad
 from vae_np.training.divergence import DivergenceError
 
@@ -132,8 +133,10 @@ def test_what_evaluate_returns_can_be_saved(images, tmp_path):
     assert again.history[0]["test_bound"] == 0.5
 
 
-def test_weight_prior_pulls_the_decoder_alone(images):
-    plain, prior = (make_trainer(images, SGD, 0.1, weight_prior=w) for w in (False, True))
+@pytest.mark.parametrize("objective", [ELBO, WakeSleep, ScoreFunction])
+def test_weight_prior_pulls_the_decoder_alone(images, objective):
+    more = {"objective": objective, "n_draws": 2}
+    plain, prior = (make_trainer(images, SGD, 0.1, weight_prior=w, **more) for w in (False, True))
     start = weights(plain)
     for trainer in (plain, prior):
         batch = next(trainer._minibatches())

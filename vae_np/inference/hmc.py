@@ -44,7 +44,10 @@ class PosteriorDraws:
 
 
 def log_joint(decoder, x, z):
-    """log p(x, z) = log p(x|z) + log p(z) at z, (..., N, Z), for x, (N, D); (..., N), nats."""
+    """log p(x, z) = log p(x|z) + log p(z) at z, (..., N, Z), for x, (N, D); (..., N), nats.
+
+    ValueError if x has another width, dtype or device than the decoder.
+    """
     pixels_of(x, decoder)
     return decoder.forward(z).log_prob(x) + standard_normal_log_prob(z)
 
