@@ -241,6 +241,7 @@ def test_a_kill_or_a_closed_terminal_is_heard_by_an_experiment(tmp_path, monkeyp
     monkeypatch.setattr(sys, "argv", ["the_gap.py"])
 
     def killed(args):
+        assert signal.getsignal(getattr(signal, name)) is signal.default_int_handler
         signal.raise_signal(getattr(signal, name))
 
     try:
