@@ -173,24 +173,27 @@ def main():
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before NumPy is imported: a fork has one thread
     planted = [mutant for path in args.files for mutant in mutants_of(path)]
     known = listed()
-    equivalent = [] if args.all else [mutant for mutant in planted if mutant.key in known]
-    hunt = Hunt([mutant for mutant in planted if mutant not in equivalent], args.jobs)
+    equivalent = {mutant for mutant in planted if mutant.key in known}
+    hunt = Hunt([m for m in planted if args.all or m not in equivalent], args.jobs)
     tests = [str(ROOT / f"tests/test_{name}.py") for name in TESTS.split()]
     status = pytest.main(["-qq", "-s", "-p", "no:cacheprovider", "--no-summary", *tests], [hunt])
     if status != 0:
         sys.exit(int(status))
 
     print(f"\n{'':40}{'planted':>9}{'killed':>9}{'equivalent':>12}{'survive':>9}")
-    counts = [Counter(m.key[0] for m in group) for group in (planted, equivalent, hunt.survivors)]
+    survivors = [m for m in hunt.survivors if m not in equivalent]
+    counts = [Counter(m.path for m in group) for group in (planted, equivalent, survivors)]
     for path in [*args.files, "in all"]:
         n, same, alive = (c.total() if path == "in all" else c[path] for c in counts)
         print(f"{path:40}{n:9}{n - same - alive:9}{same:12}{alive:9}")
     for mutant in hunt.broken:
         print("could not be planted:", mutant.where, mutant.key[2])
+    for mutant in equivalent.difference(hunt.survivors) if args.all else ():
+        print(f"{LISTED.name} lists what a test kills:", mutant.where, mutant.key[2])
     stale = [key for key in known - {m.key for m in planted} if key[0] in args.files]
     for path, code, change in stale:
         print(f"{LISTED.name} lists what is no longer there: {path}: {code}: {change}")
-    sys.exit(bool(hunt.survivors or hunt.broken or stale))
+    sys.exit(bool(survivors or hunt.broken or stale))
 
 
 if __name__ == "__main__":

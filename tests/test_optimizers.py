@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from vae_np import SGD, Adagrad, Adam
+from vae_np import SGD, Adagrad, Adam, fused
 from vae_np.layers import ParameterVector
 from vae_np.optimizers import Optimizer
 
@@ -49,6 +49,22 @@ def test_a_gradient_as_small_as_epsilon_moves_half_a_step(optimizer_class):
     vector.grad[:] = [1e-8, -3e-8]
     optimizer_class([vector], 0.1).step()
     np.testing.assert_allclose(vector.value, [-0.1 / 2, 0.1 * 3 / 4], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("optimizer_class", "numbers"), [(Adagrad, (1e-8, 0.1)), (Adam, (0.9, 0.999, 1e-8, 0.1))]
+)
+def test_a_loop_that_is_there_is_used(optimizer_class, numbers, monkeypatch):
+    """At the first step both of Adam's scales are 1. That the loop is right: test_fused.py."""
+    calls = []
+    monkeypatch.setattr(fused, "one_pass", lambda *args: lambda *args: calls.append(args))
+    vector = ParameterVector({"w": np.ones(2)}, np.float64)
+    optimizer = optimizer_class([vector], 0.1)
+    optimizer.step()
+    (arguments,) = calls
+    arrays = vector.value, vector.grad, *optimizer.state[0]
+    assert all(map(np.shares_memory, arrays, arguments))
+    assert arguments[len(arrays) :] == pytest.approx(numbers)
 
 
 @pytest.mark.parametrize("optimizer_class", [SGD, Adagrad, Adam])

@@ -8,7 +8,7 @@ from vae_np import SGD, VAE, Adam, GaussianDecoder, GaussianEncoder, Trainer
 from vae_np.inference import linear_gaussian
 from vae_np.objectives import FullBayes, WakeSleep
 from vae_np.objectives.monte_carlo_em import MonteCarloEM
-from vae_np.training.checkpoints import CheckpointError, read_checkpoint
+from vae_np.training.checkpoints import CheckpointError, read_checkpoint, write_checkpoint
 
 PIXELS = 5
 
@@ -81,6 +81,13 @@ def test_monte_carlo_em_goes_on_from_a_checkpoint_bit_for_bit(images, tmp_path):
     assert read_checkpoint(tmp_path / "em.npz")[0]["settings"] == {"a": 1}
     with pytest.raises(CheckpointError, match="of another run: its seed is 0, not 1"):
         make(seed=1).load(tmp_path / "em.npz")
+    about, arrays = read_checkpoint(tmp_path / "em.npz")
+    arrays["z"] = arrays["z"][:1]  # would broadcast
+    write_checkpoint(tmp_path / "em.npz", about, arrays)
+    before, untouched = make().z, make()
+    with pytest.raises(CheckpointError):
+        untouched.load(tmp_path / "em.npz")
+    assert np.array_equal(untouched.z, before) and untouched.epoch == 0
 
 
 def test_monte_carlo_em_averages_the_acceptance_and_tunes_the_step_by_it(rng, monkeypatch):
@@ -88,14 +95,16 @@ def test_monte_carlo_em_averages_the_acceptance_and_tunes_the_step_by_it(rng, mo
     em = MonteCarloEM(decoder, SGD([decoder.parameters]), x, batch_size=3, step_size=0.2)
     em.fit(0, progress=False)
     assert em.epoch == 0 and np.isnan(em.acceptance)
-    e_step, seen, step = em.e_step, [], 0.2
+    e_step, seen, step, epochs = em.e_step, [], 0.2, []
     monkeypatch.setattr(em, "e_step", lambda *args: (seen.append(e_step(*args)), seen[-1])[1])
-    em.fit(1, progress=False)
+    em.fit(1, lambda: epochs.append(em.epoch), progress=False)
     assert [len(acceptance) for acceptance in seen] == [3, 3, 1]
     assert em.acceptance == pytest.approx(np.concatenate(seen).mean(), rel=1e-12)
     for acceptance in seen:
         step *= np.exp(acceptance.mean() - 0.9)
     assert float(em.step_size[0, 0]) == pytest.approx(step, rel=1e-12)
+    em.fit(3, lambda: epochs.append(em.epoch), progress=False)
+    assert epochs == [1, 2, 3] and len(seen) == 9
 
 
 def test_the_weight_prior_of_monte_carlo_em_is_shared_among_all_images(rng):
