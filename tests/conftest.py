@@ -1,4 +1,5 @@
 import importlib.util
+import os
 import signal
 import subprocess
 import sys
@@ -176,6 +177,10 @@ def stripes(tmp_path, rng):
     x = np.tile(np.repeat(np.eye(2), 8, axis=1), (40, 1)) * 0.9 + 0.05
     np.savez(tmp_path / "stripes.npz", x=x.reshape(80, 4, 4))
     return tmp_path
+
+
+def has_real_data(name):
+    return (Path(os.environ.get("VAE_NP_DATA", "nowhere")) / name).is_dir()
 
 
 @pytest.fixture

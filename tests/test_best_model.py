@@ -1,14 +1,17 @@
 """The best model: that it trains, goes on, is judged, and that its published weights are good."""
 
 import itertools
+import json
 
 import numpy as np
 import pytest
-from conftest import in_this_process, options, picture
+from conftest import has_real_data, in_this_process, options, picture
 
 from demos.common import long_runs
 from demos.paper import best_model
 from vae_np.training.checkpoints import CheckpointError, read_checkpoint
+
+RESULTS = best_model.PUBLISHED.parent
 
 
 @pytest.fixture(autouse=True)
@@ -76,7 +79,7 @@ def test_the_importance_weighted_bound_trains_the_smaller_model_alone(small_best
 def test_weights_of_float16_score_as_those_of_float32(small_best_model, monkeypatch, tmp_path):
     setting, args = best_model.SETTINGS[0], options(tmp_path, 900)
     trained = best_model.learn(setting, args, lambda n: None)
-    half = tmp_path / "200_tanh_float16.npz"
+    half = tmp_path / "best_model_200_tanh.npz"
     whole = tmp_path / "200_tanh.npz"
     _, halves = read_checkpoint(half)
     _, floats = read_checkpoint(whole)
@@ -91,6 +94,19 @@ def test_weights_of_float16_score_as_those_of_float32(small_best_model, monkeypa
     assert summary is None and "of the first 90 test images" in findings
     assert log_px_of(findings) == pytest.approx(trained["test_log_px"], abs=0.01)
     assert log_px_of(findings) != trained["test_log_px"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not has_real_data("mnist"), reason="VAE_NP_DATA holds no MNIST")
+def test_the_published_weights_score_as_the_trained_ones(monkeypatch, tmp_path):
+    """Within 0.05 nats of the float32 weights' log p(x), on the same 200 images and draws."""
+    monkeypatch.undo()  # the real digits
+    recorded = json.loads((RESULTS / "best_model.json").read_bytes())["published"]
+    assert recorded["images"] == 200
+    assert best_model.PUBLISHED.stat().st_size < 2e6
+    _, findings = score(options(tmp_path, 1))
+    assert "of the first 200 test images with 5,000 importance samples each" in findings
+    assert log_px_of(findings) == pytest.approx(recorded["float32_log_px"], abs=0.05)
 
 
 def score(args):

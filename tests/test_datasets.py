@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import has_real_data
 
 import vae_np
 from vae_np import datasets, downloads
@@ -271,10 +272,6 @@ def test_no_network_says_how_to_place_the_files_by_hand(server, tmp_path, monkey
     monkeypatch.setattr(datasets, "FREY_MIRRORS", ("http://127.0.0.1:1/",))
     with pytest.raises(DataError, match=r"(?s)cannot get frey/frey_rawface.mat.*by hand.*265a83a2"):
         load("frey")
-
-
-def has_real_data(name):
-    return (Path(os.environ.get("VAE_NP_DATA", "nowhere")) / name).is_dir()
 
 
 @pytest.mark.skipif(not has_real_data("mnist"), reason="VAE_NP_DATA holds no MNIST")

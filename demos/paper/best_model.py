@@ -5,7 +5,7 @@ Grosse and Salakhutdinov (1509.00519) report -86.76 nats for two layers of 200 t
 latents. You will see where this one comes to, and whether a larger model, two layers of 500
 softplus units, is any better on images that it has not seen.
 
-    --score --images 200                           no training: judges the published weights
+    --score --images 200                           no training: judges published weights, 10 s
     --objective importance-weighted --draws 5      trains the smaller model by another bound
 
 Both train on images that are drawn anew from the grey ones each epoch, white with the pixel's value
@@ -37,7 +37,7 @@ POINTS = 60  # at most, along the learning curve
 IMPORTANCE_SAMPLES = 5000  # of each image, as in 1509.00519
 SAMPLES_PER_TEST_IMAGE = 600  # of training: a short run is judged by few test images
 OBJECTIVES = {"elbo": ELBO, "importance-weighted": ImportanceWeighted}
-PUBLISHED = Path(__file__).parent.parent / "results" / "200_tanh_float16.npz"
+PUBLISHED = Path(__file__).parent.parent / "results" / "best_model_200_tanh.npz"
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def learn(setting, args, report):
 
     report(trainer.epoch * len(data.train))
     fit_and_save(trainer, path, epochs, report, about, evaluate, after_epoch)
-    save_as_float16(model, args.out / f"{setting.stem}_float16.npz")
+    save_as_float16(model, args.out / f"best_model_{setting.stem}.npz")
     test = judged_images(data, args)
     log_px = importance_sampled_log_likelihood(
         model, test, IMPORTANCE_SAMPLES, binary=True, seed=args.seed, progress=report
