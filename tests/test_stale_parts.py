@@ -20,7 +20,20 @@ def test_a_models_parts_stay(name):
         setattr(model, name, getattr(make_model(), name))
 
 
-@pytest.mark.parametrize("name", ["model", "optimizer", "objective", "images", "batch_size"])
+@pytest.mark.parametrize("name", ["network", "parameters"])
+@pytest.mark.parametrize("decoder", ["bernoulli", "learned"])
+def test_a_networks_parts_stay(name, decoder):
+    """Its layers' weights are views of its parameters: exchanged alone, nothing would learn."""
+    model, other = make_model(decoder), make_model(decoder)
+    for network, another in ((model.encoder, other.encoder), (model.decoder, other.decoder)):
+        with pytest.raises(AttributeError):
+            setattr(network, name, getattr(another, name))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["model", "optimizer", "objective", "images", "batch_size", "n_draws", "binarize", "seed"],
+)
 def test_a_trainers_parts_stay(images, name):
     trainer = make_trainer(images)
     with pytest.raises(AttributeError):

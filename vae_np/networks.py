@@ -6,6 +6,7 @@ distribution's parameters, in the same order, and fills the network's own gradie
 """
 
 import math
+from operator import attrgetter
 
 import numpy as np
 
@@ -70,14 +71,17 @@ class GaussianEncoder:
         n_pixels, hidden, n_latent = widths_of(n_pixels, hidden, n_latent, own, activation, init)
         self.n_pixels, self.n_latent = n_pixels, n_latent
         # The two heads, mean and log-variance, are one linear layer of width 2 Z.
-        self.network = (
+        self._network = (
             network
             if own
             else mlp([n_pixels, *hidden, 2 * n_latent], activation, init, input_gradient=False)
         )
-        self.parameters = initialized(self.network, seed, dtype, device)
+        self._parameters = initialized(self.network, seed, dtype, device)
         if own or callable(activation):
             try_layers(self.network, n_pixels, 2 * n_latent)
+
+    # The layers' weights are views of the parameters: neither can be exchanged alone.
+    network, parameters = property(attrgetter("_network")), property(attrgetter("_parameters"))
 
     def __repr__(self):
         return f"GaussianEncoder({self.network})"
@@ -123,10 +127,12 @@ class BernoulliDecoder:
         own = network is not None
         n_pixels, hidden, n_latent = widths_of(n_pixels, hidden, n_latent, own, activation, init)
         self.n_pixels, self.n_latent = n_pixels, n_latent
-        self.network = network if own else mlp([n_latent, *hidden, n_pixels], activation, init)
-        self.parameters = initialized(self.network, seed, dtype, device)
+        self._network = network if own else mlp([n_latent, *hidden, n_pixels], activation, init)
+        self._parameters = initialized(self.network, seed, dtype, device)
         if own or callable(activation):
             try_layers(self.network, n_latent, n_pixels)
+
+    network, parameters = property(attrgetter("_network")), property(attrgetter("_parameters"))
 
     def __repr__(self):
         return f"BernoulliDecoder({self.network})"
@@ -205,15 +211,17 @@ class GaussianDecoder:
         n_pixels, hidden, n_latent = widths_of(n_pixels, hidden, n_latent, own, activation, init)
         self.n_pixels, self.n_latent, self.noise = n_pixels, n_latent, noise
         n_outputs = 2 * n_pixels if noise == "per-output" else n_pixels
-        self.network = network if own else mlp([n_latent, *hidden, n_outputs], activation, init)
+        self._network = network if own else mlp([n_latent, *hidden, n_outputs], activation, init)
         self.squashing = Sigmoid() if true_or_false("squash", squash) else None
 
         log_var = np.array(2 * math.log(std), dtype)
         self.fixed_log_var = to_device(log_var, device)
         learned = {"log_var": log_var} if noise == "learned" else {}
-        self.parameters = initialized(self.network, seed, dtype, device, **learned)
+        self._parameters = initialized(self.network, seed, dtype, device, **learned)
         if own or callable(activation):
             try_layers(self.network, n_latent, n_outputs)
+
+    network, parameters = property(attrgetter("_network")), property(attrgetter("_parameters"))
 
     def __repr__(self):
         squashed = ", mean squashed" if self.squashing else ""

@@ -103,13 +103,13 @@ class Trainer:
         self._model, self._optimizer, self._objective = model, optimizer, objective
         self.schedule = rate_schedule(schedule)
         self._images = to_device(not_black_and_white(model.check(images)), model.device)
-        self.n_draws, self.binarize = n_draws, binarize
+        self._n_draws, self._binarize = n_draws, binarize
         self.keeps_threads = threads is not None  # whatever a checkpoint says
         if threads is None:
             threads = threads_for(objective.vectors.values(), n_draws * self.batch_size)
         self.threads = whole_number("threads", threads)
         self.prior_share = 1 / len(images) if weight_prior else 0.0
-        self.seed = whole_number("seed", seed, minimum=0)
+        self._seed = whole_number("seed", seed, minimum=0)
         self.images_crc = resuming.checksum(self.images)
         self.epoch, self.step, self.history, self.seconds = 0, 0, [], 0.0
         self.steps_per_epoch = -(-len(images) // self.batch_size)
@@ -125,6 +125,9 @@ class Trainer:
     objective = property(attrgetter("_objective"))
     images = property(attrgetter("_images"))
     batch_size = property(attrgetter("_batch_size"))
+    n_draws = property(attrgetter("_n_draws"))
+    binarize = property(attrgetter("_binarize"))
+    seed = property(attrgetter("_seed"))
 
     def fit(self, epochs, evaluate=None, after_epoch=None, progress=True):
         """Train until ``epochs`` epochs are complete in all.
