@@ -92,7 +92,7 @@ def download(url):
         try:
             pooch.HTTPDownloader(timeout=PATIENCE)(url, content, None)
         except Exception as error:  # whatever it is, the next mirror may be better
-            errors.append(error)
+            errors.append(str(error))  # the error itself would keep its connection open
 
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
@@ -108,5 +108,5 @@ def download(url):
                     raise TimeoutError(f"sent {arrived - before} bytes in {PATIENCE} seconds")
                 since, before = time.monotonic(), arrived
     if errors:
-        raise OSError(str(errors[0]))
+        raise OSError(errors[0])
     return content.getvalue()
