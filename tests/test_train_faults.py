@@ -22,7 +22,8 @@ def started(folder, *options):
     """A run that has saved its first checkpoint."""
     pipe = subprocess.PIPE
     arguments = command("train", *LONG, *options)
-    process = subprocess.Popen(arguments, cwd=folder, stdout=pipe, stderr=pipe)
+    unbuffered = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(arguments, cwd=folder, stdout=pipe, stderr=pipe, env=unbuffered)
     checkpoint = folder / "run" / "checkpoint.npz"
     while not checkpoint.exists() and process.poll() is None:
         time.sleep(0.05)
@@ -43,6 +44,7 @@ def test_a_folder_is_claimed_by_one_run_and_a_killed_one_claims_nothing(stripes,
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_kill_or_a_closed_terminal_keeps_what_was_trained(stripes, number):
     process = started(stripes, "--out", "run")
+    next(line for line in process.stdout if line.startswith(b"epoch"))
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
