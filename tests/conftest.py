@@ -15,8 +15,11 @@ from vae_np import VAE, Adam, BernoulliDecoder, GaussianDecoder, GaussianEncoder
 from vae_np.backend import device_module
 from vae_np.objectives import ELBO
 
-# A shell's background job ignores Ctrl-C, and so would the processes that the tests start.
+# A shell's background job ignores Ctrl-C, and under nohup a closed terminal too; the processes that
+# the tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 DEMOS = Path(__file__).parent.parent / "demos"
 TINY = ["--epochs", "2", "--hidden", "8", "--latent", "2", "--batch-size", "20"]  # of train.py

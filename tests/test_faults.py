@@ -92,7 +92,9 @@ def test_runs_killed_at_random_moments_resume_bit_for_bit(straight, name, capsys
         assert not list(folder.glob("*.part"))
     with capsys.disabled():
         print(f"\n{name}: {dict(counts)}")
-    assert counts["resumed in the first epoch"]
+    if name == "SIGKILL":  # the others save where they stop, which may be in the second epoch
+        assert counts["resumed in the first epoch"]
+    assert counts["resumed in the first epoch"] + counts["resumed later"]
 
 
 WRITER = """
