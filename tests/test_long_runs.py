@@ -67,19 +67,28 @@ def test_saving_takes_a_small_share_of_the_time(images, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_the_processes_at_once(tmp_path):
+@pytest.mark.parametrize("work", ["time.sleep(60)", "train(task)"])
+def test_ctrl_c_ends_the_processes_at_once(tmp_path, work):
     """Both processes end, and nothing but the script's one line is printed."""
-    script = tmp_path / "sleepers.py"
+    script = tmp_path / "workers.py"
     script.write_text(
         "import os, signal, sys, threading, time, types\n"
+        "import numpy as np\n"
         f"sys.path.insert(0, {str(DEMOS.parent)!r})\n"
         "from demos.common.long_runs import side_by_side\n"
-        "def sleep(task, args, report):\n"
-        "    time.sleep(60)\n"
+        "from vae_np import SGD, VAE, BernoulliDecoder, GaussianEncoder, Trainer\n"
+        "def train(seed):\n"
+        "    model = VAE(GaussianEncoder(6, [5], 2), BernoulliDecoder(2, [5], 6))\n"
+        "    optimizer = SGD(model.parameters, 1e-6)\n"
+        "    trainer = Trainer(model, optimizer, np.zeros((1000, 6)), batch_size=1, seed=seed)\n"
+        "    while True:\n"
+        "        trainer.fit(trainer.epoch + 1, progress=False)\n"
+        "def work(task, args, report):\n"
+        f"    {work}\n"
         "if __name__ == '__main__':\n"
-        "    threading.Timer(3, os.killpg, (0, signal.SIGINT)).start()\n"
+        "    threading.Timer(4, os.killpg, (0, signal.SIGINT)).start()\n"
         "    try:\n"
-        "        list(side_by_side(sleep, [1, 2], types.SimpleNamespace(device='cpu'), 2, ()))\n"
+        "        list(side_by_side(work, [1, 2], types.SimpleNamespace(device='cpu'), 2, ()))\n"
         "    except KeyboardInterrupt:\n"
         "        print('stopped')\n"
     )

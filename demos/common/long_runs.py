@@ -56,6 +56,8 @@ def side_by_side(function, tasks, args, total, data=("mnist",)):
     bar = tqdm(total=total, unit="sample", unit_scale=True, disable=None, dynamic_ncols=True)
     with bar, context.Pool(n_processes, _start, (done,)) as pool:
         workers = active_children()
+        for worker in workers:
+            worker.terminate = worker.kill  # a training takes a mere request for one to end early
         results = pool.imap(_work, [(function, task, args) for task in tasks])
         for _ in tasks:
             while True:
