@@ -22,6 +22,7 @@ from vae_np.objectives import (
     ScoreFunction,
     WakeSleep,
 )
+from vae_np.training.progress import progress_bar
 
 OBJECTIVES = (
     ELBO,
@@ -132,3 +133,9 @@ def test_starts_of_another_shape_are_refused(rng):
     for wrong in (None, q.mean, shared, model.encode(GREY[:1])):
         with pytest.raises(ValueError, match=r"^initial must (be a Diag|have a mean and log_var)"):
             per_image.fit(model.decoder, GREY, wrong, rng)
+
+
+@pytest.mark.parametrize("wrong", ["no", 0, None])
+def test_a_progress_bar_is_shown_or_not(wrong):
+    with pytest.raises(ValueError, match="progress must be True or False, got"):
+        progress_bar(wrong, total=1)
