@@ -40,16 +40,16 @@ const TEXT = {
     image: (what) => `图像 x：${what}`,
     noise: (e) => `ε = (${e})，取自 N(0, I)。方向键可移动。`,
     mean: (z) => `z = (${z}) 处 p(x|z) 的均值`,
-    draw: (z) => `z = (${z}) 处从 p(x|z) 的一次采样`,
+    draw: (z) => `在 z = (${z}) 处从 p(x|z) 采样一次`,
     plane: (z, q, p) => `潜空间平面。z = (${z})；${q}；${p}。方向键移动 z，按住 Shift 则细调；Home 键回到 q 的均值。`,
     q: (m, s) => `q(z|x) 的均值为 (${m})，σ 为 (${s})`,
     posterior: (m, s) => `精确后验的均值为 (${m})，标准差为 (${s})`,
     neighbours: (list) => `离 μ 最近的十个编码属于：${list}。`,
     estimate: (L, mean, error, exact) =>
       L === 1
-        ? `一次采样（第 2 步的 ε）得 ${mean}，积分值是 ${exact}。估计是无偏的，一个 100 幅图像的小批量就把噪声平均掉了。`
+        ? `一次采样（第 2 步的 ε）得 ${mean}，积分值是 ${exact}。估计是无偏的，所以对 100 张图像的小批量取平均，噪声就所剩无几。`
         : `${L} 次采样的平均为 ${mean} ± ${error}，积分值是 ${exact}。`,
-    estimate_picture: (L) => `log p(x|z) 的 ${L} 次采样、其平均与积分值`,
+    estimate_picture: (L) => `${L} 次采样各自的 log p(x|z)、它们的平均，以及积分值`,
     draws: "采样次数 L",
     agree: (d) => `三项之和与直接积分各自独立计算，相差 ${d} nat。`,
     outside: "q 有一部分在网格之外，或比网格间距还窄：此处的差距不精确。",
@@ -61,6 +61,6 @@ const TEXT = {
     elbo: (v) => `ELBO ${v}`,
     gap: "差距",
     about: (d) =>
-      `模型：${d.widths.join(" → ")}，在 ${d.trained_on} 上训练了 ${d.epochs} 轮。网格间距 ${d.spacing}；在本页的 ${d.count} 幅测试图像上，log p(x) 与程序包的结果最多相差 ${fixed(d.error, 3)} nat${d.half ? "（含权重舍入到半精度的影响）" : ""}。一切都由本页自带的一份可读脚本算出：可以查看网页源代码，或在控制台输入 explore。`,
+      `模型：${d.widths.join(" → ")}，在 ${d.trained_on} 上训练了 ${d.epochs} 轮。网格间距 ${d.spacing}；在本页的 ${d.count} 张测试图像上，log p(x) 与程序包的结果最多相差 ${fixed(d.error, 3)} nat${d.half ? "（含权重舍入到半精度的影响）" : ""}。一切都由本页自带的一份可读脚本算出：可以查看网页源代码，或在控制台输入 explore。`,
   },
 };
