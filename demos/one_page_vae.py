@@ -12,9 +12,12 @@
 #     log p_θ(x) = ELBO + KL(q_φ(z|x) ‖ p_θ(z|x))                                      (eq. 1)
 #     ELBO       = E_q[log p_θ(x|z)] − KL(q_φ(z|x) ‖ p(z))                             (eq. 3)
 #
-# KL(q ‖ p) = E_q[log q − log p] says how far q is from p, and is never below 0. So the ELBO is a
-# lower bound on log p_θ(x), and we can compute it: how well codes from q explain x, minus how far q
-# is from the prior. Here θ and φ climb it together.
+# (Put p(x) = p(x, z) / p(z|x) into E_q[log p(x)], and add log q − log q: that is eq. 1.) KL(q ‖ p)
+# = E_q[log q − log p], averaged over draws from q, says how far q is from p, and is never below 0.
+# So the ELBO is a lower bound on log p_θ(x), and we can compute it: how well codes from q explain
+# x, minus how far q is from the prior. Here θ and φ climb it together. log p_θ(x) has no φ in it:
+# what φ adds to the ELBO it takes from KL(q ‖ posterior), so that q comes near a posterior that
+# nobody computed. θ raises log p_θ(x), or brings the posterior to q.
 # (Equations are those of Kingma and Welling, arXiv 1312.6114; numbers are in nats per digit.)
 
 # %%
@@ -72,7 +75,8 @@ def softplus(a):
 # ## The ELBO, and its gradient
 # A draw from q is a random number: it has no derivative with respect to q's mean and variance.
 # But z = mean + σ ⊙ noise, with noise ~ N(0, I), is such a draw too, and ∂z/∂mean = 1 and
-# ∂z/∂σ = noise. This **reparameterization** lets the gradient through, to the encoder.
+# ∂z/∂σ = noise, where σ = exp(½ log_var) and so ∂σ/∂log_var = ½ σ. This **reparameterization** lets
+# the gradient through, to the encoder.
 
 
 # %%

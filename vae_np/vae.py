@@ -9,10 +9,12 @@ drawn from it. We see the image, never the code. Two more distributions follow f
 - the *posterior* p_θ(z|x) = p_θ(x|z) p(z) / p_θ(x), by Bayes' rule: which codes an image may have
   come from. Finding it is called inference.
 
-Both need an integral over all z that nobody can do. So a second network with weights φ, the
-encoder, answers each image with a distribution q_φ(z|x) that we can draw from, which is to be near
-the posterior. How far one distribution is from another is measured by the Kullback-Leibler
-divergence KL(q ‖ p) = E_q[log q(z) − log p(z)], which is 0 if they agree, else above 0. For any q,
+Both need an integral over all z for which there is no formula. So a second network with weights φ,
+the encoder, answers each image with a distribution q_φ(z|x) that we can draw from, which is to be
+near the posterior. How far one distribution is from another is measured by the Kullback-Leibler
+divergence KL(q ‖ p) = E_q[log q(z) − log p(z)], an average over draws z of q. It is 0 if they
+agree, else above 0, for log u ≤ u − 1: −KL = E_q[log p/q] ≤ E_q[p/q] − 1 = ∫ p dz − 1 = 0. For any
+q,
 
     log p(x) = E_q[log p(x)]                                           p(x) does not depend on z
              = E_q[log p(x, z) − log p(z|x)]                           Bayes' rule
@@ -109,7 +111,7 @@ class VAE:
         kl = q.kl_to_standard_normal()
 
         n_draws, n_examples, _ = noise.shape
-        share = array_module(x).full(n_examples, 1 / n_examples, dtype=x.dtype)  # a mean (eq. 8)
+        share = array_module(x).full(n_examples, 1 / n_examples, dtype=x.dtype)  # eq. 8 over N
         dp = p.log_prob_backward(x, -share / n_draws)  # to p's parameters, such as the logits
         dz = self.decoder.backward(*dp)  # through the decoder; fills θ's gradient
         dmean, dlog_var = q.sample_backward(noise, dz)  # through z = μ + σ ⊙ ε to μ and log σ²

@@ -1,10 +1,10 @@
 """The score-function gradient (REINFORCE): learning φ without differentiating through z.
 
-∇φ E_q[f(z)] = E_q[(f(z) − b) ∇φ log q(z|x)] for any f into which φ enters through z alone, and any
-b that does not depend on that z, because E_q[∇φ log q] = 0. For that reason f may be log w too: φ
-also stands in its −log q(z|x), but what that adds is −E_q[∇φ log q], which is 0. The score function
-needs no derivative with respect to z, so that z may be discrete, and has far more variance than the
-reparameterization gradient (section 2.2).
+∇∫ q f dz = ∫ f ∇q dz, and ∇q = q ∇log q. So ∇φ E_q[f(z)] = E_q[(f(z) − b) ∇φ log q(z|x)] for any f
+into which φ enters through z alone, and any b that does not depend on that z, because E_q[∇φ log q]
+= 0. For that reason f may be log w too: φ also stands in its −log q(z|x), but what that adds is
+−E_q[∇φ log q], which is 0. The score function needs no derivative with respect to z, so that z may
+be discrete, and has far more variance than the reparameterization gradient (section 2.2).
 """
 
 from vae_np.backend import array_module
