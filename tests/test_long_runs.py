@@ -67,7 +67,7 @@ def test_saving_takes_a_small_share_of_the_time(images, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("work", ["time.sleep(60)", "train(task)"])
+@pytest.mark.parametrize("work", ["time.sleep(60)", "train(task, report)"])
 def test_ctrl_c_ends_the_processes_at_once(tmp_path, work):
     """Both processes end, and nothing but the script's one line is printed."""
     script = tmp_path / "workers.py"
@@ -77,12 +77,13 @@ def test_ctrl_c_ends_the_processes_at_once(tmp_path, work):
         f"sys.path.insert(0, {str(DEMOS.parent)!r})\n"
         "from demos.common.long_runs import side_by_side\n"
         "from vae_np import SGD, VAE, BernoulliDecoder, GaussianEncoder, Trainer\n"
-        "def train(seed):\n"
+        "def train(seed, report):\n"
         "    model = VAE(GaussianEncoder(6, [5], 2), BernoulliDecoder(2, [5], 6))\n"
         "    optimizer = SGD(model.parameters, 1e-6)\n"
         "    trainer = Trainer(model, optimizer, np.zeros((1000, 6)), batch_size=1, seed=seed)\n"
         "    while True:\n"
         "        trainer.fit(trainer.epoch + 1, progress=False)\n"
+        "        report(0)\n"
         "def work(task, args, report):\n"
         f"    {work}\n"
         "if __name__ == '__main__':\n"
