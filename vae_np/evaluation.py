@@ -86,10 +86,9 @@ def evaluate_elbo(model, images, binary=False, n_draws=1, seed=0, batch_size=500
     """
     model.check(images)
     objective = ELBO(model) if objective is None else objective
-    n_draws = whole_number("n_draws", n_draws)
+    n_draws, batch_size = whole_number("n_draws", n_draws), whole_number("batch_size", batch_size)
     generator = _generator(model, seed, Stream.BOUND_NOISE)
     sums = np.zeros(2)
-    whole_number("batch_size", batch_size)
     for x in _batches(model, images, binary, seed, max(1, batch_size // n_draws)):
         bound = objective.value(x, objective.draw_noise(generator, n_draws, len(x)))
         sums += [float(bound.reconstruction.sum()), float(bound.kl.sum())]
@@ -147,20 +146,18 @@ def importance_sampled_log_likelihood(
             f"prior_share {prior_share:g} of {n_samples} samples leaves none for q or the prior"
         )
     generator = _generator(model, seed, Stream.IMPORTANCE_NOISE)
-    values, errors = [], []
-    all_samples = len(images) * n_samples
+    batches = []
     with (
-        _bar(progress, total=all_samples, unit="sample") as bar,
-        np.errstate(invalid="ignore"),  # a NaN stays one: _finite says so at the end
+        _bar(progress, total=len(images) * n_samples, unit="sample") as bar,
+        np.errstate(invalid="ignore"),  # a NaN stays one: said at the end
     ):
         for x in _batches(model, images, binary, seed, batch_size):
             at_a_time = max(1, batch_size // len(x))
-            value, error = importance_sample(
+            estimate = importance_sample(
                 model, x, n_samples, n_from_prior, generator, at_a_time, bar.update
             )
-            values.append(value)
-            errors.append(error)
-    return LogLikelihood(_finite(np.concatenate(values)), np.concatenate(errors), n_samples)
+            batches.append(estimate)
+    return _log_likelihood(batches, n_samples)
 
 
 def prior_sampled_log_likelihood(model, images, n_samples, **options):
@@ -200,13 +197,11 @@ def grid_log_likelihood(
     """
     model.check(images)
     points, every_second = latent_grid(model.n_latent, spacing, limit)
-    values, errors = [], []
+    batches = []
     for x in _batches(model, images, binary, seed, batch_size):
         joint = to_numpy(grid_log_joint(model, x, points)).astype(np.float64)
-        value, error = log_integral(joint, points, every_second, spacing)
-        values.append(value)
-        errors.append(error)
-    return LogLikelihood(_finite(np.concatenate(values)), np.concatenate(errors), len(points))
+        batches.append(log_integral(joint, points, every_second, spacing))
+    return _log_likelihood(batches, len(points))
 
 
 def reciprocal_log_likelihood(
@@ -247,28 +242,26 @@ def reciprocal_log_likelihood(
         )
     generator = _generator(model, seed, Stream.POSTERIOR)
     n_draws = -(-n_samples // n_chains)
-    values, errors = [], []
+    batches = []
     with _bar(progress, total=len(images), unit="image") as bar:
         for x in _batches(model, images, binary, seed, batch_size):
             q = model.encoder.forward(x)
             noise = generator.standard_normal((n_chains, *q.mean.shape), dtype=x.dtype)
-            value, error = appendix_d(model.decoder, x, q.sample(noise), n_draws, generator)
-            values.append(value)
-            errors.append(error)
+            batches.append(appendix_d(model.decoder, x, q.sample(noise), n_draws, generator))
             bar.update(len(x))
-    return LogLikelihood(
-        _finite(np.concatenate(values)), np.concatenate(errors), n_draws * n_chains
-    )
+    return _log_likelihood(batches, n_draws * n_chains)
 
 
-def _finite(values):
-    bad = np.flatnonzero(~np.isfinite(values))
+def _log_likelihood(batches, n_samples):
+    """The pairs (value, standard error) of some images each, joined; ValueError if not finite."""
+    value, standard_error = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+    bad = np.flatnonzero(~np.isfinite(value))
     if bad.size:
         raise ValueError(
-            f"log p(x) of image {bad[0]} is {values[bad[0]]}: "
+            f"log p(x) of image {bad[0]} is {value[bad[0]]}: "
             "check that the model's weights and the images are finite"
         )
-    return values
+    return LogLikelihood(value, standard_error, n_samples)
 
 
 def _bar(progress, **options):
