@@ -17,8 +17,8 @@ launches = 0
 # What the package uses of CuPy. Each name is there to be checked against the real CuPy: see
 # test_every_function_that_the_package_uses_exists_in_cupy.
 FUNCTIONS = (
-    "abs broadcast_to concatenate divide empty exp expm1 full isfinite log logaddexp matmul "
-    "maximum minimum negative ones sqrt sum tanh where zeros"
+    "abs broadcast_to concatenate divide empty exp expm1 full full_like isfinite log logaddexp "
+    "matmul maximum minimum negative ones ones_like sqrt sum tanh where zeros"
 ).split()
 METHODS = "all argmax astype max mean min reshape sum".split()
 

@@ -56,7 +56,7 @@ def log_joint_and_gradient(decoder, x, z):
     """log p(x, z), (..., N), and its derivative with respect to z, (..., N, Z): ∇ log p(z|x)."""
     p = decoder.forward(z)
     log_px_given_z = p.log_prob(x)
-    upstream = array_module(z).ones(log_px_given_z.shape, dtype=z.dtype)
+    upstream = array_module(z).ones_like(log_px_given_z)
     gradient = decoder.backward_to_input(*p.log_prob_backward(x, upstream))
     gradient = gradient + standard_normal_log_prob_backward(z, upstream)
     return log_px_given_z + standard_normal_log_prob(z), gradient

@@ -45,7 +45,7 @@ class ScoreFunction:
         q, z, p = forward(self.model, x, noise)
         log_px_given_z, ratio = p.log_prob(x), log_ratio(q, z)
         signal = score_signal(log_px_given_z - ratio, self.baseline)
-        upstream = array_module(x).full(signal.shape, -1 / signal.size, dtype=x.dtype)
+        upstream = array_module(x).full_like(signal, -1 / signal.size)
         self.model.decoder.backward(*p.log_prob_backward(x, upstream))  # θ: no draw depends on it
         self.model.encoder.backward(*q.log_prob_backward(z, upstream * signal))  # φ, z held
         return Bound(reconstruction=log_px_given_z.mean(axis=0), kl=ratio.mean(axis=0))

@@ -37,9 +37,10 @@ class SGVB_A:
 
     def value_and_gradient(self, x, noise):
         q, z, p = forward(self.model, x, noise)
-        upstream = array_module(x).full(z.shape[:-1], -1 / z[..., 0].size, dtype=x.dtype)
+        log_px_given_z, ratio = p.log_prob(x), log_ratio(q, z)
+        upstream = array_module(x).full_like(ratio, -1 / ratio.size)
         log_weight_backward(self.model, x, noise, q, z, p, upstream)
-        return Bound(reconstruction=p.log_prob(x).mean(axis=0), kl=log_ratio(q, z).mean(axis=0))
+        return Bound(reconstruction=log_px_given_z.mean(axis=0), kl=ratio.mean(axis=0))
 
 
 def forward(model, x, noise):

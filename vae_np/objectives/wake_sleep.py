@@ -50,9 +50,10 @@ class WakeSleep:
         noise, dream_z, dream_noise = self._parts(x, noise)
         encoder, decoder = self.model.encoder, self.model.decoder
 
-        q, z, p = forward(self.model, x, noise)
-        elbo = Bound(p.log_prob(x).mean(axis=0), q.kl_to_standard_normal())
-        upstream = array_module(x).full(z.shape[:-1], -1 / z[..., 0].size, dtype=x.dtype)
+        q, _, p = forward(self.model, x, noise)
+        log_px_given_z = p.log_prob(x)
+        elbo = Bound(log_px_given_z.mean(axis=0), q.kl_to_standard_normal())
+        upstream = array_module(x).full_like(log_px_given_z, -1 / log_px_given_z.size)
         decoder.backward(*p.log_prob_backward(x, upstream))  # wake: θ
 
         dream_x = decoder.forward(dream_z).sample(dream_noise)
