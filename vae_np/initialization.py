@@ -15,8 +15,35 @@ from vae_np.layers import Linear, ParameterVector, ReLU, Sequential, Softplus, T
 ACTIVATIONS = {"tanh": Tanh, "relu": ReLU, "softplus": Softplus}
 
 
-def mlp(widths, activation, init, input_gradient=True):
-    """Build linear layers from each width to the next, with the activation between them."""
+def built(
+    network, ends, hidden, activation, init, seed, dtype, device, input_gradient=True, **more
+):
+    """A network that leads from one of two widths, ``ends``, to the other, and its parameters.
+
+    It is the user's own ``network`` or, where that is None, an `mlp`. ``more`` parameters, by name,
+    join those of its layers.
+    """
+    own = network is not None
+    if own and (hidden is not None or activation != "tanh" or init != "fan-in"):
+        raise ValueError(
+            "network= stands for hidden, activation and init: leave those three out, got "
+            f"hidden={hidden!r}, activation={activation!r}, init={init!r}"
+        )
+    if not own:
+        network = mlp(ends, hidden, activation, init, input_gradient)
+    values = unused(network).initial_values(seed_of_weights(seed))
+    parameters = ParameterVector(values | more, dtype, device)
+    network.own(parameters)
+    if own or callable(activation):
+        try_layers(network, *ends)
+    return network, parameters
+
+
+def mlp(ends, hidden, activation, init, input_gradient=True):
+    """Linear layers from one end through the hidden widths to the other, activations between."""
+    if np.ndim(hidden) != 1:
+        raise ValueError(f"hidden must be a list of widths such as [500], got {hidden!r}")
+    hidden = [whole_number("each hidden width", width) for width in hidden]
     if callable(getattr(activation, "forward", None)) and not isinstance(activation, type):
         raise ValueError(
             "activation must be a name or a class, of which each hidden layer makes its own, got "
@@ -25,33 +52,10 @@ def mlp(widths, activation, init, input_gradient=True):
     if not callable(activation):
         activation = ACTIVATIONS[one_of("activation", activation, ACTIVATIONS)]
     layers = []
-    for n_in, n_out in pairwise(widths):
+    for n_in, n_out in pairwise([ends[0], *hidden, ends[1]]):
         is_first = not layers
         layers += [Linear(n_in, n_out, init, input_gradient or not is_first), activation()]
     return Sequential(layers[:-1])  # no activation at the end: a logit may be any number
-
-
-def initialized(network, seed, dtype, device, **more):
-    """Draw a network's initial weights, join ``more`` parameters, and let the network use them."""
-    values = unused(network).initial_values(seed_of_weights(seed))
-    parameters = ParameterVector(values | more, dtype, device)
-    network.own(parameters)
-    return parameters
-
-
-def widths_of(n_pixels, hidden, n_latent, own, activation, init):
-    """The widths as ints; ``hidden`` is [] where the network is the user's own."""
-    if own:
-        if hidden is not None or activation != "tanh" or init != "fan-in":
-            raise ValueError(
-                "network= stands for hidden, activation and init: leave those three out, got "
-                f"hidden={hidden!r}, activation={activation!r}, init={init!r}"
-            )
-        hidden = []
-    if np.ndim(hidden) != 1:
-        raise ValueError(f"hidden must be a list of widths such as [500], got {hidden!r}")
-    hidden = [whole_number("each hidden width", width) for width in hidden]
-    return whole_number("n_pixels", n_pixels), hidden, whole_number("n_latent", n_latent)
 
 
 def unused(network):

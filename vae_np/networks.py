@@ -11,9 +11,9 @@ from operator import attrgetter
 import numpy as np
 
 from vae_np.backend import array_module, device_of, to_device, to_numpy
-from vae_np.checks import mean_of_images, one_of, positive_number, true_or_false
+from vae_np.checks import mean_of_images, one_of, positive_number, true_or_false, whole_number
 from vae_np.distributions import Bernoulli, DiagonalGaussian
-from vae_np.initialization import initialized, mlp, try_layers, widths_of
+from vae_np.initialization import built
 from vae_np.layers import Linear, Sigmoid
 
 SQUARED_ERROR_STD = math.sqrt(0.5)  # log N(x; mean, ½) is −(x − mean)² plus a constant
@@ -67,18 +67,13 @@ class GaussianEncoder:
         device="cpu",
         network=None,
     ):
-        own = network is not None
-        n_pixels, hidden, n_latent = widths_of(n_pixels, hidden, n_latent, own, activation, init)
-        self.n_pixels, self.n_latent = n_pixels, n_latent
+        self.n_pixels = whole_number("n_pixels", n_pixels)
+        self.n_latent = whole_number("n_latent", n_latent)
         # The two heads, mean and log-variance, are one linear layer of width 2 Z.
-        self._network = (
-            network
-            if own
-            else mlp([n_pixels, *hidden, 2 * n_latent], activation, init, input_gradient=False)
+        ends = self.n_pixels, 2 * self.n_latent
+        self._network, self._parameters = built(
+            network, ends, hidden, activation, init, seed, dtype, device, input_gradient=False
         )
-        self._parameters = initialized(self.network, seed, dtype, device)
-        if own or callable(activation):
-            try_layers(self.network, n_pixels, 2 * n_latent)
 
     # The layers' weights are views of the parameters: neither can be exchanged alone.
     network, parameters = property(attrgetter("_network")), property(attrgetter("_parameters"))
@@ -124,13 +119,12 @@ class BernoulliDecoder:
         device="cpu",
         network=None,
     ):
-        own = network is not None
-        n_pixels, hidden, n_latent = widths_of(n_pixels, hidden, n_latent, own, activation, init)
-        self.n_pixels, self.n_latent = n_pixels, n_latent
-        self._network = network if own else mlp([n_latent, *hidden, n_pixels], activation, init)
-        self._parameters = initialized(self.network, seed, dtype, device)
-        if own or callable(activation):
-            try_layers(self.network, n_latent, n_pixels)
+        self.n_pixels = whole_number("n_pixels", n_pixels)
+        self.n_latent = whole_number("n_latent", n_latent)
+        ends = self.n_latent, self.n_pixels
+        self._network, self._parameters = built(
+            network, ends, hidden, activation, init, seed, dtype, device
+        )
 
     network, parameters = property(attrgetter("_network")), property(attrgetter("_parameters"))
 
@@ -207,19 +201,19 @@ class GaussianDecoder:
                 'std is for noise "fixed" or "learned"; "per-output" has the network\'s'
             )
         std = positive_number("std", SQUARED_ERROR_STD if std is None else std)
-        own = network is not None
-        n_pixels, hidden, n_latent = widths_of(n_pixels, hidden, n_latent, own, activation, init)
-        self.n_pixels, self.n_latent, self.noise = n_pixels, n_latent, noise
-        n_outputs = 2 * n_pixels if noise == "per-output" else n_pixels
-        self._network = network if own else mlp([n_latent, *hidden, n_outputs], activation, init)
+        self.n_pixels = whole_number("n_pixels", n_pixels)
+        self.n_latent = whole_number("n_latent", n_latent)
+        self.noise = noise
         self.squashing = Sigmoid() if true_or_false("squash", squash) else None
 
         log_var = np.array(2 * math.log(std), dtype)
         self.fixed_log_var = to_device(log_var, device)
         learned = {"log_var": log_var} if noise == "learned" else {}
-        self._parameters = initialized(self.network, seed, dtype, device, **learned)
-        if own or callable(activation):
-            try_layers(self.network, n_latent, n_outputs)
+        n_outputs = 2 * self.n_pixels if noise == "per-output" else self.n_pixels
+        ends = self.n_latent, n_outputs
+        self._network, self._parameters = built(
+            network, ends, hidden, activation, init, seed, dtype, device, **learned
+        )
 
     network, parameters = property(attrgetter("_network")), property(attrgetter("_parameters"))
 
