@@ -15,15 +15,14 @@ from vae_np.backend import (
     array_module,
     device_of,
     random_generator,
-    to_device,
     to_numpy,
 )
 from vae_np.checks import between_0_and_1, pixels, positive_number, whole_number
 from vae_np.inference.hmc import log_joint_and_gradient, transition
 from vae_np.training.aevb import minibatches
 from vae_np.training.checkpoints import (
-    CheckpointError,
     check_identity,
+    copy_arrays,
     read_checkpoint,
     write_checkpoint,
 )
@@ -182,12 +181,9 @@ class MonteCarloEM:
         """
         about, arrays = read_checkpoint(path)
         check_identity(path, about.get("identity"), self._identity())
-        own = self._arrays()
-        if {k: a.shape for k, a in arrays.items()} != {k: a.shape for k, a in own.items()}:
-            raise CheckpointError(f"{path} does not hold this run's arrays")
-        self.epoch, self.optimizer.steps = about["epoch"], about["optimizer_steps"]
-        for name, array in own.items():
-            array[...] = to_device(arrays[name], device_of(array))
+        epoch, steps = about["epoch"], about["optimizer_steps"]
+        copy_arrays(path, arrays, self._arrays())
+        self.epoch, self.optimizer.steps = epoch, steps
 
     def _arrays(self):
         """Every array that training changes, by name."""

@@ -105,6 +105,18 @@ def check_identity(path, theirs, ours):
             )
 
 
+def copy_arrays(path, theirs, ours):
+    """Copy what was read from ``path`` into arrays of our own; both are dicts by name.
+
+    CheckpointError, before anything has changed, if one has another name, shape or dtype.
+    """
+    found = {name: (array.shape, array.dtype) for name, array in theirs.items()}
+    if found != {name: (array.shape, array.dtype) for name, array in ours.items()}:
+        raise CheckpointError(f"{path} does not hold this model's arrays")
+    for name, array in ours.items():
+        array[...] = to_device(theirs[name], device_of(array))
+
+
 def load_vectors(path, vectors, identity):
     """Read parameters alone, whatever else the checkpoint holds.
 

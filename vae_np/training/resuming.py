@@ -5,10 +5,11 @@ import zlib
 
 import numpy as np
 
-from vae_np.backend import to_device, to_numpy
+from vae_np.backend import to_numpy
 from vae_np.training.checkpoints import (
     CheckpointError,
     check_identity,
+    copy_arrays,
     read_checkpoint,
     write_checkpoint,
 )
@@ -38,11 +39,6 @@ def load(trainer, path):
     """See `Trainer.load`."""
     about, arrays = read_checkpoint(path)
     check_identity(path, upgraded(about.get("identity"), trainer), identity(trainer))
-    own = arrays_of(trainer)
-    if arrays.keys() != own.keys() or any(
-        (arrays[k].shape, arrays[k].dtype) != (own[k].shape, own[k].dtype) for k in own
-    ):
-        raise CheckpointError(f"{path} does not hold this model's arrays")
     position = [about.get(name) for name in ("epoch", "step", "optimizer_steps")]
     seconds, history = about.get("seconds"), about.get("history")
     threads = about.get("threads", trainer.threads)  # earlier versions did not say
@@ -56,13 +52,12 @@ def load(trainer, path):
         and is_history(history, position[0])
     ):
         raise CheckpointError(f"{path} does not say where in its run it was saved")
+    copy_arrays(path, arrays, arrays_of(trainer))
     trainer.epoch, trainer.step, trainer.optimizer.steps = position
     trainer.seconds = seconds
     if not trainer.keeps_threads:
         trainer.threads = threads
     trainer.history = [{"train_elbo": row["train_bound"], **row} for row in history]
-    for name, array in own.items():
-        array[...] = to_device(arrays[name], trainer.model.device)
 
 
 def is_history(rows, n_epochs):
