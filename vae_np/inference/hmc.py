@@ -69,7 +69,6 @@ def leapfrog(target, z, momentum, gradient, step_size, n_steps):
     ``gradient``. z, ``momentum`` (r) and ``gradient`` are (..., Z), ``step_size`` (..., 1). Returns
     the new z and momentum, and the log density and gradient there.
     """
-    log_density = None
     momentum = momentum + 0.5 * step_size * gradient
     for step in range(n_steps):
         z = z + step_size * momentum
@@ -163,8 +162,8 @@ def sample_posterior(
     """
     pixels(x, decoder)
     generator_of(generator, device_of(x))
-    for name, value in (("n_draws", n_draws), ("n_leapfrog", n_leapfrog)):
-        whole_number(name, value)
+    whole_number("n_draws", n_draws)
+    whole_number("n_leapfrog", n_leapfrog)
     whole_number("n_warmup", n_warmup, minimum=0)
     between_0_and_1("target_acceptance", target_acceptance)
     shape = getattr(initial, "shape", type(initial).__name__)
