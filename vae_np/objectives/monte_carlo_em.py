@@ -89,7 +89,7 @@ class MonteCarloEM:
         self.n_leapfrog = whole_number("n_leapfrog", n_leapfrog)
         self.n_weight_updates = whole_number("n_weight_updates", n_weight_updates)
         self.target_acceptance = between_0_and_1("target_acceptance", target_acceptance)
-        self.log_prior_scale = 1 / len(x) if weight_prior else 0.0
+        self.prior_share = 1 / len(x) if weight_prior else 0.0
         self.epoch, self.acceptance = 0, float("nan")
         generator = random_generator([self.seed, Stream.POSTERIOR], device_of(theta))
         self.z = generator.standard_normal((len(x), decoder.n_latent), dtype=x.dtype)
@@ -157,8 +157,8 @@ class MonteCarloEM:
         """Fill θ's gradient with that of −mean log p(x, z), and of the prior's share."""
         upstream = array_module(x).full(len(x), -1 / len(x), dtype=x.dtype)
         self.decoder.backward(*self.decoder.forward(z).log_prob_backward(x, upstream))
-        if self.log_prior_scale:
-            self.decoder.parameters.add_weight_prior(self.log_prior_scale)
+        if self.prior_share:
+            self.decoder.parameters.add_weight_prior(self.prior_share)
 
     def save(self, path, settings=None):
         """Write everything that going on needs into ``path``, as `Trainer.save` does."""
@@ -208,6 +208,6 @@ class MonteCarloEM:
             "leapfrog steps": self.n_leapfrog,
             "target acceptance": self.target_acceptance,
             "weight updates": self.n_weight_updates,
-            "weight prior": bool(self.log_prior_scale),
+            "weight prior": bool(self.prior_share),
             "seed": self.seed,
         }
