@@ -80,23 +80,23 @@ def unused(network):
 
 def try_layers(network, n_in, n_out):
     """ValueError if layers do not fit, change the dtype or leave a gradient unwritten."""
-    layers, parameters = network.layers, network.parameters
-    value, xp = parameters.value, array_module(parameters.value)
+    parameters = network.parameters
+    xp = array_module(parameters.value)
     parameters.grad[:] = math.nan  # what is still NaN afterwards was never written
-    y, names = xp.full((2, n_in), 0.5, value.dtype), [layer_name(layer) for layer in layers]
-    widths = []
-    for i, layer in enumerate(layers):
-        widths.append(y.shape)
-        y = _tried(i, names, layer.forward, y, value.dtype)
+    y, shapes = xp.full((2, n_in), 0.5, parameters.value.dtype), []
+    for i, layer in enumerate(network.layers):
+        shapes.append(y.shape)
+        y = _tried(i, layer, "forward", y)
     if y.shape != (2, n_out):
         raise ValueError(f"network must lead from {n_in} to {n_out} numbers, got {y.shape[1:]}")
-    for i, layer in reversed(list(enumerate(layers))):
-        y = _tried(i, names, layer.backward, y, value.dtype)
-        if y is None and i == 0:
+    for i, layer in reversed(list(enumerate(network.layers))):
+        y = _tried(i, layer, "backward", y)
+        if y is None:
             break
-        if y.shape != widths[i]:
+        if y.shape != shapes[i]:
             raise ValueError(
-                f"layer {i} ({names[i]}): backward must return shape {widths[i]}, got {y.shape}"
+                f"layer {i} ({layer_name(layer)}): backward must return shape {shapes[i]}, got "
+                f"{y.shape}"
             )
     for name, grad in parameters.views(parameters.grad).items():
         if name[0].isdigit() and not xp.isfinite(grad).all():
@@ -107,23 +107,20 @@ def try_layers(network, n_in, n_out):
     parameters.grad[:] = 0
 
 
-def _tried(i, names, function, rows, dtype):
-    """``function(rows)`` of layer i, which must return rows of the network's dtype."""
-    where = f"layer {i} ({names[i]})"
+def _tried(i, layer, method, rows):
+    """What layer i's forward or backward makes of ``rows``: as many, of the same dtype."""
+    where = f"layer {i} ({layer_name(layer)}): {method}"
     try:
-        result = function(rows)
+        result = getattr(layer, method)(rows)
     except Exception as error:  # of a layer of the user's own: anything
         raise ValueError(
-            f"{where}: {function.__name__} fails on an array {rows.shape}: "
-            f"{type(error).__name__}: {error}"
+            f"{where} fails on an array {rows.shape}: {type(error).__name__}: {error}"
         ) from error
-    if result is None and i == 0 and function.__name__ == "backward":
+    if result is None and i == 0 and method == "backward":  # no derivative of the data
         return None
     if getattr(result, "ndim", None) != 2 or len(result) != len(rows):
         shape = getattr(result, "shape", type(result).__name__)
-        raise ValueError(f"{where}: {function.__name__} must return 2 rows, got {shape}")
-    if result.dtype != dtype:
-        raise ValueError(
-            f"{where}: {function.__name__} must keep the dtype {dtype}, got {result.dtype}"
-        )
+        raise ValueError(f"{where} must return 2 rows, got {shape}")
+    if result.dtype != rows.dtype:
+        raise ValueError(f"{where} must keep the dtype {rows.dtype}, got {result.dtype}")
     return result
