@@ -56,7 +56,7 @@ def one_of(name, value, choices):
     return value
 
 
-def seed_of_weights(seed):
+def generator_of_weights(seed):
     """The generator of a network's initial weights, from an int or a sequence of them."""
     try:
         return np.random.default_rng(seed)

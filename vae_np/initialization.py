@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from vae_np.backend import array_module
-from vae_np.checks import one_of, seed_of_weights, whole_number
+from vae_np.checks import generator_of_weights, one_of, whole_number
 from vae_np.layers import Linear, ParameterVector, ReLU, Sequential, Softplus, Tanh, layer_name
 
 ACTIVATIONS = {"tanh": Tanh, "relu": ReLU, "softplus": Softplus}
@@ -31,7 +31,7 @@ def built(
         )
     if not own:
         network = mlp(ends, hidden, activation, init, input_gradient)
-    values = unused(network).initial_values(seed_of_weights(seed))
+    values = unused(network).initial_values(generator_of_weights(seed))
     parameters = ParameterVector(values | more, dtype, device)
     network.own(parameters)
     if own or callable(activation):
