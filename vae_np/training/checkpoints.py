@@ -135,10 +135,8 @@ def load_vectors(path, vectors, identity):
     """
     about, arrays = read_checkpoint(path)
     check_identity(path, about.get("identity"), identity)
-    if any(
-        getattr(arrays.get(name), "shape", None) != v.value.shape for name, v in vectors.items()
-    ):
-        raise CheckpointError(f"{path} does not hold this model's weights")
-    for name, vector in vectors.items():
-        value = vector.value
-        vector.value = to_device(arrays[name].astype(value.dtype), device_of(value))
+    ours = {name: vector.value for name, vector in vectors.items()}
+    theirs = {
+        name: array.astype(ours[name].dtype) for name, array in arrays.items() if name in ours
+    }
+    copy_arrays(path, theirs, ours)
