@@ -6,17 +6,9 @@ many is it a draw from the posterior. One step size serves all chains: an image 
 seldom to tune its own.
 """
 
-import zlib
-
 import numpy as np
 
-from vae_np.backend import (
-    Stream,
-    array_module,
-    device_of,
-    random_generator,
-    to_numpy,
-)
+from vae_np.backend import Stream, array_module, device_of, random_generator
 from vae_np.checks import between_0_and_1, pixels, positive_number, whole_number
 from vae_np.inference.hmc import log_joint_and_gradient, transition
 from vae_np.training.aevb import minibatches
@@ -28,6 +20,7 @@ from vae_np.training.checkpoints import (
 )
 from vae_np.training.divergence import diverged
 from vae_np.training.progress import progress_bar
+from vae_np.training.resuming import checksum
 
 
 class MonteCarloEM:
@@ -203,7 +196,7 @@ class MonteCarloEM:
             "optimizer": type(self.optimizer).__name__,
             "learning rate": self.optimizer.learning_rate,
             "number of training images": len(self.x),
-            "checksum of the training images": zlib.crc32(to_numpy(self.x)),
+            "checksum of the training images": checksum(self.x),
             "batch size": self.batch_size,
             "leapfrog steps": self.n_leapfrog,
             "target acceptance": self.target_acceptance,
