@@ -39,22 +39,23 @@ def load(trainer, path):
     """See `Trainer.load`."""
     about, arrays = read_checkpoint(path)
     check_identity(path, upgraded(about.get("identity"), trainer), identity(trainer))
-    position = [about.get(name) for name in ("epoch", "step", "optimizer_steps")]
-    seconds, history = about.get("seconds"), about.get("history")
+    epoch, step, optimizer_steps, seconds, history = (
+        about.get(name) for name in ("epoch", "step", "optimizer_steps", "seconds", "history")
+    )
     threads = about.get("threads", trainer.threads)  # earlier versions did not say
     if not (
-        all(type(number) is int and number >= 0 for number in position)
-        and position[1] <= trainer.steps_per_epoch  # all of them, where evaluate has raised
+        all(type(number) is int and number >= 0 for number in (epoch, step, optimizer_steps))
+        and step <= trainer.steps_per_epoch  # all of them, where evaluate has raised
         and type(threads) is int
         and threads >= 1
         and type(seconds) is float
         and 0 <= seconds < math.inf
-        and is_history(history, position[0])
+        and is_history(history, epoch)
     ):
         raise CheckpointError(f"{path} does not say where in its run it was saved")
     copy_arrays(path, arrays, arrays_of(trainer))
-    trainer.epoch, trainer.step, trainer.optimizer.steps = position
-    trainer.seconds = seconds
+    trainer.epoch, trainer.step, trainer.seconds = epoch, step, seconds
+    trainer.optimizer.steps = optimizer_steps
     if not trainer.keeps_threads:
         trainer.threads = threads
     trainer.history = [{"train_elbo": row["train_bound"], **row} for row in history]
