@@ -218,11 +218,11 @@ class GaussianDecoder:
     network, parameters = property(attrgetter("_network")), property(attrgetter("_parameters"))
 
     def __repr__(self):
+        noise = self.noise
+        if noise == "fixed":
+            noise += f" at σ {math.exp(0.5 * to_numpy(self.log_var)):.4g}"
         squashed = ", mean squashed" if self.squashing else ""
-        std = ""
-        if self.noise == "fixed":
-            std = f" at σ {math.exp(0.5 * to_numpy(self.log_var)):.4g}"
-        return f"GaussianDecoder({self.network}; noise {self.noise}{std}{squashed})"
+        return f"GaussianDecoder({self.network}; noise {noise}{squashed})"
 
     @property
     def log_var(self):

@@ -99,7 +99,6 @@ def fit(
             elbo_and_gradient(parameters, decoder, x, noise)
             optimizer.learning_rate = learning_rate * min(1, 2 * (1 - step / n_steps))
             optimizer.step()
-    fitted = parameters.views(parameters.value)
     if not np.isfinite(to_numpy(parameters.value)).all():
         raise ValueError(f"the fit diverged; a learning_rate below {learning_rate:g} may help")
-    return DiagonalGaussian(**fitted)
+    return DiagonalGaussian(**parameters.views(parameters.value))
