@@ -207,8 +207,8 @@ def _verdict(name, array, lines, analytic, step, tolerance, directions=0):
 
     with np.errstate(invalid="ignore"):
         differences = np.abs(analytic - numeric)
-    wrong = wrong_entries(analytic, numeric, tolerance)
-    if error < tolerance:
+    wrong, passed = wrong_entries(analytic, numeric, tolerance), bool(error < tolerance)
+    if passed:
         cause = ""
     elif wrong.any() and not (wrong & ~kinks).any():
         cause = (
@@ -222,8 +222,9 @@ def _verdict(name, array, lines, analytic, step, tolerance, directions=0):
     at = np.unravel_index(differences.argmax(), differences.shape)
     worst = Entry(tuple(map(int, at)), float(analytic[at]), float(numeric[at]))
     kinks = tuple(tuple(map(int, index)) for index in np.argwhere(kinks))
-    result = array.size, error, bool(error < tolerance), tolerance, worst, cause, kinks, directions
-    return GradientCheck(name, *result)
+    return GradientCheck(
+        name, array.size, error, passed, tolerance, worst, cause, kinks, directions
+    )
 
 
 def _near_kink(line, at_rest, analytic, step):
