@@ -6,15 +6,13 @@ VAE_NP_DATA names; files that are there already are checked and used without a n
 
 import gzip
 import math
-import tokenize
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from vae_np.downloads import DataError, fetch
+from vae_np.training.checkpoints import DAMAGED
 
 NAMES = ("mnist5k", "mnist", "frey")
 
@@ -170,18 +168,7 @@ def _read_arrays(path):
         raise DataError(f"cannot read {path}: {error.strerror or error}") from None
     except DataError:
         raise
-    except (
-        EOFError,
-        MemoryError,  # a header that claims more images than there are
-        NotImplementedError,  # an unknown compression
-        OverflowError,  # a shape that no memory holds
-        RuntimeError,  # an encrypted archive
-        TypeError,  # a header whose shape is no shape
-        ValueError,
-        tokenize.TokenError,  # a damaged header
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+    except DAMAGED as error:
         raise DataError(
             f"{path} is not a whole NumPy file of numbers ({type(error).__name__})"
         ) from None

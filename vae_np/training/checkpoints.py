@@ -14,6 +14,19 @@ import numpy as np
 from vae_np.backend import device_of, to_device, to_numpy
 
 FORMAT = "vae_np checkpoint 1"
+DAMAGED = (  # what NumPy raises on a file that is damaged, or was never one of its own
+    AttributeError,  # an .npy file where an archive is wanted: an array has no files
+    EOFError,
+    KeyError,
+    MemoryError,  # a header that claims more numbers than there are
+    OverflowError,  # a shape that no memory holds
+    RuntimeError,  # an archive that claims to be encrypted, or an unknown compression
+    TypeError,  # a header whose shape is no shape
+    ValueError,
+    tokenize.TokenError,  # a damaged header
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 class CheckpointError(ValueError):
@@ -76,17 +89,7 @@ def read_checkpoint(path):
         raise CheckpointError(f"there is no checkpoint at {path}") from None
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from None
-    except (
-        AttributeError,  # an .npy file: an array has no files
-        EOFError,
-        KeyError,
-        RuntimeError,  # a damaged archive that claims to be encrypted, or a future format
-        TypeError,
-        ValueError,
-        tokenize.TokenError,  # a damaged header
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+    except DAMAGED as error:
         raise CheckpointError(
             f"{path} is cut short or not a vae_np checkpoint ({type(error).__name__})"
         ) from None
