@@ -161,8 +161,8 @@ def pixels_of(x, decoder):
     return x
 
 
-def pixels(x, decoder):
-    """``x``, what the decoder models: as `pixels_of`, and of its support."""
+def pixels_in_support(x, decoder):
+    """``x``, as `pixels_of` wants it, and of values that the decoder models."""
     values_in("x", pixels_of(x, decoder), decoder.support)
     return x
 

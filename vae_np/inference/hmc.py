@@ -15,7 +15,7 @@ from vae_np.backend import array_module, device_of
 from vae_np.checks import (
     between_0_and_1,
     generator_of,
-    pixels,
+    pixels_in_support,
     pixels_of,
     positive_number,
     whole_number,
@@ -160,7 +160,7 @@ def sample_posterior(
     ValueError
         If an argument is out of range, or log p(x, z) is not finite where a chain starts.
     """
-    pixels(x, decoder)
+    pixels_in_support(x, decoder)
     generator_of(generator, device_of(x))
     whole_number("n_draws", n_draws)
     whole_number("n_leapfrog", n_leapfrog)

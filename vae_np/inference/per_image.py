@@ -7,7 +7,7 @@ climb the same ELBO as in training; where it has, see `linear_gaussian.mean_fiel
 import numpy as np
 
 from vae_np.backend import array_module, device_of, to_numpy
-from vae_np.checks import generator_of, pixels, whole_number
+from vae_np.checks import generator_of, pixels_in_support, whole_number
 from vae_np.distributions import DiagonalGaussian
 from vae_np.layers import ParameterVector
 from vae_np.optimizers import Adam
@@ -76,7 +76,7 @@ def fit(
     ValueError
         If an argument is out of range or does not fit the decoder, or the fit diverged.
     """
-    pixels(x, decoder)
+    pixels_in_support(x, decoder)
     generator_of(generator, device_of(x))
     n_steps, n_draws = whole_number("n_steps", n_steps), whole_number("n_draws", n_draws)
     shape = (len(x), decoder.n_latent)

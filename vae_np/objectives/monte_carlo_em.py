@@ -9,7 +9,7 @@ seldom to tune its own.
 import numpy as np
 
 from vae_np.backend import Stream, array_module, device_of, random_generator
-from vae_np.checks import between_0_and_1, pixels, positive_number, whole_number
+from vae_np.checks import between_0_and_1, pixels_in_support, positive_number, whole_number
 from vae_np.inference.hmc import log_joint_and_gradient, transition
 from vae_np.training.aevb import minibatches
 from vae_np.training.checkpoints import (
@@ -77,7 +77,7 @@ class MonteCarloEM:
         theta = decoder.parameters.value
         self.decoder, self.optimizer = decoder, optimizer
         self.seed = whole_number("seed", seed, minimum=0)
-        self.x = pixels(x, decoder)
+        self.x = pixels_in_support(x, decoder)
         self.batch_size = whole_number("batch_size", batch_size)
         self.n_leapfrog = whole_number("n_leapfrog", n_leapfrog)
         self.n_weight_updates = whole_number("n_weight_updates", n_weight_updates)
