@@ -215,14 +215,16 @@ def reciprocal_log_likelihood(
 
     Parameters
     ----------
-    model, images, binary, seed, progress
-        As for `importance_sampled_log_likelihood`.
+    model, images, binary, seed
+        As for `evaluate_elbo`.
     n_samples : int
         L, the draws that are averaged; as many, drawn before them, fit r. At least 10 a latent.
     n_chains : int
         HMC chains per image; they start at draws from q.
     batch_size : int
         How many images are sampled at a time.
+    progress : bool or callable
+        As for `importance_sampled_log_likelihood`; it is images that are counted.
 
     Returns
     -------
