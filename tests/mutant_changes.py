@@ -175,7 +175,7 @@ def functions(thing):
     if isinstance(thing, types.FunctionType):
         return [thing]
     if isinstance(thing, property):
-        return [f for f in (thing.fget, thing.fset) if f]
+        return [f for f in (thing.fget, thing.fset) if isinstance(f, types.FunctionType)]
     if isinstance(thing, cached_property):
         return [thing.func]
     return [thing.__func__] if isinstance(thing, staticmethod | classmethod) else []

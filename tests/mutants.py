@@ -182,7 +182,8 @@ def main():
 
     print(f"\n{'':40}{'planted':>9}{'killed':>9}{'equivalent':>12}{'survive':>9}")
     survivors = [m for m in hunt.survivors if m not in equivalent]
-    counts = [Counter(m.path for m in group) for group in (planted, equivalent, survivors)]
+    stands = [m for m in planted if m not in hunt.broken]
+    counts = [Counter(m.path for m in group) for group in (stands, equivalent, survivors)]
     for path in [*args.files, "in all"]:
         n, same, alive = (c.total() if path == "in all" else c[path] for c in counts)
         print(f"{path:40}{n:9}{n - same - alive:9}{same:12}{alive:9}")

@@ -7,6 +7,7 @@ import pytest
 from conftest import LATENT, PIXELS, STD, exact, exact_noise, make_model
 
 from vae_np.evaluation import (
+    LogLikelihood,
     evaluate_elbo,
     grid_log_likelihood,
     importance_sampled_log_likelihood,
@@ -133,6 +134,11 @@ def test_standard_errors_are_the_spread_over_seeds(linear, rng, estimator, n_sam
     assert (spread < 2 * claimed).all() and (claimed < 2 * spread).all()
     of_mean = np.std([estimate.mean for estimate in estimates])
     assert estimates[0].mean_standard_error == pytest.approx(of_mean, rel=0.6)
+
+
+def test_the_error_of_a_mean_is_the_root_of_the_sum_of_squares_over_n():
+    estimate = LogLikelihood(np.zeros(3), np.array([3.0, 4.0, 12.0]), n_samples=10)
+    assert estimate.mean_standard_error == pytest.approx(13 / 3)
 
 
 def test_one_sample_has_no_standard_error(linear, rng):

@@ -1,5 +1,6 @@
 """The hunt for what no test would notice, mutants.py: that it plants, and what it passes over."""
 
+import importlib
 import math
 import os
 
@@ -39,6 +40,20 @@ def test_what_is_listed_as_equivalent_is_little_and_still_there(planted):
     keys = {mutant.key for mutant in planted}
     assert listed() - keys == set()
     assert sum(mutant.key in listed() for mutant in planted) < 0.12 * len(planted)
+
+
+@pytest.mark.parametrize("path", MATHEMATICS)
+def test_a_change_can_be_planted_in_every_file(planted, path):
+    importlib.import_module(path.removesuffix(".py").replace("/", "."))
+    mutant = next(m for m in planted if m.path == path)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            mutant.plant()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    assert os.waitpid(pid, 0)[1] == 0
 
 
 @pytest.mark.parametrize(
