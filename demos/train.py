@@ -11,8 +11,6 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from tqdm import tqdm
-
 from demos.common.command_line import (
     claimed,
     complain,
@@ -21,7 +19,7 @@ from demos.common.command_line import (
     make_folder,
     make_free_folder,
     prepare_streams,
-    silence_stdout,
+    say,
 )
 from demos.common.long_runs import Saver
 from demos.common.models import make_networks
@@ -78,9 +76,6 @@ def run_or_complain(argv, claim):
         return interrupted(out)
     try:
         return run(args, out, data, trainer)
-    except BrokenPipeError:  # nobody reads on: `| head`
-        silence_stdout()
-        return interrupted(out)
     except (DivergenceError, OSError, MemoryError) as error:  # anything else is a bug: show it
         saved = (out / CHECKPOINT).exists()
         kept = f"what was saved last is {out / CHECKPOINT}" if saved else "nothing was saved"
@@ -95,12 +90,12 @@ def run_or_complain(argv, claim):
 def run(args, out, data, trainer):
     if not args.resume:
         earlier = "" if args.out or out.name == Path(args.data).stem else ", beside an earlier run"
-        print(f"Results go to {out}{earlier}.")
+        say(f"Results go to {out}{earlier}.")
     finished = train(trainer, data, args, out)
     write_history(trainer.history, out / HISTORY)
     draw_pictures(trainer, data, out, args.seed)
     if not finished:
-        print(
+        say(
             f"\nStopped after {progress_of(trainer)}; the checkpoint and the pictures so far are "
             f"in {out}. To go on:\n  {resume_command(out)}"
         )
@@ -144,7 +139,7 @@ def train(trainer, data, args, out):
             for part in ("train", "test")
         )
         saver.save_in_time()
-        tqdm.write(f"epoch {row['epoch']:<14}{train_part:>40}{test_part:>42}")
+        say(f"epoch {row['epoch']:<14}{train_part:>40}{test_part:>42}")
 
     try:
         finished = trainer.fit(args.epochs, evaluate, after_epoch)

@@ -7,7 +7,7 @@ import textwrap
 
 import numpy as np
 
-from demos.common.command_line import write_json
+from demos.common.command_line import say, write_json
 from demos.common.findings import WIDTH
 from demos.common.models import active_latents
 from demos.train_run import CHECKPOINT, HISTORY, SUMMARY, resume_command, settings
@@ -32,7 +32,7 @@ def what_is_climbed(trainer):
 def announce(trainer, data, args):
     """Say what is trained on what, and what the columns to come are."""
     model, name = trainer.model, what_is_climbed(trainer)
-    print(
+    say(
         f"{args.data}: {len(data.train):,} training and {len(data.test):,} test images of "
         f"{data.image_shape[0]} × {data.image_shape[1]} pixels\n"
         f"encoder q(z|x): {model.encoder}\ndecoder p(x|z): {model.decoder}\n"
@@ -42,15 +42,15 @@ def announce(trainer, data, args):
         f"{f'test {name} = reconstruction − KL':>42}"
     )
     if name != "ELBO":
-        print("(what stands for the KL is reconstruction − bound, which is not the KL of q here)")
+        say("(what stands for the KL is reconstruction − bound, which is not the KL of q here)")
     if name != "ELBO" and args.samples == 1:
-        print("(of one draw this bound is the ELBO, as SGVB-A estimates it: add --samples 5, say)")
+        say("(of one draw this bound is the ELBO, as SGVB-A estimates it: add --samples 5, say)")
 
 
 def interrupted(out):
     saved = out is not None and (out / CHECKPOINT).exists()
     rest = f": {resume_command(out)} goes on from what was saved" if saved else ""
-    print(f"\nInterrupted{rest}.", file=sys.stderr)
+    say(f"\nInterrupted{rest}.", sys.stderr)
     return 130
 
 
@@ -81,7 +81,7 @@ def report(trainer, data, args, out):
         "notes": notes,
     }
     write_json(out / SUMMARY, summary)
-    print(
+    say(
         f"\n{f'test {what_is_climbed(trainer)}':<13}{summary['test_elbo']:12.2f} nats per example"
         f"\ntest log p(x) {summary['test_log_likelihood']:11.2f} nats per example, estimated by "
         f"importance sampling with {LOG_LIKELIHOOD_SAMPLES} samples per image{grey}"
@@ -91,8 +91,8 @@ def report(trainer, data, args, out):
     )
     for note in notes:
         sentence, *command = note.split("\n")
-        print("", textwrap.fill(sentence, WIDTH), *command, sep="\n")
-    print(f"\nPictures, {SUMMARY}, {HISTORY} and {CHECKPOINT} are in {out}")
+        say("\n".join(["", textwrap.fill(sentence, WIDTH), *command]))
+    say(f"\nPictures, {SUMMARY}, {HISTORY} and {CHECKPOINT} are in {out}")
 
 
 def what_it_noticed(trainer, data, out):

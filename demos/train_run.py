@@ -4,6 +4,7 @@ import shlex
 from itertools import pairwise
 from pathlib import Path
 
+from demos.common.command_line import say
 from demos.train_options import make_parser
 from demos.train_saved import (
     check_history,
@@ -153,7 +154,7 @@ def go_on(trainer, args, data, out):
         raise ValueError(f"the run in {out} is complete: --epochs above {trainer.epoch} goes on")
     args.epochs = max(args.epochs, trainer.epoch)
     note = note_on_threads(trainer, out / CHECKPOINT)
-    print(f"Going on in {out} after {progress_of(trainer)}.{note}")
+    say(f"Going on in {out} after {progress_of(trainer)}.{note}")
 
 
 def latest_run(data):

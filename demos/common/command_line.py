@@ -34,23 +34,23 @@ def hear_every_stop():
             signal.signal(number, signal.default_int_handler)
 
 
-def silence_stdout():
-    """To be called where nobody reads on (`| head`): what is still to be printed goes nowhere."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def say(text, stream=None):
+    """Print beside any progress bar; the work goes on in silence where that cannot be done.
 
-
-def say(text):
-    """Print beside any progress bar; where nobody reads on, the work goes on in silence."""
+    Nobody reads on (`| head`), the terminal is gone, the disk is full: what was trained is worth
+    more than the line.
+    """
+    stream = stream or sys.stdout
     try:
-        tqdm.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        silence_stdout()
+        tqdm.write(text, file=stream)
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def complain(program, error):
     """Say what went wrong, and return the exit status for it."""
-    print(f"{program}: error: {error}", file=sys.stderr)
+    say(f"{program}: error: {error}", sys.stderr)
     return 2
 
 
