@@ -45,6 +45,7 @@ from vae_np.networks import BernoulliDecoder, GaussianDecoder
 from vae_np.objectives import ELBO
 from vae_np.optimizers import OPTIMIZERS
 from vae_np.training.divergence import DivergenceError
+from vae_np.training.interrupt import deferred_interrupt
 from vae_np.training.resuming import checksum
 from vae_np.training.trainer import Trainer
 from vae_np.vae import VAE
@@ -141,12 +142,16 @@ def train(trainer, data, args, out):
         saver.save_in_time()
         say(f"epoch {row['epoch']:<14}{train_part:>40}{test_part:>42}")
 
-    try:
-        finished = trainer.fit(args.epochs, evaluate, after_epoch)
-    except KeyboardInterrupt:  # a second Ctrl-C, between two steps: the weights are whole
+    with deferred_interrupt() as stop:
+        stop.in_step = True  # the last save is made, however often one presses
+        try:
+            finished = trainer.fit(args.epochs, evaluate, after_epoch)
+        except KeyboardInterrupt:  # a second Ctrl-C, between two steps: the weights are whole
+            saver.save()
+            raise
         saver.save()
-        raise
-    saver.save()
+    if stop():
+        raise KeyboardInterrupt
     return finished
 
 

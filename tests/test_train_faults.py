@@ -83,6 +83,21 @@ def test_a_checkpoint_exists_before_the_first_epoch_is_over(stripes, monkeypatch
     assert (stripes / "run" / "checkpoint.npz").exists()
 
 
+def test_no_ctrl_c_keeps_the_last_save_from_being_made(stripes, monkeypatch, capsys):
+    save = train.Trainer.save
+
+    def pressed(trainer, *args):
+        for _ in range(2 * (trainer.epoch == 2)):
+            signal.raise_signal(signal.SIGINT)
+        save(trainer, *args)
+
+    monkeypatch.chdir(stripes)
+    monkeypatch.setattr(train.Trainer, "save", pressed)
+    assert train.main(["--data", "stripes.npz", *TINY, "--out", "run"]) == 130
+    assert "--resume run goes on from what was saved" in capsys.readouterr().err
+    assert read_checkpoint(stripes / "run" / "checkpoint.npz")[0]["epoch"] == 2
+
+
 def test_other_test_images_are_noticed(stripes, error_of):
     run(stripes, "train", "--data", "stripes.npz", *TINY, "--out", "run")
     with np.load(stripes / "stripes.npz") as file:
