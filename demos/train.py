@@ -29,6 +29,7 @@ from demos.train_run import (
     CHECKPOINT,
     HISTORY,
     RUNS,
+    check_free,
     discard_results,
     discard_run,
     go_on,
@@ -64,13 +65,15 @@ def run_or_complain(argv, claim):
         args, out = parse(argv, description=__doc__)
         data = datasets.load(args.data)
         trainer = make_trainer(args, data)
-        if args.resume:
-            go_on(trainer, args, data, out)
         own_folder = out is None
         out = make_folder(out) if out else make_free_folder(RUNS / Path(args.data).stem)
         claim.enter_context(claimed(out))
-        if args.overwrite:
+        if args.resume:
+            go_on(trainer, args, data, out)
+        elif args.overwrite:
             discard_run(out)
+        else:
+            check_free(out)  # once more: another run may have come and gone while the data loaded
     except (ValueError, OSError, MemoryError) as error:  # what was asked for cannot be had
         return complain("train.py", error)
     except KeyboardInterrupt:

@@ -111,12 +111,8 @@ def choose_folder(args):
         if not args.out:
             raise ValueError("--out wants the name of a folder, got nothing")
         out = Path(args.out)
-        present = files_of_a_run(out)
-        if present and not (args.resume or args.overwrite):
-            raise ValueError(
-                f"--out {out} holds another run's {present[0]}: --resume goes on with it, "
-                "--overwrite replaces it"
-            )
+        if not (args.resume or args.overwrite):
+            check_free(out)
         return out
     if args.overwrite:
         raise ValueError("--overwrite wants --out FOLDER, so that it is clear what it replaces")
@@ -125,9 +121,14 @@ def choose_folder(args):
     return None
 
 
-def files_of_a_run(folder):
-    names = (CHECKPOINT, HISTORY, SUMMARY, *PICTURES)
-    return [name for name in names if (folder / name).exists()]
+def check_free(folder):
+    """ValueError if a run has left a file there."""
+    for name in (CHECKPOINT, HISTORY, SUMMARY, *PICTURES):
+        if (folder / name).exists():
+            raise ValueError(
+                f"--out {folder} holds another run's {name}: --resume goes on with it, "
+                "--overwrite replaces it"
+            )
 
 
 def discard_results(folder):

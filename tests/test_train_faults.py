@@ -98,6 +98,33 @@ def test_no_ctrl_c_keeps_the_last_save_from_being_made(stripes, monkeypatch, cap
     assert read_checkpoint(stripes / "run" / "checkpoint.npz")[0]["epoch"] == 2
 
 
+def test_a_folder_that_is_filled_while_the_data_load_is_refused(stripes, error_of, monkeypatch):
+    load, theirs = train.datasets.load, stripes / "run" / "checkpoint.npz"
+
+    def slow(name):
+        theirs.parent.mkdir()
+        theirs.write_bytes(b"of another run")
+        return load(name)
+
+    monkeypatch.setattr(train.datasets, "load", slow)
+    message = error_of(stripes, "--data", "stripes.npz", *TINY, "--out", "run")
+    assert "--out run holds another run's checkpoint.npz: --resume goes on with it" in message
+    assert theirs.read_bytes() == b"of another run"
+
+
+def test_a_checkpoint_is_gone_on_from_by_the_run_that_holds_its_folder(
+    stripes, error_of, monkeypatch
+):
+    def look(trainer, args, data, out):
+        with pytest.raises(OSError, match="another run is writing to run"), claimed(out):
+            pass
+        raise ValueError("looked")
+
+    run(stripes, "train", "--data", "stripes.npz", *TINY, "--out", "run")
+    monkeypatch.setattr(train, "go_on", look)
+    assert error_of(stripes, "--resume", "run").endswith("looked")
+
+
 def test_other_test_images_are_noticed(stripes, error_of):
     run(stripes, "train", "--data", "stripes.npz", *TINY, "--out", "run")
     with np.load(stripes / "stripes.npz") as file:
