@@ -74,3 +74,19 @@ def test_a_second_stop_acts_at_once_between_steps_and_what_was_learned_can_be_sa
     assert again.fit(5, lambda: {"a": 1.0}, progress=False)
     np.testing.assert_array_equal(weights(again), weights(straight))
     assert [row["epoch"] for row in again.history] == [1, 2, 3, 4, 5]
+
+
+def test_an_impatient_stop_does_not_part_an_epoch_from_its_row(images, tmp_path):
+    class Pressed(list):
+        def append(self, row):
+            for _ in range(2):
+                signal.raise_signal(signal.SIGINT)
+            super().append(row)
+            signal.raise_signal(signal.SIGINT)
+
+    stopped, again = make_trainer(images), make_trainer(images)
+    stopped.history = Pressed()
+    assert not stopped.fit(3, progress=False)
+    stopped.save(tmp_path / "c.npz")
+    again.load(tmp_path / "c.npz")
+    assert (again.epoch, again.step, len(again.history)) == (1, 0, 1)

@@ -183,7 +183,13 @@ class Trainer:
                 self.check_finite()
                 self.seconds += time.perf_counter() - started
                 if self.step == self.steps_per_epoch:
-                    self._complete_epoch(evaluate, after_epoch)
+                    row = self._row_of_epoch(evaluate)
+                    interrupted.in_step = True  # an epoch counts with its row, or not at all
+                    self.history.append(row)
+                    self.epoch, self.step = self.epoch + 1, 0
+                    interrupted.in_step = False
+                    if after_epoch:
+                        after_epoch(row)
         return self.epoch >= epochs
 
     def _set_learning_rate(self):
@@ -233,7 +239,8 @@ class Trainer:
         step += self.epoch * self.steps_per_epoch
         return diverged(what, f"at step {step} (epoch {self.epoch + 1})", self.optimizer)
 
-    def _complete_epoch(self, evaluate, after_epoch):
+    def _row_of_epoch(self, evaluate):
+        """What the history says of the epoch whose steps are done."""
         reconstruction, kl = (to_numpy(self.record).sum(axis=0) / len(self.images)).tolist()
         row = {
             "epoch": self.epoch + 1,
@@ -257,11 +264,7 @@ class Trainer:
         for name, value in row.items():
             if not math.isfinite(value):
                 raise self._divergence(self.steps_per_epoch, name)
-        row["seconds"] = self.seconds
-        self.epoch, self.step = self.epoch + 1, 0
-        self.history.append(row)
-        if after_epoch:
-            after_epoch(row)
+        return row | {"seconds": self.seconds}
 
     def _show(self, bar):
         if bar.update() and self.model.device == "cpu":  # on a GPU, looking would make it wait
