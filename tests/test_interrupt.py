@@ -90,3 +90,14 @@ def test_an_impatient_stop_does_not_part_an_epoch_from_its_row(images, tmp_path)
     stopped.save(tmp_path / "c.npz")
     again.load(tmp_path / "c.npz")
     assert (again.epoch, again.step, len(again.history)) == (1, 0, 1)
+
+
+def test_a_stop_in_the_last_evaluation_is_told_to_a_loop_over_fit(images):
+    def evaluate():
+        signal.raise_signal(signal.SIGINT)
+        return {}
+
+    trainer = make_trainer(images)
+    assert not trainer.fit(1, evaluate, progress=False)
+    assert (trainer.epoch, len(trainer.history)) == (1, 1)
+    assert trainer.fit(1, evaluate, progress=False)  # nothing left to do, and no evaluation

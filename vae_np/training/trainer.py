@@ -146,8 +146,9 @@ class Trainer:
         Returns
         -------
         bool
-            True if all epochs are complete; False if Ctrl-C, SIGTERM or SIGHUP stopped it, after a
-            whole step. A second Ctrl-C raises KeyboardInterrupt, between two steps as well.
+            True if all epochs are complete; False if Ctrl-C, SIGTERM or SIGHUP was heard, after
+            which it stops at a whole step (and be it the last one, so that a loop over `fit` ends).
+            A second Ctrl-C raises KeyboardInterrupt, between two steps as well.
 
         Raises
         ------
@@ -190,7 +191,7 @@ class Trainer:
                     interrupted.in_step = False
                     if after_epoch:
                         after_epoch(row)
-        return self.epoch >= epochs
+        return not interrupted()
 
     def _set_learning_rate(self):
         if self.schedule:
