@@ -8,7 +8,6 @@ from vae_np import SGD, VAE, Adam, GaussianDecoder, GaussianEncoder, Trainer
 from vae_np.inference import linear_gaussian
 from vae_np.objectives import FullBayes, WakeSleep
 from vae_np.objectives.monte_carlo_em import MonteCarloEM
-from vae_np.training.checkpoints import CheckpointError, read_checkpoint, write_checkpoint
 
 PIXELS = 5
 
@@ -61,33 +60,6 @@ def test_monte_carlo_em_tunes_its_step_before_an_image_is_seen_twice(start, toy,
     em = MonteCarloEM(best, SGD([best.parameters], 1e-12), x, batch_size=40, step_size=start)
     em.fit(1, progress=False)
     assert em.e_step(np.arange(len(x)), rng).mean() == pytest.approx(0.9, abs=0.04)
-
-
-def test_monte_carlo_em_goes_on_from_a_checkpoint_bit_for_bit(images, tmp_path):
-    def make(seed=0):
-        model = make_model()
-        optimizer = Adam([model.decoder.parameters], 0.01)
-        x = model.as_pixels(images)
-        return MonteCarloEM(model.decoder, optimizer, x, batch_size=10, seed=seed)
-
-    whole, first, second = make(), make(), make()
-    whole.fit(5, progress=False)
-    first.fit(2, progress=False)
-    first.save(tmp_path / "em.npz", {"a": 1})
-    second.load(tmp_path / "em.npz")
-    second.fit(5, progress=False)
-    assert np.array_equal(second.decoder.parameters.value, whole.decoder.parameters.value)
-    assert np.array_equal(second.z, whole.z)
-    assert read_checkpoint(tmp_path / "em.npz")[0]["settings"] == {"a": 1}
-    with pytest.raises(CheckpointError, match="of another run: its seed is 0, not 1"):
-        make(seed=1).load(tmp_path / "em.npz")
-    about, arrays = read_checkpoint(tmp_path / "em.npz")
-    arrays["z"] = arrays["z"][:1]  # would broadcast
-    write_checkpoint(tmp_path / "em.npz", about, arrays)
-    before, untouched = make().z, make()
-    with pytest.raises(CheckpointError):
-        untouched.load(tmp_path / "em.npz")
-    assert np.array_equal(untouched.z, before) and untouched.epoch == 0
 
 
 def test_monte_carlo_em_averages_the_acceptance_and_tunes_the_step_by_it(rng, monkeypatch):
@@ -211,6 +183,7 @@ def test_bad_arguments_are_refused(rng):
         ({"x": x.astype(np.float32)}, "x must be float64 on cpu as the decoder is, got float32"),
         ({"target_acceptance": 0}, "target_acceptance must lie strictly between 0 and 1, got 0"),
         ({"n_weight_updates": 0}, "n_weight_updates must be a whole number ≥ 1, got 0"),
+        ({"weight_prior": "no"}, "weight_prior must be True or False, got 'no'"),
         ({"step_size": -1}, "step_size must be a finite number > 0, got -1"),
         ({"x": x * np.nan}, "x must be finite"),
         ({"batch_size": 0}, "batch_size must be a whole number ≥ 1, got 0"),

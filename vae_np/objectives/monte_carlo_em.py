@@ -9,16 +9,24 @@ seldom to tune its own.
 import numpy as np
 
 from vae_np.backend import Stream, array_module, device_of, random_generator
-from vae_np.checks import between_0_and_1, pixels_in_support, positive_number, whole_number
+from vae_np.checks import (
+    between_0_and_1,
+    pixels_in_support,
+    positive_number,
+    true_or_false,
+    whole_number,
+)
 from vae_np.inference.hmc import log_joint_and_gradient, transition
 from vae_np.training.aevb import minibatches
 from vae_np.training.checkpoints import (
+    CheckpointError,
     check_identity,
     copy_arrays,
     read_checkpoint,
     write_checkpoint,
 )
 from vae_np.training.divergence import diverged
+from vae_np.training.interrupt import deferred_interrupt
 from vae_np.training.progress import progress_bar
 from vae_np.training.resuming import checksum
 
@@ -82,8 +90,8 @@ class MonteCarloEM:
         self.n_leapfrog = whole_number("n_leapfrog", n_leapfrog)
         self.n_weight_updates = whole_number("n_weight_updates", n_weight_updates)
         self.target_acceptance = between_0_and_1("target_acceptance", target_acceptance)
-        self.prior_share = 1 / len(x) if weight_prior else 0.0
-        self.epoch, self.acceptance = 0, float("nan")
+        self.prior_share = 1 / len(x) if true_or_false("weight_prior", weight_prior) else 0.0
+        self.epoch, self.acceptance, self.in_epoch = 0, float("nan"), False
         generator = random_generator([self.seed, Stream.POSTERIOR], device_of(theta))
         self.z = generator.standard_normal((len(x), decoder.n_latent), dtype=x.dtype)
         self.step_size = array_module(theta).full(
@@ -101,28 +109,38 @@ class MonteCarloEM:
         progress : bool
             Show a progress bar, on a terminal.
 
+        Returns
+        -------
+        bool
+            True if all epochs are complete; False if Ctrl-C, SIGTERM or SIGHUP was heard, after a
+            whole epoch: where within one it is, it does not remember. A second Ctrl-C raises
+            KeyboardInterrupt at once; then a checkpoint must be loaded to go on.
+
         Raises
         ------
         DivergenceError
             If a weight is no longer finite.
+        ValueError
+            If an argument is out of range, or an epoch was cut short.
         """
+        self._check_whole()
         n, epochs = len(self.x), whole_number("epochs", epochs, minimum=0)
         bar = progress_bar(progress, total=epochs * n, initial=self.epoch * n, unit="example")
         device = device_of(self.x)
-        with bar, np.errstate(all="ignore"):
-            while self.epoch < epochs:
-                total = 0
+        with bar, np.errstate(all="ignore"), deferred_interrupt() as interrupted:
+            while self.epoch < epochs and not interrupted():
+                total, self.in_epoch = 0, True
                 for rows, generator in minibatches(
                     n, self.batch_size, self.seed, self.epoch, device
                 ):
                     total = total + self.e_step(rows, generator).sum()
                     self.m_step(rows)
                     bar.update(len(rows))
-                if not array_module(self.x).isfinite(self.decoder.parameters.value).all():
-                    raise diverged("a weight", f"in epoch {self.epoch + 1}", self.optimizer)
-                self.epoch, self.acceptance = self.epoch + 1, float(total) / n
+                self.check_finite()
+                self.acceptance, self.epoch, self.in_epoch = float(total) / n, self.epoch + 1, False
                 if after_epoch:
                     after_epoch()
+        return not interrupted()
 
     def e_step(self, rows, generator):
         """Move these images' z by one HMC transition; return the acceptance probabilities."""
@@ -153,8 +171,24 @@ class MonteCarloEM:
         if self.prior_share:
             self.decoder.parameters.add_weight_prior(self.prior_share)
 
+    def check_finite(self):
+        """DivergenceError if something that training changes is not finite."""
+        for name, array in self._arrays().items():
+            if not array_module(array).isfinite(array).all():
+                what = "a weight" if name == "decoder" else f"a number of its {name}"
+                raise diverged(what, f"in epoch {self.epoch + 1}", self.optimizer)
+
+    def _check_whole(self):
+        if self.in_epoch:
+            raise ValueError(f"epoch {self.epoch + 1} was cut short: load a checkpoint to go on")
+
     def save(self, path, settings=None):
-        """Write everything that going on needs into ``path``, as `Trainer.save` does."""
+        """Write everything that going on needs into ``path``, as `Trainer.save` does.
+
+        DivergenceError if that is not finite, ValueError if an epoch was cut short.
+        """
+        self.check_finite()
+        self._check_whole()
         about = {
             "identity": self._identity(),
             "settings": settings,
@@ -173,10 +207,16 @@ class MonteCarloEM:
             changed then.
         """
         about, arrays = read_checkpoint(path)
-        check_identity(path, about.get("identity"), self._identity())
-        epoch, steps = about["epoch"], about["optimizer_steps"]
+        theirs = about.get("identity")
+        if isinstance(theirs, dict) and not theirs.keys() >= self.optimizer.settings().keys():
+            # An earlier version named the optimizer alone: it had the usual numbers.
+            theirs = type(self.optimizer)(()).settings() | theirs
+        check_identity(path, theirs, self._identity())
+        epoch, steps = about.get("epoch"), about.get("optimizer_steps")
+        if not all(type(number) is int and number >= 0 for number in (epoch, steps)):
+            raise CheckpointError(f"{path} does not say where in its run it was saved")
         copy_arrays(path, arrays, self._arrays())
-        self.epoch, self.optimizer.steps = epoch, steps
+        self.epoch, self.optimizer.steps, self.in_epoch = epoch, steps, False
 
     def _arrays(self):
         """Every array that training changes, by name."""
@@ -193,7 +233,7 @@ class MonteCarloEM:
             "decoder": repr(self.decoder),
             "objective": "Monte Carlo EM",
             "dtype": self.x.dtype.name,
-            "optimizer": type(self.optimizer).__name__,
+            **self.optimizer.settings(),
             "learning rate": self.optimizer.learning_rate,
             "number of training images": len(self.x),
             "checksum of the training images": checksum(self.x),

@@ -1,0 +1,109 @@
+"""Monte Carlo EM stopped, saved and gone on with; what it learns is in test_rival_objectives.py."""
+
+import signal
+
+import numpy as np
+import pytest
+from conftest import make_model
+
+from vae_np import Adam
+from vae_np.objectives import MonteCarloEM
+from vae_np.training.checkpoints import CheckpointError, read_checkpoint, write_checkpoint
+from vae_np.training.divergence import DivergenceError
+
+
+def tiny_em(images, seed=0):
+    model = make_model()
+    optimizer, x = Adam([model.decoder.parameters], 0.01), model.as_pixels(images)
+    return MonteCarloEM(model.decoder, optimizer, x, batch_size=10, seed=seed)
+
+
+def test_monte_carlo_em_goes_on_from_a_checkpoint_bit_for_bit(images, tmp_path):
+    whole, first, second = (tiny_em(images) for _ in range(3))
+    whole.fit(5, progress=False)
+    first.fit(2, progress=False)
+    first.save(tmp_path / "em.npz", {"a": 1})
+    second.load(tmp_path / "em.npz")
+    second.fit(5, progress=False)
+    assert np.array_equal(second.decoder.parameters.value, whole.decoder.parameters.value)
+    assert np.array_equal(second.z, whole.z)
+    assert read_checkpoint(tmp_path / "em.npz")[0]["settings"] == {"a": 1}
+    with pytest.raises(CheckpointError, match="of another run: its seed is 0, not 1"):
+        tiny_em(images, seed=1).load(tmp_path / "em.npz")
+    about, arrays = read_checkpoint(tmp_path / "em.npz")
+    arrays["z"] = arrays["z"][:1]  # would broadcast
+    write_checkpoint(tmp_path / "em.npz", about, arrays)
+    before, untouched = tiny_em(images).z, tiny_em(images)
+    with pytest.raises(CheckpointError):
+        untouched.load(tmp_path / "em.npz")
+    assert np.array_equal(untouched.z, before) and untouched.epoch == 0
+
+
+def pressed(em, times, monkeypatch):
+    """Ctrl-C in the second minibatch of the epochs to come, so often."""
+    m_step, seen = em.m_step, []
+
+    def pressing(rows):
+        seen.append(rows)
+        for _ in range(times * (len(seen) == 2)):
+            signal.raise_signal(signal.SIGINT)
+        m_step(rows)
+
+    monkeypatch.setattr(em, "m_step", pressing)
+
+
+def test_monte_carlo_em_stops_after_a_whole_epoch_and_goes_on_bit_for_bit(
+    images, tmp_path, monkeypatch
+):
+    whole, stopped, again = (tiny_em(images) for _ in range(3))
+    assert whole.fit(3, progress=False)
+    pressed(stopped, 1, monkeypatch)
+    assert not stopped.fit(3, progress=False)
+    assert stopped.epoch == 1
+    stopped.save(tmp_path / "em.npz")
+    again.load(tmp_path / "em.npz")
+    assert again.fit(3, progress=False)
+    assert again.optimizer.steps == whole.optimizer.steps
+    assert np.array_equal(again.decoder.parameters.value, whole.decoder.parameters.value)
+    assert np.array_equal(again.z, whole.z)
+
+
+def test_monte_carlo_em_does_not_go_on_from_half_an_epoch(images, tmp_path, monkeypatch):
+    em = tiny_em(images)
+    em.save(tmp_path / "em.npz")
+    pressed(em, 2, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        em.fit(3, progress=False)
+    for go_on in (lambda: em.save(tmp_path / "half.npz"), lambda: em.fit(3, progress=False)):
+        with pytest.raises(ValueError, match="epoch 1 was cut short: load a checkpoint to go on"):
+            go_on()
+    assert not (tmp_path / "half.npz").exists()
+    em.load(tmp_path / "em.npz")
+    assert em.fit(1, progress=False)
+
+
+def test_a_checkpoint_of_monte_carlo_em_knows_the_optimizers_numbers(images, tmp_path):
+    """An earlier version's does not: then they are the usual ones."""
+    path = tmp_path / "em.npz"
+    tiny_em(images).save(path)
+    about, arrays = read_checkpoint(path)
+    other = tiny_em(images)
+    other.optimizer.beta1 = 0.5
+    with pytest.raises(CheckpointError, match=r"its beta1 is 0\.9, not 0\.5"):
+        other.load(path)
+    del about["identity"]["beta1"]
+    write_checkpoint(path, about, arrays)
+    tiny_em(images).load(path)
+    for altered in ({"epoch": "2"}, {"epoch": None}, {"optimizer_steps": 1.5}):
+        write_checkpoint(path, about | altered, arrays)
+        with pytest.raises(CheckpointError, match="does not say where in its run it was saved"):
+            tiny_em(images).load(path)
+
+
+def test_monte_carlo_em_saves_nothing_that_is_not_finite(images, tmp_path):
+    for spoil in (lambda em: em.decoder.parameters.value, lambda em: em.optimizer.state[0][1]):
+        em = tiny_em(images)
+        spoil(em)[0] = np.inf
+        with pytest.raises(DivergenceError, match="is not finite in epoch 1"):
+            em.save(tmp_path / "em.npz")
+    assert not (tmp_path / "em.npz").exists()
