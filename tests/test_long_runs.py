@@ -7,7 +7,7 @@ import sys
 import types
 
 import pytest
-from conftest import DEMOS, make_trainer
+from conftest import DEMOS, interrupt_at, make_trainer
 
 from demos.common import long_runs
 from vae_np.training.checkpoints import read_checkpoint
@@ -53,6 +53,15 @@ def test_a_training_is_saved_as_it_goes_and_at_the_end(images, tmp_path, monkeyp
     long_runs.fit_and_save(trainer, path, 4, reports.append)
     assert reports[2:] == [38, 38]
     assert saved == [3, 4, 4]
+
+
+def test_a_training_that_hears_a_kill_saves_and_ends(images, tmp_path, monkeypatch):
+    trainer = make_trainer(images)
+    interrupt_at(trainer, 6, monkeypatch)
+    with pytest.raises(SystemExit):
+        long_runs.fit_and_save(trainer, tmp_path / "run.npz", 3, lambda n: None)
+    about, _ = read_checkpoint(tmp_path / "run.npz")
+    assert (about["epoch"], about["step"]) == (1, 2)
 
 
 def test_saving_takes_a_small_share_of_the_time(images, tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+import signal
 
 import numpy as np
 import pytest
@@ -18,9 +19,10 @@ from demos.paper import (
     full_bayes,
 )
 from demos.paper import settings as paper_settings
-from vae_np import datasets
+from vae_np import Adagrad, datasets
 from vae_np.evaluation import importance_sampled_log_likelihood
 from vae_np.objectives import FullBayes
+from vae_np.training.checkpoints import read_checkpoint
 
 DEMOS = (best_model, full_bayes, figure_2, figure_3, figure_4, figure_5)
 
@@ -120,6 +122,29 @@ def test_figure_3_cuts_monte_carlo_em(tmp_path):
     args.em_minutes = 30  # and goes on when it is given more
     curve = figure_3.learn(setting, args, lambda n: None)
     assert [point["samples"] for point in curve["points"]] == [100, 300]
+
+
+@pytest.mark.parametrize("method", ["AEVB", "Monte Carlo EM"])
+def test_figure_3_ends_when_it_hears_a_kill_and_keeps_what_was_trained(
+    method, monkeypatch, tmp_path
+):
+    """In the last step of its third epoch, after which a point is due."""
+
+    def killed(optimizer):
+        if optimizer.steps == updates and not heard:
+            heard.append(signal.raise_signal(signal.SIGINT))
+        step(optimizer)
+
+    heard, step, updates = [], Adagrad.step, 2 if method == "AEVB" else 14
+    monkeypatch.setattr(Adagrad, "step", killed)
+    monkeypatch.setattr(figure_3, "choose_step_size", lambda *_: 0.02)
+    monkeypatch.setattr(figure_3, "due", lambda n: n == 300)
+    with pytest.raises(SystemExit):
+        learn_figure_3(method, tmp_path, 400)
+    state = tmp_path / f"{method}_100.npz".replace(" ", "_")
+    assert read_checkpoint(state)[0]["epoch"] == 3
+    curve = learn_figure_3(method, tmp_path, 400)
+    assert [point["samples"] for point in curve["points"]] == [300, 400]
 
 
 def test_figure_3_is_estimated_at_round_numbers():

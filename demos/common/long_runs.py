@@ -96,7 +96,8 @@ def _report(n):
 def fit_and_save(trainer, path, epochs, report, settings=None, evaluate=None, after_epoch=None):
     """``trainer.fit``, with a checkpoint at ``path`` about every half minute and at the end.
 
-    What was trained before a checkpoint is for the caller to report.
+    What was trained before a checkpoint is for the caller to report. A kill that is heard ends the
+    process, after the last save.
 
     Parameters
     ----------
@@ -119,8 +120,10 @@ def fit_and_save(trainer, path, epochs, report, settings=None, evaluate=None, af
         report(len(trainer.images))
         saver.save_in_time()
 
-    trainer.fit(epochs, evaluate, keep, progress=False)
+    finished = trainer.fit(epochs, evaluate, keep, progress=False)
     saver.save()
+    if not finished:
+        raise SystemExit
 
 
 def core_clock(device):

@@ -125,16 +125,24 @@ def learn(setting, args, report):
         write_json(path, curve_of(setting, saved))
         saver.save()
 
+    def estimated():
+        return bool(points) and points[-1]["samples"] == n_samples()
+
+    if learner.epoch and due(n_samples()) and not estimated():  # it was killed just before
+        estimate()
     while learner.epoch < epochs and saved["seconds"] <= limit:
         started = clock()
-        learner.fit(learner.epoch + 1, progress=False)
+        finished = learner.fit(learner.epoch + 1, progress=False)
         saved["seconds"] += clock() - started
+        if not finished:  # a kill was heard
+            saver.save()
+            raise SystemExit
         report(len(train))
         if due(n_samples()):
             estimate()
         else:
             saver.save_in_time()
-    if not points or points[-1]["samples"] < n_samples():
+    if not estimated():
         estimate()
     curve = curve_of(setting, saved)
     if setting.method == "AEVB":

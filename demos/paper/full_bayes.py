@@ -66,7 +66,8 @@ def learn(setting, args, report):
     for end in np.unique(np.linspace(0, epochs, POINTS + 1).round().astype(int))[1:]:
         start = trainer.epoch
         optimizer.learning_rate = LEARNING_RATE * (1 - start / epochs)
-        trainer.fit(int(end), progress=False)
+        if not trainer.fit(int(end), progress=False):
+            raise SystemExit  # a kill was heard
         rows = trainer.history[start:]
         point = {
             "samples": trainer.epoch * len(train),

@@ -66,7 +66,8 @@ def choose_step_size(make_learner, score, images, args):
     for step_size in STEP_SIZES:
         learner = make_learner(images, step_size)
         try:
-            learner.fit(math.ceil(n_steps * BATCH_SIZE / len(images)), progress=False)
+            if not learner.fit(math.ceil(n_steps * BATCH_SIZE / len(images)), progress=False):
+                raise SystemExit  # a kill was heard
             scores[step_size] = score(learner)
         except DivergenceError:
             scores[step_size] = -math.inf
