@@ -1,6 +1,7 @@
 """What a checkpoint must refuse, and what a crash must leave as it was."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -31,6 +32,34 @@ def test_a_file_that_cannot_be_finished_leaves_the_old_one(tmp_path):
     with whole_file(path) as file:
         file.write(b"new")
         assert path.read_bytes() == b"old"
+    assert path.read_bytes() == b"new"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links are for administrators there")
+def test_a_link_stays_and_its_file_is_written(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "kept").write_bytes(b"old")
+    (tmp_path / "link").symlink_to("disk/kept")
+    with whole_file(tmp_path / "link") as file:
+        file.write(b"new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "disk" / "kept").read_bytes() == b"new"
+    assert len(list((tmp_path / "disk").iterdir())) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no mkfifo")
+def test_what_is_no_file_is_not_replaced_by_one(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(OSError, match=f"cannot write {path}: it is not a file"):
+            make_model().save(path)
+    assert not list(tmp_path.glob("*.part")) and (tmp_path / "pipe").is_fifo()
+
+
+def test_a_name_as_long_as_the_system_allows_can_be_written(tmp_path):
+    path = tmp_path / f"{'long' * 60}.npz"
+    with whole_file(path) as file:
+        file.write(b"new")
     assert path.read_bytes() == b"new"
 
 

@@ -228,7 +228,8 @@ def test_a_folder_is_claimed_by_one_experiment(tmp_path, monkeypatch, capsys):
     with command_line.claimed(tmp_path / "mine"):
         assert findings.run(None, "Why?\n\nBecause.", epochs=1) == 2
     assert "another run is writing to mine: choose another --out" in capsys.readouterr().err
-    (tmp_path / "mine" / f"the_gap.png.{'0f' * 16}.part").touch()  # a killed run's
+    for killed in ("0f" * 16, f"the_gap.png.{'0f' * 16}"):  # by today's name, or an earlier one
+        (tmp_path / "mine" / f"{killed}.part").touch()
     (tmp_path / "mine" / "my.part").touch()
     assert findings.run(lambda args: (None, "Seen."), "Why?\n\nBecause.", epochs=1) == 0
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["my.part"]

@@ -147,7 +147,7 @@ def claimed(folder):
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise OSError(f"another run is writing to {folder}: choose another --out") from None
-        for unfinished in folder.glob(f"*.{'[0-9a-f]' * 32}.part"):  # of a `whole_file` killed
+        for unfinished in folder.glob(f"*{'[0-9a-f]' * 32}.part"):  # of a `whole_file` killed
             unfinished.unlink(missing_ok=True)
         yield
     finally:

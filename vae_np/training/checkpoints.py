@@ -41,13 +41,16 @@ def whole_file(path):
     writers never meet: each has another name of its own. OSError, which names ``path``, if it
     cannot be written.
     """
-    unfinished = Path(f"{path}.{uuid.uuid4().hex}.part")
+    whole = Path(os.path.realpath(path))  # where path is a link: the file that it stands for
+    unfinished = whole.with_name(f"{uuid.uuid4().hex}.part")
     try:
+        if whole.exists() and not whole.is_file():
+            raise OSError("it is not a file")  # and /dev/null must not become one
         with open(unfinished, "xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())  # on the disk before it takes the old one's name
-        unfinished.replace(path)
+        unfinished.replace(whole)
     except OSError as error:
         raise OSError(f"cannot write {path}: {error.strerror or error}") from None
     finally:
