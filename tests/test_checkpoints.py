@@ -1,5 +1,6 @@
 """What a checkpoint must refuse, and what a crash must leave as it was."""
 
+import io
 import json
 import os
 
@@ -158,6 +159,33 @@ def test_numpy_numbers_as_settings_can_be_saved(images, tmp_path):
     trainer = Trainer(model, optimizer, images, objective, **numbers)
     trainer.save(tmp_path / "checkpoint.npz")
     trainer.load(tmp_path / "checkpoint.npz")
+
+
+def test_what_json_cannot_hold_is_named(images, tmp_path):
+    trainer = make_trainer(images)
+    message = r"settings must be what JSON can hold .*: 'lr' is (np.float32\(1.0\)|1.0)"
+    with pytest.raises(ValueError, match=message):
+        trainer.save(tmp_path / "c.npz", {"a": [1], "lr": np.float32(1)})
+    with pytest.raises(ValueError, match=r"settings must be .*: 'settings' is \{1\}"):
+        trainer.save(tmp_path / "c.npz", {1})
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("path", [None, io.BytesIO(), 3])
+def test_a_path_that_is_none_is_named(path, images):
+    for saver in (make_model(), make_trainer(images)):
+        with pytest.raises(ValueError, match="path must be the name of a file, got "):
+            saver.save(path)
+
+
+def test_settings_of_an_own_objective_may_hold_tuples(images, tmp_path):
+    class Own(ELBO):
+        def settings(self):
+            return {"objective": "own", "shape": (1, 2), "by epoch": {3: (4,)}}
+
+    trainer = make_trainer(images, objective=Own)
+    trainer.save(tmp_path / "c.npz")
+    trainer.load(tmp_path / "c.npz")
 
 
 def test_broken_checkpoints_are_refused(images, tmp_path):

@@ -41,6 +41,8 @@ def whole_file(path):
     writers never meet: each has another name of its own. OSError, which names ``path``, if it
     cannot be written.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise ValueError(f"path must be the name of a file, got {path!r}")
     whole = Path(os.path.realpath(path))  # where path is a link: the file that it stands for
     unfinished = whole.with_name(f"{uuid.uuid4().hex}.part")
     try:
@@ -68,10 +70,27 @@ def write_checkpoint(path, about, arrays):
     arrays : dict of str to array
         On either device.
     """
-    about = json.dumps({"format": FORMAT, **about})
+    about = as_json({"format": FORMAT, **about})
     arrays = {name: to_numpy(array) for name, array in arrays.items()}
     with whole_file(path) as file:
         np.savez(file, about=about, **arrays)
+
+
+def as_json(about):
+    """The dict of dicts and numbers as a text; ValueError if JSON cannot hold one of them."""
+    try:
+        return json.dumps(about)
+    except TypeError as error:
+        for name, part in about.items():
+            for key, value in part.items() if isinstance(part, dict) else [(name, part)]:
+                try:
+                    json.dumps({key: value})
+                except TypeError:
+                    raise ValueError(
+                        f"{name} must be what JSON can hold (None, bool, int, float, str, and "
+                        f"lists and dicts of them): {key!r} is {value!r}"
+                    ) from error
+        raise
 
 
 def read_checkpoint(path):
@@ -103,7 +122,7 @@ def read_checkpoint(path):
 
 def check_identity(path, theirs, ours):
     """CheckpointError, which names the first difference, unless ``theirs`` has all of ``ours``."""
-    for name, own in ours.items():
+    for name, own in json.loads(as_json(ours)).items():  # where a tuple becomes a list
         other = theirs.get(name) if isinstance(theirs, dict) else None
         if other != own:
             raise CheckpointError(
