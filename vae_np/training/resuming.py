@@ -8,6 +8,7 @@ import numpy as np
 from vae_np.backend import to_numpy
 from vae_np.training.checkpoints import (
     CheckpointError,
+    as_json,
     check_identity,
     copy_arrays,
     read_checkpoint,
@@ -15,6 +16,19 @@ from vae_np.training.checkpoints import (
 )
 
 IN_EACH_ROW = {"train_bound", "train_reconstruction", "train_kl", "seconds"}  # of the history
+PARTS = {  # of a reader's own: without them it would train, and fail at the first save
+    "objective": ("vectors", "settings", "draw_noise", "value_and_gradient"),
+    "optimizer": ("settings", "learning_rate", "state", "steps", "step"),
+}
+
+
+def complete(name, part):
+    """``part``, the objective or the optimizer, if it has what training and saving need of it."""
+    for wanted in PARTS[name]:
+        if not hasattr(part, wanted):
+            raise ValueError(f"{name} must have `{wanted}`, which {part!r} has not")
+    as_json({f"settings() of the {name}": part.settings()})
+    return part
 
 
 def save(trainer, path, settings):

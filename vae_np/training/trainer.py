@@ -85,28 +85,29 @@ class Trainer:
         threads=None,
     ):
         self._batch_size = whole_number("batch_size", batch_size)
-        n_draws = whole_number("n_draws", n_draws)
+        self._n_draws = whole_number("n_draws", n_draws)
         objective = ELBO(model) if objective is None else objective
         if getattr(objective, "model", None) is not model:
             raise ValueError("objective must be made from this model, got another's")
-        learned = [id(vector) for vector in objective.vectors.values()]
+        vectors = resuming.complete("objective", objective).vectors
+        learned = [id(vector) for vector in vectors.values()]
         if [id(vector) for vector in getattr(optimizer, "vectors", ())] != learned:
             raise ValueError(
                 "optimizer must be made from this model's parameters, or from the objective's "
                 "vectors if it has its own, got others"
             )
-        if true_or_false("weight_prior", weight_prior) and "decoder" not in objective.vectors:
+        if true_or_false("weight_prior", weight_prior) and "decoder" not in vectors:
             raise ValueError("weight_prior is a prior on θ, which this objective does not learn")
         binarize = true_or_false("binarize", binarize)
         if binarize and not isinstance(model.decoder, BernoulliDecoder):
             raise ValueError("binarize makes binary images, which need a Bernoulli decoder")
-        self._model, self._optimizer, self._objective = model, optimizer, objective
+        self._model, self._objective, self._binarize = model, objective, binarize
+        self._optimizer = resuming.complete("optimizer", optimizer)
         self.schedule = rate_schedule(schedule)
         self._images = to_device(not_black_and_white(model.check(images)), model.device)
-        self._n_draws, self._binarize = n_draws, binarize
         self.keeps_threads = threads is not None  # whatever a checkpoint says
         if threads is None:
-            threads = threads_for(objective.vectors.values(), n_draws * self.batch_size)
+            threads = threads_for(vectors.values(), self.n_draws * self.batch_size)
         self.threads = whole_number("threads", threads)
         self.prior_share = 1 / len(images) if weight_prior else 0.0
         self._seed = whole_number("seed", seed, minimum=0)
