@@ -6,11 +6,10 @@ page in the light and for one in the dark; GitHub's <picture> element chooses be
 
 import re
 import sys
-from pathlib import Path
 
 import numpy as np
 
-from demos.common.command_line import Parser, complain, make_folder, prepare_streams
+from demos.common.command_line import Parser, complain, make_folder, named_path, prepare_streams
 from vae_np import datasets
 
 WIDTH, TOP, HEIGHT, ROW = 1000, 48, 430, 290  # ROW is where x becomes p(x|z)
@@ -182,7 +181,9 @@ def arrow(start, end):
 def main(argv=None):
     prepare_streams()
     parser = Parser(__doc__)
-    parser.add_argument("--out", type=Path, default="docs", metavar="FOLDER", help="default: docs")
+    parser.add_argument(
+        "--out", type=named_path, default="docs", metavar="FOLDER", help="else docs"
+    )
     args = parser.parse_args(argv)
     try:
         make_folder(args.out)

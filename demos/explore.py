@@ -12,7 +12,7 @@ import sys
 import webbrowser
 from pathlib import Path
 
-from demos.common.command_line import Parser, complain, make_folder, prepare_streams
+from demos.common.command_line import Parser, complain, make_folder, named_path, prepare_streams
 from demos.page.fill import contents, fill_template
 from demos.train import make_trainer
 from demos.train_run import CHECKPOINT, parse
@@ -29,7 +29,10 @@ def main(argv=None):
     parser = Parser(__doc__)
     parser.add_argument("--checkpoint", metavar="FOLDER", help="of a run of train.py --latent 2")
     parser.add_argument(
-        "--out", metavar="FILE", help=f"the page (default: {PAGE} in FOLDER, or in runs)"
+        "--out",
+        type=named_path,
+        metavar="FILE",
+        help=f"the page (default: {PAGE} in FOLDER, or in runs)",
     )
     parser.add_argument("--no-open", action="store_true", help="write the page, do not open it")
     args = parser.parse_args(argv)

@@ -77,10 +77,18 @@ def test_what_cannot_be_had_is_said_in_one_line(tmp_path):
         (["--seed", "x"], "argument --seed: wants a whole number of at least 0, got 'x'"),
         (["--out", "file"], "the_gap.py: error: --out file is a file, not a folder"),
         (["--out", "file/folder"], "error: cannot make the folder file/folder: Not a directory"),
+        (["--out", ""], "error: argument --out: wants a name, got nothing"),
         (["--out", "mine"], "error: --out mine holds a summary.json of another program: choose"),
     ):
         result = run(tmp_path, "the_gap", *options, status=2)
         assert message in result.stderr.splitlines()[-1]
+
+
+def test_a_run_of_train_is_left_alone(tmp_path):
+    """Stopped in the middle, it has no summary."""
+    (tmp_path / "checkpoint.npz").touch()
+    with pytest.raises(ValueError, match=r"holds a run of train\.py: choose another folder"):
+        findings.check_owner(tmp_path, "the_gap")
 
 
 @pytest.mark.parametrize("content", [b"", b"[1]", b'{"experiment": "why_q"}'])

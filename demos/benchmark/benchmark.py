@@ -26,6 +26,7 @@ from demos.common.command_line import (
     discard_if_empty,
     make_folder,
     make_free_folder,
+    named_path,
     prepare_streams,
     say,
     write_json,
@@ -187,10 +188,9 @@ def make_parser():
     )
     add(
         "--out",
-        type=Path,
+        type=named_path,
         metavar="FOLDER",
-        help="where the results go (default: the first of runs/benchmark, runs/benchmark-2, ... "
-        "that is free)",
+        help="where the results go (default: the first free runs/benchmark, runs/benchmark-2, ...)",
     )
     return parser
 

@@ -90,6 +90,13 @@ def number(kind, minimum, maximum=math.inf):
     return convert
 
 
+def named_path(text):
+    """For argparse: a Path. That of no text, an unset shell variable, would be the folder here."""
+    if not text:
+        raise argparse.ArgumentTypeError("wants a name, got nothing")
+    return Path(text)
+
+
 def make_folder(path):
     """Make the folder that --out names, before the work, and return it.
 

@@ -20,6 +20,7 @@ from demos.common.command_line import (
     hear_every_stop,
     make_folder,
     make_free_folder,
+    named_path,
     number,
     numbered,
     prepare_streams,
@@ -33,6 +34,7 @@ from vae_np.training.divergence import DivergenceError
 from vae_np.training.threads import product_threads
 
 SUMMARY = "summary.json"
+CHECKPOINT_OF_TRAIN = "checkpoint.npz"
 WIDTH = 90  # of a paragraph that is printed
 EXPECTED = (CheckpointError, DataError, DivergenceError, OSError, MemoryError)
 
@@ -134,7 +136,9 @@ def caution(epochs, usual):
 
 
 def check_owner(folder, name):
-    """ValueError if the folder's summary.json is of anything but the experiment ``name``."""
+    """ValueError if the folder's results are of anything but the experiment ``name``."""
+    if (folder / CHECKPOINT_OF_TRAIN).exists():  # whose summary comes with its last epoch only
+        raise ValueError(f"--out {folder} holds a run of train.py: choose another folder")
     try:
         summary = json.loads((folder / SUMMARY).read_bytes())
         owner = summary.get("experiment", "another program")
@@ -201,7 +205,7 @@ def make_parser(description, epochs=None, samples=None, resumes=False):
     free = "unfinished or free" if resumes else "free"
     parser.add_argument(
         "--out",
-        type=Path,
+        type=named_path,
         metavar="FOLDER",
         help=f"where the results go, {earlier} (default: the first of "
         f"runs/NAME, runs/NAME-2, ... that is {free})",
