@@ -162,8 +162,29 @@ class Raises(Tanh):
         raise KeyError("oops")
 
 
+class WritesIntoItsInput(NoBackward):
+    def forward(self, x):
+        x -= 0.5
+        return x
+
+    backward = Tanh.backward
+
+
+class Copies(Scale):
+    def bind(self, value, grad):
+        super().bind({"a": np.array(value["a"])}, grad)
+
+
+class ReturnsAList(Scale):
+    def initial_values(self, generator):
+        return list(super().initial_values(generator).values())
+
+
 def encoder_of(*layers):
     return GaussianEncoder(6, n_latent=2, network=Sequential(list(layers)))
+
+
+TWICE = Tanh()
 
 
 @pytest.mark.parametrize(
@@ -182,6 +203,11 @@ def encoder_of(*layers):
         ([Tanh()], "network must have parameters to learn"),
         ([], "network must be a Sequential of one layer or more"),
         ([Linear(6, 4), *[Tanh()] * 2], "network has the same layer twice"),
+        ([Linear(6, 4), *[Sequential([TWICE])] * 2], "network has the same layer twice"),
+        ([Linear(6, 4), Tanh], r"layer 1 is a class: make a layer of it, as in Tanh\(\)"),
+        ([WritesIntoItsInput(), Linear(6, 4)], r"layer 0 \(Writes.*forward fails.*read-only"),
+        ([Copies(6), Linear(6, 4)], r"layer 0 \(Scale\(6\)\): bind must keep the arrays that"),
+        ([ReturnsAList(6), Linear(6, 4)], "initial_values fails in a layer of Scale.*no attribute"),
     ],
 )
 def test_layers_that_could_not_be_trained_are_refused(layers, message):
@@ -189,15 +215,36 @@ def test_layers_that_could_not_be_trained_are_refused(layers, message):
         encoder_of(*layers)
 
 
-def test_networks_and_layers_are_not_shared():
-    network, layer = Sequential([Linear(6, 4)]), Linear(4, 4)
-    GaussianEncoder(6, n_latent=2, network=network)
-    with pytest.raises(ValueError, match="network belongs to another encoder or decoder"):
-        GaussianEncoder(6, n_latent=2, network=network)
-    decoder = BernoulliDecoder(4, n_pixels=4, network=Sequential([layer]))
-    encoder = GaussianEncoder(4, n_latent=4, network=Sequential([layer, Linear(4, 8)]))
-    with pytest.raises(ValueError, match="encoder and decoder share a layer"):
-        VAE(encoder, decoder)
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_layer_serves_one_network(wrapped):
+    """A second one would let the first compute with its own weights."""
+    layers = [Linear(6, 5), Tanh()]
+    networks = [Sequential([*layers, Linear(5, 4)]), Sequential([Linear(6, 6), *layers])]
+    if wrapped:
+        networks[1] = Sequential([Linear(2, 6), Sequential(layers), Linear(5, 6)])
+    encoder = GaussianEncoder(6, n_latent=2, network=networks[0])
+    before = encoder.forward(np.ones((1, 6), np.float32)).mean
+    with pytest.raises(ValueError, match="belongs to another encoder or decoder"):
+        encoder_of(*networks[0].layers)
+    with pytest.raises(ValueError, match="belongs to another encoder or decoder"):
+        BernoulliDecoder(2, n_pixels=6, network=networks[1])
+    np.testing.assert_array_equal(encoder.forward(np.ones((1, 6), np.float32)).mean, before)
+
+
+def test_a_network_that_was_refused_can_be_used_again():
+    network = Sequential([Linear(6, 4)])
+    with pytest.raises(ValueError, match="network must lead from 6 to 6 numbers"):
+        GaussianEncoder(6, n_latent=3, network=network)
+    encoder = GaussianEncoder(6, n_latent=2, network=network)
+    layer, views = network.layers[0], encoder.parameters.views(encoder.parameters.value)
+    assert np.shares_memory(layer.weight, views["0.weight"])
+
+
+def test_a_decoder_needs_the_derivative_with_respect_to_z():
+    network = Sequential([Linear(2, 6, input_gradient=False)])
+    with pytest.raises(ValueError, match=r"backward must return shape \(2, 2\), got None"):
+        BernoulliDecoder(2, n_pixels=6, network=network)
+    encoder_of(Linear(6, 4, input_gradient=False))
 
 
 @pytest.mark.parametrize(
@@ -230,3 +277,6 @@ def test_a_layers_name_is_part_of_a_checkpoints_identity():
 def test_an_activation_is_a_class_as_each_hidden_layer_needs_its_own():
     with pytest.raises(ValueError, match=r"activation must be a name or a class.*object: PReLU"):
         GaussianEncoder(6, [5], 3, activation=PReLU())
+    for wrong in (np.tanh, lambda x: x, Scale):
+        with pytest.raises(ValueError, match=r"activation must be a name, or.*: TypeError"):
+            GaussianEncoder(6, [5], 3, activation=wrong)

@@ -222,9 +222,4 @@ def networks_of_a_model(encoder, decoder):
             "encoder and decoder must share dtype and device: encoder "
             f"{phi.dtype} on {device_of(phi)}, decoder {theta.dtype} on {device_of(theta)}"
         )
-    shared = {id(layer) for layer in encoder.network.layers} & {
-        id(layer) for layer in decoder.network.layers
-    }
-    if shared:
-        raise ValueError("encoder and decoder share a layer: each needs its own")
     return encoder, decoder

@@ -4,6 +4,7 @@ A layer of your own that would be trained half is refused here, in one line.
 """
 
 import math
+from contextlib import contextmanager
 from itertools import pairwise
 
 import numpy as np
@@ -31,11 +32,15 @@ def built(
         )
     if not own:
         network = mlp(ends, hidden, activation, init, input_gradient)
-    values = unused(network).initial_values(generator_of_weights(seed))
+    network, generator = unused(network), generator_of_weights(seed)
+    with blaming(f"initial_values fails in a layer of {network}"):
+        values = network.initial_values(generator)
     parameters = ParameterVector(values | more, dtype, device)
     network.own(parameters)
     if own or callable(activation):
-        try_layers(network, *ends)
+        try_layers(network, *ends, input_gradient)
+    for layer in every_layer(network):
+        layer.is_taken = True  # only now, so that the layers of a refused network can be used
     return network, parameters
 
 
@@ -54,8 +59,16 @@ def mlp(ends, hidden, activation, init, input_gradient=True):
     layers = []
     for n_in, n_out in pairwise([ends[0], *hidden, ends[1]]):
         is_first = not layers
-        layers += [Linear(n_in, n_out, init, input_gradient or not is_first), activation()]
+        layers.append(Linear(n_in, n_out, init, input_gradient or not is_first))
+        with blaming("activation must be a name, or a class that is called without arguments"):
+            layers.append(activation())
     return Sequential(layers[:-1])  # no activation at the end: a logit may be any number
+
+
+def every_layer(network):
+    """Yield the layers, also those of a `Sequential` within."""
+    for layer in network.layers:
+        yield from every_layer(layer) if isinstance(layer, Sequential) else (layer,)
 
 
 def unused(network):
@@ -63,40 +76,43 @@ def unused(network):
     if not isinstance(network, Sequential) or not network.layers:
         raise ValueError(f"network must be a Sequential of one layer or more, got {network!r}")
     for i, layer in enumerate(network.layers):
+        if isinstance(layer, type):
+            raise ValueError(f"layer {i} is a class: make a layer of it, as in {layer.__name__}()")
         wanted = ["forward", "backward"]
         if hasattr(layer, "bind") or hasattr(layer, "initial_values"):
             wanted += ["initial_values", "bind"]
         missing = [name for name in wanted if not callable(getattr(layer, name, None))]
         if missing:
             raise ValueError(f"layer {i} ({layer_name(layer)}) has no {' and no '.join(missing)}")
-    if network.parameters:
-        raise ValueError("network belongs to another encoder or decoder: make a new one")
-    if len({id(layer) for layer in network.layers}) < len(network.layers):
+    layers = list(every_layer(network))
+    if any(hasattr(layer, "is_taken") for layer in layers):
+        raise ValueError("a layer of network belongs to another encoder or decoder: make a new one")
+    if len({id(layer) for layer in layers}) < len(layers):
         raise ValueError(f"network has the same layer twice, make a new one: {network}")
     if not any(hasattr(layer, "bind") for layer in network.layers):
         raise ValueError(f"network must have parameters to learn, got {network}")
     return network
 
 
-def try_layers(network, n_in, n_out):
-    """ValueError if layers do not fit, change the dtype or leave a gradient unwritten."""
+def try_layers(network, n_in, n_out, input_gradient):
+    """ValueError if layers do not fit, change the dtype or their input, or learn only in part."""
     parameters = network.parameters
     xp = array_module(parameters.value)
     parameters.grad[:] = math.nan  # what is still NaN afterwards was never written
-    y, shapes = xp.full((2, n_in), 0.5, parameters.value.dtype), []
+    y, inputs = xp.full((2, n_in), 0.5, parameters.value.dtype), []
     for i, layer in enumerate(network.layers):
-        shapes.append(y.shape)
+        inputs.append(y)
         y = _tried(i, layer, "forward", y)
     if y.shape != (2, n_out):
         raise ValueError(f"network must lead from {n_in} to {n_out} numbers, got {y.shape[1:]}")
     for i, layer in reversed(list(enumerate(network.layers))):
         y = _tried(i, layer, "backward", y)
-        if y is None:
+        if y is None and not input_gradient:  # of an encoder: no derivative of the data
             break
-        if y.shape != shapes[i]:
+        if y is None or y.shape != inputs[i].shape:
             raise ValueError(
-                f"layer {i} ({layer_name(layer)}): backward must return shape {shapes[i]}, got "
-                f"{y.shape}"
+                f"layer {i} ({layer_name(layer)}): backward must return shape {inputs[i].shape}, "
+                f"got {getattr(y, 'shape', None)}"
             )
     for name, grad in parameters.views(parameters.grad).items():
         if name[0].isdigit() and not xp.isfinite(grad).all():
@@ -105,17 +121,42 @@ def try_layers(network, n_in, n_out):
                 "a part as it was, or added to it"
             )
     parameters.grad[:] = 0
+    _try_binding(network, inputs)
+
+
+def _try_binding(network, inputs):
+    """ValueError if a layer computes with copies: it then follows a new ``bind``, but not θ."""
+    parameters, start = network.parameters, network.parameters.value.copy()
+    layers = [(i, layer) for i, layer in enumerate(network.layers) if hasattr(layer, "bind")]
+    parameters.value += 0.1
+    outputs = [layer.forward(inputs[i]) for i, layer in layers]
+    network.own(parameters)
+    for (i, layer), y in zip(layers, outputs, strict=True):
+        if not array_module(y).array_equal(layer.forward(inputs[i]), y, equal_nan=True):
+            raise ValueError(
+                f"layer {i} ({layer_name(layer)}): bind must keep the arrays that it is given, not "
+                "copies: its output does not follow them"
+            )
+    parameters.value = start
+
+
+@contextmanager
+def blaming(what):
+    """ValueError that says ``what`` is to blame for an error: in a reader's own code, any."""
+    try:
+        yield
+    except Exception as error:
+        raise ValueError(f"{what}: {type(error).__name__}: {error}") from error
 
 
 def _tried(i, layer, method, rows):
     """What layer i's forward or backward makes of ``rows``: as many, of the same dtype."""
     where = f"layer {i} ({layer_name(layer)}): {method}"
-    try:
+    if method == "forward" and isinstance(rows, np.ndarray):
+        rows = rows[:]
+        rows.flags.writeable = False  # they may be the user's data, or the layer's before
+    with blaming(f"{where} fails on an array {rows.shape}"):
         result = getattr(layer, method)(rows)
-    except Exception as error:  # of a layer of the user's own: anything
-        raise ValueError(
-            f"{where} fails on an array {rows.shape}: {type(error).__name__}: {error}"
-        ) from error
     if result is None and i == 0 and method == "backward":  # no derivative of the data
         return None
     if getattr(result, "ndim", None) != 2 or len(result) != len(rows):

@@ -6,8 +6,8 @@ into ``dx`` by the chain rule, for the ``x`` of the latest ``forward``.
 
 That is all that a layer of your own needs. One with parameters declares them too, as `Linear` does:
 ``initial_values(generator)`` draws them, a dict of names and arrays, and ``bind(value, grad)``
-receives two dicts of the same names: arrays that are slices of the network's `ParameterVector`.
-``backward`` *writes* the parameters' gradients there (``grad[...] = …``), it does not add.
+receives two dicts of the same names: arrays that are slices of the network's `ParameterVector`, to
+be kept, not copied. ``backward`` *writes* the gradients there (``grad[...] = …``), and adds none.
 """
 
 import math
