@@ -9,6 +9,7 @@ from vae_np.distributions import DiagonalGaussian
 from vae_np.inference import linear_gaussian, per_image
 from vae_np.inference.grid import grid_log_joint, latent_grid
 from vae_np.inference.hmc import leapfrog, log_joint_and_gradient, sample_posterior
+from vae_np.layers import Linear, Sequential
 from vae_np.objectives import SGVB_A, ScoreFunction
 
 # Closed forms, against other ways to the same numbers
@@ -107,6 +108,22 @@ def test_maximum_likelihood_of_equal_eigenvalues_has_no_signal():
 def test_closed_forms_want_a_linear_gaussian_decoder(decoder):
     with pytest.raises(ValueError, match="decoder must be linear-Gaussian"):
         linear_gaussian.posterior(make_model(decoder).decoder, np.zeros((2, 6)))
+
+
+class Curved(Linear):
+    def forward(self, x):
+        self.y = np.tanh(super().forward(x))
+        return self.y
+
+    def backward(self, dy):
+        return super().backward(dy * (1 - self.y**2))
+
+
+def test_closed_forms_want_a_linear_layer_and_no_kind_of_it():
+    network = Sequential([Curved(2, 6)])
+    decoder = GaussianDecoder(2, n_pixels=6, noise="fixed", network=network)
+    with pytest.raises(ValueError, match="decoder must be linear-Gaussian"):
+        linear_gaussian.log_likelihood(decoder, np.zeros((2, 6), np.float32))
 
 
 def test_closed_forms_refuse_data_that_do_not_fit(linear, rng):

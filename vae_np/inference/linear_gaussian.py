@@ -11,6 +11,7 @@ import numpy as np
 from vae_np.backend import to_numpy
 from vae_np.checks import values_in, whole_number
 from vae_np.distributions import LOG_2PI, DiagonalGaussian
+from vae_np.layers import Linear
 from vae_np.networks import GaussianDecoder
 
 MEAN_FIELD_TOLERANCE = 1e-10
@@ -24,7 +25,7 @@ def parameters_of(decoder):
     """
     linear = (
         isinstance(decoder, GaussianDecoder)
-        and len(decoder.network.layers) == 1
+        and [type(layer) for layer in decoder.network.layers] == [Linear]
         and decoder.noise != "per-output"
         and not decoder.squashing
     )
