@@ -122,6 +122,13 @@ def test_the_value_beside_the_gradient_is_the_value(objective, rng):
         assert np.isfinite(vector.grad).all()
 
 
+def test_to_evaluate_full_bayes_leaves_the_model_as_it_was(images):
+    model = make_model()
+    before = model.decoder.parameters.value.copy()
+    evaluate_elbo(model, images, objective=FullBayes(model, len(images), initial_std=0.5))
+    np.testing.assert_array_equal(model.decoder.parameters.value, before)
+
+
 def test_no_kl_in_the_loss_leaves_an_autoencoder(rng):
     """With a KL weight of 0, the gradient of q's log-variance comes from the noise alone."""
     model = make_model(dtype=np.float64)

@@ -75,8 +75,12 @@ class FullBayes:
     def value(self, x, noise):
         theta, q = self.model.decoder.parameters, self.weight_posterior
         noise, weight_noise = parts_of_noise(noise, theta.value.shape)
+        before = theta.value.copy()
         theta.value[:] = q.sample(weight_noise)
-        return self.model.elbo(x, noise)
+        try:
+            return self.model.elbo(x, noise)
+        finally:
+            theta.value[:] = before  # to look at a model must not change it
 
     def value_and_gradient(self, x, noise):
         theta, q = self.model.decoder.parameters, self.weight_posterior
