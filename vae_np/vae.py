@@ -86,7 +86,8 @@ class VAE:
         Raises
         ------
         ValueError
-            If ``x`` or ``noise`` has another shape, or another dtype than the model.
+            If ``x`` or ``noise`` has another shape, or another dtype than the model. That pixels
+            are in range is for the caller to see to, once for all steps: see `check`.
         """
         x, noise = checks.minibatch(x, noise, self)
         q = self.encoder.forward(x)  # q_φ(z|x) = N(μ, diag σ²) (eq. 9)
@@ -104,6 +105,7 @@ class VAE:
         KL in the loss alone: 1 climbs the ELBO, 0 leaves an autoencoder, others are a β-VAE's β.
         """
         x, noise = checks.minibatch(x, noise, self)
+        kl_weight = checks.number_from_0("kl_weight", kl_weight)
         q = self.encoder.forward(x)  # as in `elbo`
         z = q.sample(noise)
         p = self.decoder.forward(z)
@@ -115,7 +117,7 @@ class VAE:
         dp = p.log_prob_backward(x, -share / n_draws)  # to p's parameters, such as the logits
         dz = self.decoder.backward(*dp)  # through the decoder; fills θ's gradient
         dmean, dlog_var = q.sample_backward(noise, dz)  # through z = μ + σ ⊙ ε to μ and log σ²
-        dmean_kl, dlog_var_kl = q.kl_backward(float(kl_weight) * share)
+        dmean_kl, dlog_var_kl = q.kl_backward(kl_weight * share)
         self.encoder.backward(dmean + dmean_kl, dlog_var + dlog_var_kl)  # fills φ's gradient
         return Bound(reconstruction, kl)
 
@@ -200,8 +202,8 @@ class VAE:
         ------
         ValueError
             If the shape is not (N, D) with N ≥ 1 and the model's D, the dtype is not uint8 or
-            float, or a value is not finite in the model's dtype or, for a Bernoulli decoder,
-            outside [0, 1].
+            float, or a value's square is not finite in the model's dtype or, for a Bernoulli
+            decoder, a value is outside [0, 1].
         """
         return checks.images_of(images, self.n_pixels, self.decoder.support, self.dtype)
 

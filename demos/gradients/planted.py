@@ -58,8 +58,8 @@ ERRORS = {
     "elbo": (
         VAE,
         "elbo_and_gradient",
-        "the KL added instead of subtracted",
-        lambda right: lambda vae, x, noise, kl_weight=1.0: right(vae, x, noise, -kl_weight),
+        "the KL subtracted twice",
+        lambda right: lambda vae, x, noise, kl_weight=1.0: right(vae, x, noise, 2 * kl_weight),
     ),
     "log-weight": (
         sgvb_a,
