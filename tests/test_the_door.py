@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from conftest import LATENT, PIXELS, make_model
 
-from vae_np import Adam, Trainer, evaluation
+from vae_np import VAE, Adam, BernoulliDecoder, Trainer, evaluation
 from vae_np.distributions import DiagonalGaussian
 from vae_np.inference import grid, hmc, linear_gaussian, per_image
 from vae_np.inference.appendix_d import appendix_d
@@ -121,6 +121,61 @@ def test_closed_forms_refuse_them(x, linear, rng):
     ):
         with pytest.raises(ValueError, match=r"^x must (be|have) "):
             call()
+
+
+@pytest.mark.parametrize("kl_weight", [-1, float("nan"), "1"])
+def test_the_weight_of_the_kl_is_a_number_from_0(kl_weight, rng):
+    model = make_model(dtype=np.float64)
+    with pytest.raises(ValueError, match="kl_weight must be a finite number ≥ 0, got"):
+        model.elbo_and_gradient(GREY, model.draw_noise(rng, 2, 4), kl_weight)
+
+
+def test_black_and_white_images_in_uint8_are_refused_by_all_that_take_a_data_set():
+    model, x = make_model(latent=2), np.eye(4, 6, dtype=np.uint8)
+    for call in (
+        lambda: Trainer(model, Adam(model.parameters), x),
+        lambda: evaluation.evaluate_elbo(model, x),
+        lambda: evaluation.importance_sampled_log_likelihood(model, x, 5),
+        lambda: evaluation.grid_log_likelihood(model, x, spacing=1),
+        lambda: evaluation.reciprocal_log_likelihood(model, x, 20),
+    ):
+        with pytest.raises(ValueError, match="images of uint8 are taken as 0 to 255, got none ab"):
+            call()
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_what_is_no_model_is_refused(objective):
+    model = make_model()
+    for wrong in (None, GREY, VAE, model.decoder):
+        with pytest.raises(ValueError, match="model must be a VAE, got "):
+            objective(wrong)
+
+
+def test_parts_in_each_others_place_are_refused(rng):
+    model, start = make_model(latent=2, dtype=np.float64), rng.random((3, 4, 2))
+    for call, message in (
+        (lambda: evaluation.evaluate_elbo(GREY, model), "model must be a VAE, got ndarray"),
+        (lambda: Trainer(Adam(model.parameters), model, GREY), "model must be a VAE, got Adam"),
+        (
+            lambda: evaluation.evaluate_elbo(model, GREY, objective=ELBO(make_model())),
+            "objective must be made from this model, got another's",
+        ),
+        (lambda: VAE(model.encoder, BernoulliDecoder), "decoder must be a decoder"),
+        (lambda: hmc.sample_posterior(model, GREY, 2, rng, start), "decoder must be a decoder"),
+        (lambda: per_image.fit(model, GREY, model.encode(GREY), rng), "decoder must be a decoder"),
+        (lambda: Adam([model.encoder, model.decoder]), "vectors must be a list of ParameterVector"),
+        (lambda: model.decoder.start_at([0.5] * 6), r"mean_image must have shape \(6,\), got list"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
+
+
+def test_tensors_of_pytorch_are_no_arrays():
+    torch, model = pytest.importorskip("torch"), make_model()
+    for x in (torch.ones(4, 6), torch.ones(4, 6, dtype=torch.uint8)):
+        for call in (model.encode, lambda x: Trainer(model, Adam(model.parameters), x)):
+            with pytest.raises(ValueError, match="images must be an array of NumPy or CuPy, got T"):
+                call(x)
 
 
 def test_starts_of_another_shape_are_refused(rng):

@@ -97,9 +97,10 @@ def rate_schedule(schedule):
 
 def rows_of(name, x, width):
     """``x``, an array (N, width) with N ≥ 1, without a mask."""
-    shape = getattr(x, "shape", type(x).__name__)
-    if len(shape) != 2 or shape[0] == 0 or shape[1] != width:
-        raise ValueError(f"{name} must have shape (N, {width}) with N ≥ 1, got {shape}")
+    if not isinstance(getattr(x, "dtype", None), np.dtype):  # PyTorch's is not
+        raise ValueError(f"{name} must be an array of NumPy or CuPy, got {type(x).__name__}")
+    if x.ndim != 2 or len(x) == 0 or x.shape[1] != width:
+        raise ValueError(f"{name} must have shape (N, {width}) with N ≥ 1, got {x.shape}")
     if isinstance(x, np.ma.MaskedArray):
         raise ValueError(f"{name} must be a plain array, got one with a mask")
     return x
@@ -120,8 +121,9 @@ def values_in(name, x, support):
 
 def mean_of_images(mean_image, n_pixels, support):
     """``mean_image``, a NumPy array (D,) within ``support``."""
-    if mean_image.shape != (n_pixels,):
-        raise ValueError(f"mean_image must have shape ({n_pixels},), got {mean_image.shape}")
+    shape = getattr(mean_image, "shape", type(mean_image).__name__)
+    if shape != (n_pixels,):
+        raise ValueError(f"mean_image must have shape ({n_pixels},), got {shape}")
     values_in("mean_image", mean_image, support)
     return mean_image
 
@@ -134,13 +136,13 @@ def images_of(images, n_pixels, support, dtype):
     if images.dtype.kind != "f":
         raise ValueError(f"images must be uint8 (0 to 255) or float, got {images.dtype}")
     low, high = values_in("images", images, support)
-    if max(-low, high) > float(np.finfo(dtype).max):
-        raise ValueError(f"images must be finite as {dtype}, got {low:g} to {high:g}")
+    if max(-low, high) > float(np.finfo(dtype).max) ** 0.5:  # a Gaussian's log p(x|z) squares them
+        raise ValueError(f"images must be finite as {dtype}, squared, got {low:g} to {high:g}")
     return images
 
 
 def not_black_and_white(images):
-    """``images`` to train on: those of uint8 mean 0 to 255, not 0 and 1."""
+    """``images`` of a data set: those of uint8 mean 0 to 255, not 0 and 1."""
     if images.dtype == np.uint8 and float(images.max()) == 1:
         raise ValueError(
             "images of uint8 are taken as 0 to 255, got none above 1: give black-and-white images "
@@ -151,7 +153,7 @@ def not_black_and_white(images):
 
 def pixels_of(x, decoder):
     """``x``, (N, D), of the dtype and device of the decoder: what its mathematics can take."""
-    theta = decoder.parameters.value
+    theta = decoder_of(decoder).parameters.value
     rows_of("x", x, decoder.n_pixels)
     if x.dtype != theta.dtype or device_of(x) != device_of(theta):
         raise ValueError(
@@ -206,12 +208,25 @@ def parts_of_noise(noise, *shapes):
 # Models
 
 
+def model_of(model):
+    """``model``, a `VAE`."""
+    if not (hasattr(model, "encoder") and hasattr(model, "decoder")):
+        raise ValueError(f"model must be a VAE, got {type(model).__name__}")
+    return model
+
+
+def decoder_of(decoder):
+    """``decoder``, one of `vae_np.networks`."""
+    if not hasattr(decoder, "support") or isinstance(decoder, type):
+        raise ValueError(f"decoder must be a decoder p(x|z), got {decoder!r}")
+    return decoder
+
+
 def networks_of_a_model(encoder, decoder):
     """``encoder`` and ``decoder``, if they fit each other."""
     if not hasattr(encoder, "n_latent") or hasattr(encoder, "support"):
         raise ValueError(f"encoder must be an encoder q(z|x), got {encoder!r}")
-    if not hasattr(decoder, "support"):
-        raise ValueError(f"decoder must be a decoder p(x|z), got {decoder!r}")
+    decoder_of(decoder)
     for width in ("n_latent", "n_pixels"):
         ours, theirs = getattr(encoder, width), getattr(decoder, width)
         if ours != theirs:

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from vae_np.backend import Stream, random_generator, to_numpy
-from vae_np.checks import true_or_false, whole_number
+from vae_np.checks import model_of, not_black_and_white, true_or_false, whole_number
 from vae_np.distributions import binarize
 from vae_np.inference.appendix_d import appendix_d
 from vae_np.inference.grid import grid_log_joint, latent_grid, log_integral
@@ -84,8 +84,10 @@ def evaluate_elbo(model, images, binary=False, n_draws=1, seed=0, batch_size=500
     ValueError
         If an argument is out of range, or the model cannot take the images.
     """
-    model.check(images)
+    model_of(model).check(images)
     objective = ELBO(model) if objective is None else objective
+    if getattr(objective, "model", None) is not model:
+        raise ValueError("objective must be made from this model, got another's")
     n_draws, batch_size = whole_number("n_draws", n_draws), whole_number("batch_size", batch_size)
     generator = _generator(model, seed, Stream.BOUND_NOISE)
     sums = np.zeros(2)
@@ -136,7 +138,7 @@ def importance_sampled_log_likelihood(
     ValueError
         If an argument is out of range, or a log p(x) is not finite.
     """
-    model.check(images)
+    model_of(model).check(images)
     n_samples = whole_number("n_samples", n_samples)
     if not (isinstance(prior_share, numbers.Real) and 0 <= prior_share <= 1):
         raise ValueError(f"prior_share must lie in [0, 1], got {prior_share!r}")
@@ -195,7 +197,7 @@ def grid_log_likelihood(
     ValueError
         If the model has more than two latents, or an argument is out of range.
     """
-    model.check(images)
+    model_of(model).check(images)
     points, every_second = latent_grid(model.n_latent, spacing, limit)
     batches = []
     for x in _batches(model, images, binary, seed, batch_size):
@@ -236,7 +238,7 @@ def reciprocal_log_likelihood(
     ValueError
         If an argument is out of range, an image's chains never move, or a log p(x) is not finite.
     """
-    model.check(images)
+    model_of(model).check(images)
     n_samples, n_chains = whole_number("n_samples", n_samples), whole_number("n_chains", n_chains)
     if n_samples < 10 * model.n_latent:
         raise ValueError(
@@ -278,6 +280,7 @@ def _generator(model, seed, stream):
 
 def _batches(model, images, binary, seed, batch_size):
     """Yield the images as the model's pixels, some at a time."""
+    not_black_and_white(images)
     whole_number("batch_size", batch_size)
     binary = true_or_false("binary", binary)
     if binary and not isinstance(model.decoder, BernoulliDecoder):

@@ -34,10 +34,10 @@ class Optimizer:
         if learning_rate is None:
             learning_rate = self.default_learning_rate
         self.learning_rate = learning_rate
-        if not isinstance(vectors, list | tuple):
+        if not isinstance(vectors, list | tuple) or not all(hasattr(v, "grad") for v in vectors):
             raise ValueError(
                 "vectors must be a list of ParameterVector, such as VAE.parameters, got "
-                f"{type(vectors).__name__}"
+                f"{vectors!r}"
             )
         if len({id(vector) for vector in vectors}) < len(vectors):
             raise ValueError("vectors must hold each ParameterVector once: one stands there twice")

@@ -1,6 +1,6 @@
 """The ELBO as an objective, the default of all training: the model's own, SGVB-B (eq. 7)."""
 
-from vae_np.checks import number_from_0
+from vae_np.checks import model_of, number_from_0
 
 
 class ELBO:
@@ -17,7 +17,7 @@ class ELBO:
     """
 
     def __init__(self, model, kl_weight=1.0):
-        self.model, self.kl_weight = model, kl_weight
+        self.model, self.kl_weight = model_of(model), kl_weight
         self.vectors = {"encoder": model.encoder.parameters, "decoder": model.decoder.parameters}
 
     @property

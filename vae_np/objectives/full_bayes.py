@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from vae_np.backend import array_module, to_numpy
-from vae_np.checks import parts_of_noise, positive_number, whole_number
+from vae_np.checks import model_of, parts_of_noise, positive_number, whole_number
 from vae_np.distributions import DiagonalGaussian
 from vae_np.layers import ParameterVector
 
@@ -37,7 +37,8 @@ class FullBayes:
     """
 
     def __init__(self, model, n_training, initial_std=0.01):
-        self.model, self.n_training = model, whole_number("n_training", n_training)
+        self.model = model_of(model)
+        self.n_training = whole_number("n_training", n_training)
         mean = to_numpy(model.decoder.parameters.value)
         log_var = np.full_like(mean, 2 * math.log(positive_number("initial_std", initial_std)))
         start = {"mean": mean, "log_var": log_var}

@@ -8,7 +8,7 @@ be discrete, and has far more variance than the reparameterization gradient (sec
 """
 
 from vae_np.backend import array_module
-from vae_np.checks import one_of
+from vae_np.checks import model_of, one_of
 from vae_np.objectives.sgvb_a import forward, log_ratio
 from vae_np.vae import Bound
 
@@ -28,7 +28,7 @@ class ScoreFunction:
     """
 
     def __init__(self, model, baseline="leave-one-out"):
-        self.model, self.baseline = model, one_of("baseline", baseline, BASELINES)
+        self.model, self.baseline = model_of(model), one_of("baseline", baseline, BASELINES)
         self.vectors = {"encoder": model.encoder.parameters, "decoder": model.decoder.parameters}
 
     def settings(self):
