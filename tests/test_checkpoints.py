@@ -88,13 +88,31 @@ def test_checkpoint_of_other_data_or_another_sigma_is_refused(images, tmp_path):
     with pytest.raises(CheckpointError, match="its checksum of the training images is"):
         make_trainer(images[::-1]).load(tmp_path / "checkpoint.npz")
     sigmas = []
-    for std in (0.1, 0.2):
+    for std in (0.12341, 0.12344):
         decoder = GaussianDecoder(3, (5,), 6, noise="fixed", std=std)
         model = VAE(GaussianEncoder(6, (5,), 3), decoder)
         sigmas.append(Trainer(model, Adam(model.parameters), images))
     sigmas[0].save(tmp_path / "sigma.npz")
-    with pytest.raises(CheckpointError, match=r"at σ 0\.1.*not.*at σ 0\.2"):
+    with pytest.raises(CheckpointError, match=r"at σ 0\.12341\), not .*at σ 0\.12344\)"):
         sigmas[1].load(tmp_path / "sigma.npz")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("std", [0.5, 0.1, 2.0, 0.7071, 0.1234, 1e-3, 1e5])
+def test_a_sigma_of_four_digits_has_the_text_that_checkpoints_always_had(std, dtype):
+    decoder = GaussianDecoder(3, (5,), 6, noise="fixed", std=std, dtype=dtype)
+    assert f"noise fixed at σ {std:.4g})" in repr(decoder)
+    default = GaussianDecoder(3, (5,), 6, noise="fixed", dtype=dtype)
+    assert "noise fixed at σ 0.7071)" in repr(default)
+
+
+@pytest.mark.parametrize("network", ["encoder", "decoder"])
+def test_weights_that_are_not_finite_are_not_saved(network, tmp_path):
+    model = make_model()
+    getattr(model, network).parameters.value[3] = np.nan
+    with pytest.raises(ValueError, match=f"weights of the {network} must be finite, got"):
+        model.save(tmp_path / "weights.npz")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_checkpoint_knows_its_objective(images, tmp_path):

@@ -220,7 +220,11 @@ class GaussianDecoder:
     def __repr__(self):
         noise = self.noise
         if noise == "fixed":
-            noise += f" at σ {math.exp(0.5 * to_numpy(self.log_var)):.4g}"
+            std = math.exp(0.5 * to_numpy(self.log_var))
+            text = f"{std:.4g}"
+            if not math.isclose(std, float(text), rel_tol=1e-5):  # a checkpoint tells σ by the text
+                text = f"{std:.6g}"
+            noise += f" at σ {text}"
         squashed = ", mean squashed" if self.squashing else ""
         return f"GaussianDecoder({self.network}; noise {noise}{squashed})"
 

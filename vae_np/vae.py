@@ -208,11 +208,16 @@ class VAE:
         return checks.images_of(images, self.n_pixels, self.decoder.support, self.dtype)
 
     def save(self, path):
-        """Write the weights into ``path``, an ``.npz`` file, whole or not at all."""
+        """Write the weights into ``path``, an ``.npz`` file, whole or not at all.
+
+        ValueError if they are not finite.
+        """
         arrays = {
             "encoder": self.encoder.parameters.value,
             "decoder": self.decoder.parameters.value,
         }
+        for name, array in arrays.items():
+            checks.values_in(f"weights of the {name}", array, (-math.inf, math.inf))
         write_checkpoint(path, {"identity": self.identity()}, arrays)
 
     def load(self, path):
