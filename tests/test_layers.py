@@ -108,3 +108,11 @@ def test_initial_weights(rng):
     assert not bias.any()
     with pytest.raises(ValueError, match="init must be"):
         Linear(4, 3, "zeros")
+
+
+def test_widths_are_whole_numbers_and_layers_a_list():
+    for widths, name in (((0, 4), "n_in"), (("16", 4), "n_in"), ((4, 2.5), "n_out")):
+        with pytest.raises(ValueError, match=f"{name} must be a whole number ≥ 1, got"):
+            Linear(*widths)
+    with pytest.raises(ValueError, match=r"layers must be a list of layers, got Linear\(4, 3\)"):
+        Sequential(Linear(4, 3))

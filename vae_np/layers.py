@@ -15,6 +15,7 @@ import math
 import numpy as np
 
 from vae_np.backend import array_module, device_of, on_a_cache_line, to_device
+from vae_np.checks import one_of, whole_number
 
 INITS = ("fan-in", "paper")
 
@@ -35,10 +36,8 @@ class Linear:
     """
 
     def __init__(self, n_in, n_out, init="fan-in", input_gradient=True):
-        if init not in INITS:
-            raise ValueError(f"init must be one of {', '.join(INITS)}, got {init!r}")
-        self.n_in, self.n_out = n_in, n_out
-        self.init, self.input_gradient = init, input_gradient
+        self.n_in, self.n_out = whole_number("n_in", n_in), whole_number("n_out", n_out)
+        self.init, self.input_gradient = one_of("init", init, INITS), input_gradient
 
     def __repr__(self):
         return f"Linear({self.n_in}, {self.n_out})"
@@ -135,14 +134,15 @@ class Sequential:
     """
 
     def __init__(self, layers):
+        if not isinstance(layers, list | tuple):
+            raise ValueError(f"layers must be a list of layers, got {layers!r}")
         self.layers, self.parameters = layers, None
 
     def __repr__(self):
         return " → ".join(map(layer_name, self.layers))
 
     def forward(self, x):
-        """(..., n_in) to (..., n_out): a row for each example and draw, so that all products are
-        2-D."""
+        """(..., n_in) to (..., n_out), a row for each example and draw: all products are 2-D."""
         y = x.reshape(-1, x.shape[-1])
         for layer in self.layers:
             y = layer.forward(y)
