@@ -102,6 +102,24 @@ def test_latent_scatter_takes_any_labels_and_wants_one_each(tmp_path, rng, monke
         figures.latent_scatter(rng.standard_normal((4, 3)), None, tmp_path / "latent.png")
 
 
+def test_latent_scatter_has_a_colour_for_each_of_20_labels_and_then_a_scale(tmp_path, monkeypatch):
+    means, drawn = np.arange(100.0).reshape(50, 2), []
+    with monkeypatch.context() as patch:
+        patch.setattr(figures.Figure, "savefig", lambda figure, *args, **more: drawn.append(figure))
+        for labels in (np.arange(50) % 20, np.linspace(0, 1, 50), np.arange(50).astype(str)):
+            figures.latent_scatter(means, labels, tmp_path / "latent.png")
+    twenty, scale, text = drawn
+    colours = {tuple(group.get_facecolor()[0]) for group in twenty.axes[0].collections}
+    assert len(colours) == 20 and len(twenty.axes[0].get_legend().get_texts()) == 20
+    assert [axes.get_legend() for axes in (*scale.axes, *text.axes)] == 3 * [None]
+    (points,) = scale.axes[0].collections
+    np.testing.assert_array_equal(points.get_array(), np.linspace(0, 1, 50))
+
+
+def test_a_label_is_no_formula(tmp_path):
+    figures.latent_scatter(np.eye(2), ["$a_b_c$", "$"], tmp_path / "latent.png")
+
+
 def test_a_grid_wants_a_column(tmp_path):
     with pytest.raises(ValueError, match="columns must be a whole number ≥ 1, got 0"):
         figures.image_grid(np.zeros((4, 6)), (2, 3), tmp_path / "grid.png", "", columns=0)

@@ -3,6 +3,7 @@
 from statistics import NormalDist
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -191,7 +192,8 @@ def latent_scatter(means, labels, path):
     means : (N, 2) array
         The means of q(z|x).
     labels : (N,) array, or None
-        Colours, where the data have labels.
+        Colours, where the data have labels: one for each of up to 20; more of them are shown on a
+        scale if they are numbers, and else not at all.
     path : str or Path
 
     Raises
@@ -206,13 +208,20 @@ def latent_scatter(means, labels, path):
         raise ValueError(f"labels must have shape ({len(means)},), got {labels.shape}")
     figure = Figure(figsize=(6.4, 6), layout="constrained")
     axes = figure.subplots()
-    if labels is None:
-        axes.scatter(*means.T, s=8, alpha=0.7)
-    else:
+    look = {"s": 8, "alpha": 0.7}
+    names, index = (), None
+    if labels is not None:
         names, index = np.unique(labels, return_inverse=True)
+    if 0 < len(names) <= 20:
+        colours = colormaps["tab10" if len(names) <= 10 else "tab20"].colors
         for i, name in enumerate(names):
-            axes.scatter(*means[index == i].T, s=8, alpha=0.7, label=str(name), color=f"C{i}")
+            text = str(name).replace("$", r"\$")  # $ would begin a formula
+            axes.scatter(*means[index == i].T, color=colours[i], label=text, **look)
         axes.legend(title="label", markerscale=2, loc="center left", bbox_to_anchor=(1, 0.5))
+    elif len(names) and labels.dtype.kind in "iuf":
+        figure.colorbar(axes.scatter(*means.T, c=labels, **look), label="label")
+    else:
+        axes.scatter(*means.T, **look)
     axes.set(
         title="The test set in latent space: the means of q(z|x)",
         xlabel="z₁",
