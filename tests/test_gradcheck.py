@@ -98,10 +98,13 @@ def test_a_constant_has_the_derivative_zero_exactly(rng):
 @pytest.mark.parametrize(
     ("f", "array", "step", "message"),
     [
-        (lambda: 1.0, np.empty((0, 2)), 1e-3, "array must be a NumPy array of one number or more"),
+        (lambda: 1.0, np.empty((0, 2)), 1e-3, "array must be a NumPy array of numbers that can"),
+        (lambda: 1.0, np.broadcast_to(1.0, 3), 1e-3, "array must be a NumPy array of numbers that"),
+        (lambda: None, np.ones(3), 1e-3, r"f must return one real number, got object \(\)"),
+        (lambda: 1j, np.ones(3), 1e-3, r"f must return one real number, got complex128 \(\)"),
         (lambda: 1.0, [1.0], 1e-3, r"array must be a NumPy array .* got \[1.0\]"),
         (lambda: 1.0, np.ones(3, np.float32), 1e-3, "array must be float64 .* got float32"),
-        (lambda: np.ones(3), np.ones(3), 1e-3, r"f must return one number, got shape \(3,\)"),
+        (lambda: np.ones(3), np.ones(3), 1e-3, r"f must return one real .* got float64 \(3,\)"),
         (lambda: np.float32(1), np.ones(3), 1e-3, "f must compute in float64 .* got float32"),
         (lambda: 1.0, np.ones(3), 0, "step must be a finite number > 0, got 0"),
     ],
@@ -117,6 +120,8 @@ def test_a_gradient_of_another_shape_or_kind_is_refused(rng):
         check_gradient("bad", x.sum, x, np.ones((3, 2)))
     with pytest.raises(ValueError, match=r"analytic must be an array of real numbers, got .*None"):
         check_gradient("bad", x.sum, x, None)
+    with pytest.raises(ValueError, match=r"generator must be one that numpy\.random"):
+        check_directions("bad", x.sum, x, np.ones((2, 3)), 0)
     for n_directions in (0, 1.5):
         with pytest.raises(ValueError, match="n_directions must be a whole number ≥ 1"):
             check_directions("bad", x.sum, x, np.ones((2, 3)), rng, n_directions)

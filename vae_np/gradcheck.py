@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vae_np.checks import positive_number, whole_number
+from vae_np.checks import generator_of, positive_number, whole_number
 from vae_np.gradient_causes import likely_cause, relative_error, same_shape, wrong_entries
 
 TOLERANCE = 1e-9  # a right formula leaves about 1e-11, which is rounding
@@ -147,6 +147,7 @@ def check_directions(
     """
     analytic, step = _checked(f, array, analytic, step)
     n_directions = whole_number("n_directions", n_directions)
+    generator = generator_of(generator, "cpu")
     signs = [generator.choice([-1.0, 1.0], array.shape) for _ in range(n_directions)]
     rates = np.array([(analytic * v).sum() for v in signs])
     lines = {(k,): _along(f, array, ..., v) for k, v in enumerate(signs)}
@@ -162,8 +163,7 @@ def numerical_gradient(f, array, step=1e-3):
     Parameters
     ----------
     f : callable
-        Takes no argument, reads ``array`` as it stands, and returns a number. It must not draw
-        fresh randomness.
+        Takes no argument, reads ``array`` as it stands, draws no noise, and returns a number.
     array : float64 numpy.ndarray, or a view
         Changed in place while this runs, and put back.
     step : float
@@ -177,7 +177,7 @@ def numerical_gradient(f, array, step=1e-3):
     Raises
     ------
     ValueError
-        If ``array`` is not of float64 or empty, or ``f`` returns more than one number, or float32.
+        If ``array`` is not of float64, empty or read-only, or ``f`` returns no real number.
     """
     gradient, step = _checked(f, array, np.empty_like(array), step)
     for index in np.ndindex(array.shape):
@@ -282,8 +282,8 @@ def _along(f, array, index, direction):
 
 
 def _checked(f, array, analytic, step):
-    if not isinstance(array, np.ndarray) or array.size == 0:
-        raise ValueError(f"array must be a NumPy array of one number or more, got {array!r}")
+    if not isinstance(array, np.ndarray) or array.size == 0 or not array.flags.writeable:
+        raise ValueError(f"array must be a NumPy array of numbers that can move, got {array!r}")
     if array.dtype != np.float64:
         raise ValueError(f"array must be float64 to leave room for differences, got {array.dtype}")
     analytic = np.array(analytic)
@@ -291,8 +291,10 @@ def _checked(f, array, analytic, step):
         raise ValueError(f"analytic must be an array of real numbers, got {analytic!r}")
     same_shape(analytic, array)
     value = np.asarray(f())
-    if value.size != 1:
-        raise ValueError(f"f must return one number, got shape {value.shape}: sum over examples?")
+    if value.size != 1 or value.dtype.kind not in "fiu":
+        raise ValueError(
+            f"f must return one real number, got {value.dtype} {value.shape}: no return, no sum?"
+        )
     if value.dtype in (np.float32, np.float16):
         raise ValueError(f"f must compute in float64 to leave room, got {value.dtype}")
     return analytic, positive_number("step", step)
