@@ -42,7 +42,8 @@ def main(learner, argv=None):
         say("These are all the derivatives that a VAE needs. --solutions shows the package's.")
         return 0
     todo = next(name for name, status in statuses.items() if status != RIGHT)
-    where = f" ({location(getattr(learner, todo))})" if hasattr(learner, todo) else ""
+    function = getattr(learner, todo, None)
+    where = f" ({location(function)})" if inspect.isfunction(function) else ""
     say(f"Next: {todo}{where}")
     return 1
 
@@ -85,7 +86,7 @@ def grade(function, exercise):
         suggests, or what is to be written.
     """
     if not inspect.isfunction(function):
-        return WRONG, ": there is no function of this name"
+        return WRONG, ": there is no function of this name, written with def and not decorated"
     given = [np.copy(a) if isinstance(a, np.ndarray) else a for a in exercise.arguments.values()]
     for grad in exercise.grads.values():
         grad[:] = 0
@@ -96,7 +97,7 @@ def grade(function, exercise):
         inner = traceback.extract_tb(error.__traceback__)[-1].name
         own = inner == function.__name__
         return LEFT, f": {error}" if own else f": it calls {inner}, which is not written yet"
-    except Exception as error:  # of the learner's lines, whatever it is
+    except (Exception, SystemExit) as error:  # of the learner's lines, whatever it is
         return WRONG, f": {type(error).__name__}{_line(function, error)}: {error}"
 
     for now, (name, before) in zip(given, exercise.arguments.items(), strict=True):
@@ -112,6 +113,8 @@ def grade(function, exercise):
         shape = getattr(answer, "shape", type(answer).__name__)
         if shape != array.shape:
             return WRONG, f": {name} must be an array of shape {array.shape}, got {shape}"
+        if answer.dtype.kind not in "fiu":
+            return WRONG, f": {name} must be an array of real numbers, got {answer.dtype}"
         checks.append(check_gradient(name, exercise.loss, array, answer))
     if all(check.passed for check in checks):
         return RIGHT, "".join(f", {check.name} to {check.relative_error:.0e}" for check in checks)

@@ -1,5 +1,6 @@
 """The exercises are graded as they should be: right answers, typical wrong ones, and half-done."""
 
+import functools
 import shutil
 import subprocess
 import sys
@@ -189,6 +190,11 @@ def test_an_answer_that_spoils_its_arguments_is_wrong():
     ("function", "said"),
     [
         (None, "there is no function of this name"),
+        (functools.cache(kl_backward), "there is no function of this name, written with def and"),
+        (lambda *inputs: sys.exit("bye"), "SystemExit in line "),
+        (lambda m, v, u: (m > 0, v), "dmean must be an array of real numbers, got bool"),
+        (lambda m, v, u: (m + 0j, v), "dmean must be an array of real numbers, got complex128"),
+        (lambda m, v, u: (m, v.astype(object)), "dlog_var must be an array of real numbers, got o"),
         (lambda *inputs: None, "dmean, dlog_var; it returns 1"),
         (lambda *inputs: (None, None), "dmean must be an array of shape (5, 3), got NoneType"),
         (lambda: 0, "TypeError"),
@@ -225,6 +231,12 @@ def test_the_last_exercise_names_the_wrong_ones_that_it_calls(capsys):
     assert "it calls kl_backward, which is wrong: mend that first" in out
     assert "it calls tanh_backward" not in out
     assert "6 of 8 right, 2 wrong, 0 left to write.\nNext: kl_backward (" in out
+
+
+@pytest.mark.parametrize("instead", [None, functools.cache(tanh_backward)])
+def test_the_next_one_has_no_place_where_it_is_no_function(instead, capsys):
+    assert main(answers(tanh_backward=instead), []) == 1
+    assert capsys.readouterr().out.endswith("0 left to write.\nNext: tanh_backward\n")
 
 
 def test_all_right(capsys):
