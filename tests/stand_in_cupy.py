@@ -20,7 +20,7 @@ FUNCTIONS = (
     "abs broadcast_to concatenate divide empty exp expm1 full full_like isfinite log logaddexp "
     "matmul maximum minimum negative ones ones_like sqrt sum tanh where zeros"
 ).split()
-METHODS = "all argmax astype max mean min reshape sum".split()
+METHODS = "all argmax astype copy max mean min reshape sum".split()
 
 
 class ndarray:

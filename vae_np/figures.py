@@ -209,9 +209,7 @@ def latent_scatter(means, labels, path):
     figure = Figure(figsize=(6.4, 6), layout="constrained")
     axes = figure.subplots()
     look = {"s": 8, "alpha": 0.7}
-    names, index = (), None
-    if labels is not None:
-        names, index = np.unique(labels, return_inverse=True)
+    names, index = ((), ()) if labels is None else np.unique(labels, return_inverse=True)
     if 0 < len(names) <= 20:
         colours = colormaps["tab10" if len(names) <= 10 else "tab20"].colors
         for i, name in enumerate(names):

@@ -74,7 +74,7 @@ class VAE:
         Parameters
         ----------
         x : (N, D) array
-            Pixels in [0, 1], as `as_pixels` makes them.
+            Pixels in [0, 1], as `as_pixels` makes them; it is `check` that looks at the range.
         noise : (L, N, Z) array
             ε, draws from N(0, I), L for each example: see `draw_noise`.
 
@@ -86,8 +86,7 @@ class VAE:
         Raises
         ------
         ValueError
-            If ``x`` or ``noise`` has another shape, or another dtype than the model. That pixels
-            are in range is for the caller to see to, once for all steps: see `check`.
+            If ``x`` or ``noise`` has another shape, or another dtype than the model.
         """
         x, noise = checks.minibatch(x, noise, self)
         q = self.encoder.forward(x)  # q_φ(z|x) = N(μ, diag σ²) (eq. 9)
@@ -100,9 +99,8 @@ class VAE:
     def elbo_and_gradient(self, x, noise, kl_weight=1.0):
         """The ELBO, and the gradient of the loss: minus the ELBO, averaged over the minibatch.
 
-        The gradient goes to ``encoder.parameters.grad`` and ``decoder.parameters.grad``. ``x``,
-        ``noise``, what is returned and what is raised are as for `elbo`. ``kl_weight`` weighs the
-        KL in the loss alone: 1 climbs the ELBO, 0 leaves an autoencoder, others are a β-VAE's β.
+        The gradient goes to the networks' ``parameters.grad``; all else is as for `elbo`.
+        ``kl_weight``, a β-VAE's β, weighs the KL in the loss: 1 climbs the ELBO, 0 leaves it out.
         """
         x, noise = checks.minibatch(x, noise, self)
         kl_weight = checks.number_from_0("kl_weight", kl_weight)
