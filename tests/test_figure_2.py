@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 import pytest
-from conftest import in_this_process, options, picture
+from conftest import in_this_process, make_model, options, picture
 
 from demos.common.findings import run
-from demos.paper import figure_2, figure_2_picture
+from demos.paper import best_model, figure_2, figure_2_picture, figure_3
 from demos.paper import settings as paper_settings
 from vae_np import datasets
 from vae_np.training.checkpoints import CheckpointError
@@ -63,6 +63,19 @@ def test_figure_2_is_recorded_as_it_goes(monkeypatch, tmp_path):
     figure_2.learn(setting, options(tmp_path, 1200), reports.append)
     assert recorded == [[1, 1], [2, 2], [3, 3], *[[3, 3]] * 3, [4, 4]]
     assert sum(reports) == 2 * (900 + 900 + 300)  # what was trained before counts as done
+
+
+@pytest.mark.parametrize("demo", [figure_2, figure_3, best_model])
+def test_a_checkpoint_of_another_program_is_refused(demo, tmp_path):
+    setting = {
+        figure_2: figure_2.SETTINGS["MNIST 3"],
+        figure_3: figure_3.Setting(100, "AEVB"),
+        best_model: best_model.SETTINGS[0],
+    }[demo]
+    stem = f"{setting.stem}_AEVB" if demo is figure_2 else setting.stem
+    make_model().save(tmp_path / f"{stem}.npz")
+    with pytest.raises(CheckpointError, match="npz is not of a run of this program: choose"):
+        demo.learn(setting, options(tmp_path, 300), None)
 
 
 def record_curves(folder, data, latents, **tests):

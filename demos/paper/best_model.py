@@ -27,6 +27,7 @@ from demos.common.findings import positive, run
 from demos.common.long_runs import core_clock, fit_and_save, side_by_side
 from demos.common.models import make_networks
 from demos.paper.best_model_picture import describe, draw
+from demos.paper.settings import saved_settings
 from vae_np import VAE, Adam, Trainer, datasets
 from vae_np.evaluation import evaluate_elbo, importance_sampled_log_likelihood
 from vae_np.objectives import ELBO, ImportanceWeighted
@@ -105,15 +106,14 @@ def learn(setting, args, report):
     clock = core_clock(args.device)
     path, about = args.out / f"{setting.stem}.npz", {"epochs": epochs, "seconds": 0.0}
     if path.exists():
-        saved, _ = read_checkpoint(path)
-        if saved["settings"]["epochs"] != epochs:
+        about = saved_settings(path, "epochs", "seconds")
+        if about["epochs"] != epochs:
             raise CheckpointError(
-                f"{path} is of a run of {saved['settings']['epochs']} epochs, not {epochs}: its "
+                f"{path} is of a run of {about['epochs']} epochs, not {epochs}: its "
                 "step size falls to 0 there; give the same --samples, or another --out"
             )
-        set_step_size(saved["epoch"])  # load compares it with the checkpoint's
+        set_step_size(read_checkpoint(path)[0]["epoch"])  # load compares it with the checkpoint's
         trainer.load(path)
-        about = saved["settings"]
 
     def evaluate():
         epoch = trainer.epoch + 1

@@ -36,10 +36,10 @@ from demos.paper.settings import (
     late_bound,
     paper_networks,
     paper_trainer,
+    saved_settings,
 )
 from vae_np import datasets
 from vae_np.evaluation import evaluate_elbo
-from vae_np.training.checkpoints import read_checkpoint
 from vae_np.training.divergence import DivergenceError
 
 POINTS_PER_DECADE = 8
@@ -84,7 +84,7 @@ class Curve:
         self.path = args.out / f"{setting.stem}_{method}.npz"
         self.epochs = math.ceil(args.samples / len(self.data.train))  # in the end
         if self.path.exists():
-            self.step_size = read_checkpoint(self.path)[0]["settings"]["step_size"]
+            self.step_size = saved_settings(self.path, "step_size")["step_size"]
         else:
             self.step_size = choose_step_size(
                 lambda images, size: make_trainer(setting, method, images, size, args),

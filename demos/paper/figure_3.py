@@ -33,11 +33,11 @@ from demos.paper.settings import (
     late_bound,
     paper_networks,
     paper_trainer,
+    saved_settings,
 )
 from vae_np import VAE, Adagrad, datasets
 from vae_np.inference.hmc import log_joint
 from vae_np.objectives.monte_carlo_em import MonteCarloEM
-from vae_np.training.checkpoints import read_checkpoint
 
 HIDDEN, LATENT = 100, 3
 TRAINING_SETS = (1_000, 50_000)
@@ -94,8 +94,9 @@ def learn(setting, args, report):
     path, state = (args.out / f"{setting.stem}{end}" for end in (".json", ".npz"))
     data = datasets.load("mnist")
     train = data.train[: setting.n_training]
-    saved = read_checkpoint(state)[0]["settings"] if state.exists() else None
-    if saved is None:
+    if state.exists():
+        saved = saved_settings(state, "step_size", "images", "seconds", "points")
+    else:
         step_size = choose_step_size(
             lambda images, step_size: make_learner(setting, images, step_size, args)[0],
             score,

@@ -18,6 +18,7 @@ from vae_np import (
 )
 from vae_np.evaluation import evaluate_elbo
 from vae_np.objectives import ELBO, WakeSleep
+from vae_np.training.checkpoints import CheckpointError, read_checkpoint
 from vae_np.training.divergence import DivergenceError
 
 STEP_SIZES = (0.01, 0.02, 0.1)
@@ -47,6 +48,14 @@ def paper_trainer(method, networks, images, step_size, args):
         weight_prior=True,
         seed=args.seed,
     )
+
+
+def saved_settings(path, *names):
+    """What these demos save of their own in a checkpoint; CheckpointError if it lacks a name."""
+    saved = read_checkpoint(path)[0].get("settings")
+    if not isinstance(saved, dict) or not saved.keys() >= set(names):
+        raise CheckpointError(f"{path} is not of a run of this program: choose another --out")
+    return saved
 
 
 def choose_step_size(make_learner, score, images, args):
