@@ -46,8 +46,12 @@ def listing():
 
 
 if __name__ == "__main__":
+    if sys.stdout is None:  # closed
+        sys.exit()
     sys.stdout.reconfigure(errors="replace")  # a terminal that cannot write ∫ shows a "?"
     try:
         print(listing(), flush=True)
-    except BrokenPipeError:  # nobody reads on: `| head`
+    except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):  # nobody reads on: `| head`
+            sys.exit(f"demos: error: cannot print: {error.strerror}")

@@ -10,14 +10,21 @@ objective that is built on it. So of many failures read the first. --break plant
 to see it caught.
 """
 
-import json
-import signal
 import sys
 from collections import Counter
 from contextlib import nullcontext
 from dataclasses import asdict
 
-from demos.common.command_line import Parser, complain, number, prepare_streams
+from demos.common.command_line import (
+    Parser,
+    complain,
+    make_folder,
+    named_path,
+    number,
+    prepare_streams,
+    say,
+    write_json,
+)
 from demos.common.findings import idea
 from demos.gradients.full_size import full_size_checks
 from demos.gradients.planted import ERRORS, describe, planted
@@ -28,30 +35,36 @@ from vae_np.training.progress import progress_bar
 
 def main(argv=None):
     args = make_parser().parse_args(argv)
-    print(f"{idea(__doc__)}\n")
+    try:
+        if args.json and args.json.is_dir():
+            raise OSError(f"--json {args.json} is a folder, not a file")
+        if args.json:
+            make_folder(args.json.parent, "--json")
+    except OSError as error:  # before the work, which would be in vain
+        return complain("gradient_check.py", error)
+    say(f"{idea(__doc__)}\n")
     if args.broken:
-        print(f"Planted in {describe(args.broken)}.\n")
+        say(f"Planted in {describe(args.broken)}.\n")
     with planted(args.broken) if args.broken else nullcontext():
         levels, checks = full_size(args.seed) if args.full else small(args.seed)
 
     if args.json:
         try:
-            with open(args.json, "w", encoding="utf-8") as file:
-                json.dump([asdict(check) for check in checks], file, indent=1)
+            write_json(args.json, [asdict(check) for check in checks])
         except OSError as error:
             return complain("gradient_check.py", error)
     show_table(levels, checks)
     failed = [i for i, check in enumerate(checks) if not check.passed]
     derivatives = sum(check.derivatives for check in checks)
     worst = max(checks, key=lambda check: check.relative_error)
-    print(
+    say(
         f"\n{len(checks)} tensors, {derivatives:,} derivatives: {len(checks) - len(failed)} right, "
         f"{len(failed)} wrong (wanted: an error below {TOLERANCE:g}; the largest is "
         f"{worst.relative_error:.1e}, {worst.name})"
     )
     if failed and args.full:
-        print(f"\n{checks[failed[0]]}")
-        print("\nWhich formula it is, the table of small models says: leave out --full.")
+        say(f"\n{checks[failed[0]]}")
+        say("\nWhich formula it is, the table of small models says: leave out --full.")
     elif failed:
         explain(levels, checks, failed)
     return 1 if failed else 0
@@ -66,7 +79,7 @@ def small(seed):
 
 def full_size(seed):
     """Check the paper's model at its full size, along random directions."""
-    print("Model 784-500-20-500-784, Bernoulli: each tensor along 5 random directions at once.\n")
+    say("Model 784-500-20-500-784, Bernoulli: each tensor along 5 random directions at once.\n")
     bar = progress_bar(True, total=8, desc="checking", unit="tensor", leave=False)
     checks = []
     with bar:
@@ -78,13 +91,13 @@ def full_size(seed):
 
 def show_table(levels, checks):
     width = max(len(check.name) for check in checks)
-    print(f"{'derivative of':<{width}}  {'numbers':>7}  {'relative error':>14}")
+    say(f"{'derivative of':<{width}}  {'numbers':>7}  {'relative error':>14}")
     above = None
     for level, check in zip(levels, checks, strict=True):
         if level != above:
-            print(f"-- {level}")
+            say(f"-- {level}")
             above = level
-        print(
+        say(
             f"{check.name:<{width}}  {check.derivatives:7}  {check.relative_error:14.1e}  "
             f"{'right' if check.passed else 'WRONG'}"
         )
@@ -93,16 +106,16 @@ def show_table(levels, checks):
 def explain(levels, checks, failed):
     """Say which failure to read first, and why the others follow from it."""
     first, *others = failed
-    print(f"\nRead this one first: it rests on no row that is wrong.\n{checks[first]}")
+    say(f"\nRead this one first: it rests on no row that is wrong.\n{checks[first]}")
     counts = Counter(levels[i] for i in others)
     beside, above = counts.pop(levels[first], 0), sum(counts.values())
     if beside:
-        print(f"\n{beside} more of the same level: they share its formula, or rest on it.")
+        say(f"\n{beside} more of the same level: they share its formula, or rest on it.")
     if above:
         where = ", ".join(f"{level} {count}" for level, count in counts.items())
-        print(f"\n{above} more above it ({where}).")
-        print("The chain rule goes through it there, so they are wrong with it. Mend the first and")
-        print("run again: the others go with it, or have an error of their own.")
+        say(f"\n{above} more above it ({where}).")
+        say("The chain rule goes through it there, so they are wrong with it. Mend the first and")
+        say("run again: the others go with it, or have an error of their own.")
 
 
 def make_parser():
@@ -120,7 +133,9 @@ def make_parser():
         help="check the paper's model at its full size instead: 815,824 derivatives in seconds, "
         "along random directions",
     )
-    parser.add_argument("--json", metavar="FILE", help="write the table there as well")
+    parser.add_argument(
+        "--json", type=named_path, metavar="FILE", help="write the table there as well"
+    )
     parser.add_argument(
         "--seed",
         type=number(int, 0),
@@ -132,11 +147,9 @@ def make_parser():
 
 
 if __name__ == "__main__":
-    if hasattr(signal, "SIGPIPE"):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` is no error
     prepare_streams()
     try:
         sys.exit(main())
     except KeyboardInterrupt:
-        print("\nInterrupted.", file=sys.stderr)
+        say("\nInterrupted.", sys.stderr)
         sys.exit(130)

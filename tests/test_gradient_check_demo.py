@@ -1,6 +1,7 @@
 """demos/gradient_check.py: every derivative is right, and a wrong one is caught and explained."""
 
 import json
+import os
 
 import pytest
 from conftest import run
@@ -97,9 +98,24 @@ def test_full_size_catches_a_planted_error(capsys):
 
 
 def test_what_cannot_be_had_is_said_in_one_line(tmp_path):
+    (tmp_path / "file").touch()
     for options, message in (
         (["--seed", -1], "argument --seed: wants a whole number of at least 0, got '-1'"),
-        (["--json", tmp_path], "error: "),
+        (["--json", tmp_path], f"error: --json {tmp_path} is a folder, not a file"),
+        (["--json", ""], "argument --json: wants a name, got nothing"),
+        (["--json", tmp_path / "file" / "table.json"], "error: --json"),
     ):
         result = run(tmp_path, "gradient_check", *options, status=2)
         assert message in result.stderr.splitlines()[-1]
+        assert result.stdout == ""  # before the work
+
+
+def test_a_table_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch, capsys):
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / "table.json").write_text("old")
+    monkeypatch.setattr(os, "fsync", full)
+    assert gradient_check.main(["--json", str(tmp_path / "table.json")]) == 2
+    assert "table.json: No space left on device" in capsys.readouterr().err
+    assert (tmp_path / "table.json").read_text() == "old"

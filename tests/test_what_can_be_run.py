@@ -45,6 +45,22 @@ def test_python_demos_lists_every_script_and_its_question(tmp_path):
     assert "What is the ELBO, and what is the gap to log p(x)?" in result.stdout
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="/dev/full is Linux's")
+@pytest.mark.parametrize("script", [DEMOS, DEMOS / "exercises.py", DEMOS / "gradient_check.py"])
+def test_where_nothing_can_be_printed_there_is_no_traceback(script):
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(
+            [sys.executable, script], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert result.stderr.splitlines() == [
+        f"{script.name}: error: cannot print: No space left on device"
+    ]
+    closed = f'exec "{sys.executable}" "{script}" >&-'
+    result = subprocess.run(["sh", "-c", closed], stderr=subprocess.PIPE, text=True)
+    assert result.stderr == ""
+    assert result.returncode == (script.name == "exercises.py")  # none of them is written yet
+
+
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
 def test_the_idea_is_two_or_three_sentences(path):
     module = importlib.import_module(f"demos.{path.parent.name}.{path.stem}")

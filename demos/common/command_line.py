@@ -1,6 +1,7 @@
 """What all commands do alike: numbers, folders, whole files, and errors in one line."""
 
 import argparse
+import errno
 import json
 import math
 import os
@@ -38,14 +39,16 @@ def say(text, stream=None):
     """Print beside any progress bar; the work goes on in silence where that cannot be done.
 
     Nobody reads on (`| head`), the terminal is gone, the disk is full: what was trained is worth
-    more than the line.
+    more than the line. Of a full disk alone somebody may not know.
     """
     stream = stream or sys.stdout
     try:
         tqdm.write(text, file=stream)
         stream.flush()
-    except OSError:
+    except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        if error.errno == errno.ENOSPC and stream is sys.stdout:
+            complain(Path(sys.argv[0]).name, f"cannot print: {error.strerror}")
 
 
 def complain(program, error):
@@ -97,13 +100,13 @@ def named_path(text):
     return Path(text)
 
 
-def make_folder(path):
-    """Make the folder that --out names, before the work, and return it.
+def make_folder(path, option="--out"):
+    """Make the folder that the option names, before the work, and return it.
 
     OSError if the work would be in vain.
     """
     if path.exists() and not path.is_dir():
-        raise OSError(f"--out {path} is a file, not a folder")
+        raise OSError(f"{option} {path} is a file, not a folder")
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
