@@ -1,5 +1,6 @@
 """Trainings side by side, in processes of their own."""
 
+import math
 import os
 import signal
 import subprocess
@@ -47,6 +48,7 @@ def test_a_training_is_saved_as_it_goes_and_at_the_end(images, tmp_path, monkeyp
     assert (about["epoch"], about["settings"], reports) == (2, {"a": 1}, [38, 38])
 
     monkeypatch.setattr(long_runs, "SECONDS_BETWEEN_CHECKPOINTS", 0)
+    monkeypatch.setattr(long_runs, "SHARE_FOR_CHECKPOINTS", math.inf)  # however long a save takes
     trainer, saved = make_trainer(images), []
     trainer.load(path)
     monkeypatch.setattr(trainer, "save", lambda *_: saved.append(trainer.epoch))
