@@ -104,6 +104,8 @@ def test_a_sigma_of_four_digits_has_the_text_that_checkpoints_always_had(std, dt
     assert f"noise fixed at σ {std:.4g})" in repr(decoder)
     default = GaussianDecoder(3, (5,), 6, noise="fixed", dtype=dtype)
     assert "noise fixed at σ 0.7071)" in repr(default)
+    another = GaussianDecoder(3, (5,), 6, noise="fixed", std=0.70711, dtype=dtype)
+    assert "noise fixed at σ 0.70711)" in repr(another)
 
 
 @pytest.mark.parametrize("network", ["encoder", "decoder"])
