@@ -97,17 +97,6 @@ def test_checkpoint_of_other_data_or_another_sigma_is_refused(images, tmp_path):
         sigmas[1].load(tmp_path / "sigma.npz")
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("std", [0.5, 0.1, 2.0, 0.7071, 0.1234, 1e-3, 1e5])
-def test_a_sigma_of_four_digits_has_the_text_that_checkpoints_always_had(std, dtype):
-    decoder = GaussianDecoder(3, (5,), 6, noise="fixed", std=std, dtype=dtype)
-    assert f"noise fixed at σ {std:.4g})" in repr(decoder)
-    default = GaussianDecoder(3, (5,), 6, noise="fixed", dtype=dtype)
-    assert "noise fixed at σ 0.7071)" in repr(default)
-    another = GaussianDecoder(3, (5,), 6, noise="fixed", std=0.70711, dtype=dtype)
-    assert "noise fixed at σ 0.70711)" in repr(another)
-
-
 @pytest.mark.parametrize("network", ["encoder", "decoder"])
 def test_weights_that_are_not_finite_are_not_saved(network, tmp_path):
     model = make_model()
