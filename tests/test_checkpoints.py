@@ -266,14 +266,20 @@ def test_an_altered_checkpoint_is_refused_and_changes_nothing(images, tmp_path, 
     assert (other.epoch, other.step, other.history) == (0, 0, [])
 
 
-def test_arrays_of_another_type_are_refused(images, tmp_path):
+def test_arrays_that_cannot_be_weights_are_refused(images, tmp_path):
     trainer = make_trainer(images)
+    before = weights(trainer)
     trainer.save(tmp_path / "good.npz")
     about, arrays = read_checkpoint(tmp_path / "good.npz")
-    arrays["encoder"] = arrays["encoder"].astype(str)
-    write_checkpoint(tmp_path / "altered.npz", about, arrays)
+    text, nan = arrays["encoder"].astype(str), arrays["encoder"] * np.nan
+    write_checkpoint(tmp_path / "text.npz", about, arrays | {"encoder": text})
     with pytest.raises(CheckpointError, match="does not hold this model's arrays"):
-        trainer.load(tmp_path / "altered.npz")
+        trainer.load(tmp_path / "text.npz")
+    write_checkpoint(tmp_path / "nan.npz", about, arrays | {"encoder": nan})
+    for load in (trainer.load, trainer.model.load):
+        with pytest.raises(CheckpointError, match="holds numbers that are not finite"):
+            load(tmp_path / "nan.npz")
+    np.testing.assert_array_equal(weights(trainer), before)
 
 
 def test_an_epoch_whose_evaluation_failed_can_be_saved_and_gone_on_from(images, tmp_path):

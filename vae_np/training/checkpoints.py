@@ -133,11 +133,14 @@ def check_identity(path, theirs, ours):
 def copy_arrays(path, theirs, ours):
     """Copy what was read from ``path`` into arrays of our own; both are dicts by name.
 
-    CheckpointError, before anything has changed, if one has another name, shape or dtype.
+    CheckpointError, before anything has changed, if one has another name, shape or dtype, or is
+    not finite.
     """
     found = {name: (array.shape, array.dtype) for name, array in theirs.items()}
     if found != {name: (array.shape, array.dtype) for name, array in ours.items()}:
         raise CheckpointError(f"{path} does not hold this model's arrays")
+    if not all(np.isfinite(array).all() for array in theirs.values()):
+        raise CheckpointError(f"{path} holds numbers that are not finite")
     for name, array in ours.items():
         array[...] = to_device(theirs[name], device_of(array))
 
