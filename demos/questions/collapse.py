@@ -3,7 +3,7 @@
 Posterior collapse: q(z|x) is the prior for every image, its KL is 0, z says nothing, and the
 decoder draws one mean image. But a KL that rises is no illness: at the start q is nearly the prior,
 and all that z ever says about x is paid for with KL. Look at the ELBO: does it rise too? And count
-the active latents, those that carry a KL of more than 0.01 nats.
+the latents in use, those that carry a KL of more than 0.01 nats.
 
 Two things bring the KL to 0, and they are not the same:
 
@@ -33,7 +33,7 @@ from vae_np.evaluation import evaluate_elbo
 from vae_np.objectives.elbo import ELBO
 
 LATENT, PIXELS, IMAGES = 20, 784, 7
-ACTIVE = 0.01  # nats
+IN_USE = 0.01  # nats
 SHALLOW = {"hidden": [200], "activation": "tanh"}
 DEEP = {"hidden": [200] * 3, "activation": "relu"}
 RUNS = {  # the networks; the KL's weight; whether it is warmed up, from 0, in half of the epochs
@@ -83,7 +83,7 @@ def train_one(data, name, args):
         "warm_up": warm_up,
         "elbo": course["elbo"][-1],
         "kl": course["kl"][-1],
-        "active_latents": int((kls > ACTIVE).sum()),
+        "latents_in_use": int((kls > IN_USE).sum()),
         "kl_of_each_latent": np.sort(kls)[::-1].tolist(),
         "course": course,
     }
@@ -96,7 +96,7 @@ def experiment(args):
         model, result = train_one(data, name, args)
         text = (
             f"ELBO {result['elbo']:.1f} nats, KL {result['kl']:.2g}\n"
-            f"{result['active_latents']} of {LATENT} latents active"
+            f"{result['latents_in_use']} of {LATENT} latents in use"
         )
         rows.append((name, text, *reconstructed_and_drawn(model, data.test[:IMAGES], args)))
         results[name] = result
@@ -109,17 +109,17 @@ def describe(elbo, strong, averaged, warmed, deep, deep_warmed):
     return (
         f"In nats per test image. Climbing the ELBO, the KL rises from {first['kl']:.1f} to "
         f"{elbo['kl']:.1f}, the ELBO from {first['elbo']:.0f} to {elbo['elbo']:.1f}; "
-        f"{elbo['active_latents']} of {LATENT} latents are active. With KL weight 10 there are "
-        f"{strong['active_latents']}. With the pixels averaged, which is weight {PIXELS}, there "
-        f"are {averaged['active_latents']}, the KL is {averaged['kl']:.1g}, and the ELBO "
+        f"{elbo['latents_in_use']} of {LATENT} latents are in use. With KL weight 10 there are "
+        f"{strong['latents_in_use']}. With the pixels averaged, which is weight {PIXELS}, there "
+        f"are {averaged['latents_in_use']}, the KL is {averaged['kl']:.1g}, and the ELBO "
         f"{averaged['elbo']:.0f}, as of the mean image that training starts with. Warmed up, the "
         f"KL rises to {max(warmed['course']['kl']):.0f} first, and the full weight takes it all "
-        f"back: {warmed['kl']:.1g}, {warmed['active_latents']} active. The networks of three "
-        f"layers have the right weight, and yet {deep['active_latents']} latents are active, and "
-        f"the ELBO is {deep['elbo']:.1f}. Warmed up, {deep_warmed['active_latents']} are, and the "
+        f"back: {warmed['kl']:.1g}, {warmed['latents_in_use']} in use. The networks of three "
+        f"layers have the right weight, and yet {deep['latents_in_use']} latents are in use, and "
+        f"the ELBO is {deep['elbo']:.1f}. Warmed up, {deep_warmed['latents_in_use']} are, and the "
         f"ELBO is {deep_warmed['elbo']:.1f}, though the KL falls in that run, from "
         f"{max(deep_warmed['course']['kl']):.0f} to {deep_warmed['kl']:.1f}. So whether the KL "
-        "rises or falls tells nothing by itself; the ELBO and the active latents do."
+        "rises or falls tells nothing by itself; the ELBO and the latents in use do."
     )
 
 
@@ -135,8 +135,8 @@ def draw(data, results, rows, path):
     kls.set_yscale("symlog", linthresh=1)
     ends = [value for result in results.values() for value in result["course"]["elbo"][-1:]]
     elbos.set(title="ELBO on the test set", ylim=(min(ends) - 10, max(ends) + 5))
-    latents.set(title="KL of each latent; active above the line", yscale="log", xlabel="latent")
-    latents.axhline(ACTIVE, color="k", ls=":")
+    latents.set(title="KL of each latent; in use above the line", yscale="log", xlabel="latent")
+    latents.axhline(IN_USE, color="k", ls=":")
     for axes in (kls, elbos):
         epochs_axis(axes)
     figure.legend(*kls.get_legend_handles_labels(), loc="outside lower center", ncols=3)
@@ -144,10 +144,10 @@ def draw(data, results, rows, path):
     save(
         figure,
         path,
-        f"Pixels averaged, KL summed: {averaged['active_latents']} of {LATENT} latents are active, "
+        f"Pixels averaged, KL summed: {averaged['latents_in_use']} of {LATENT} latents are in use, "
         "with a warm-up or without one.\n"
-        f"Three layers deep: {deep['active_latents']} active, ELBO {deep['elbo']:.0f} nats; with a "
-        f"warm-up {warmed['active_latents']}, and {warmed['elbo']:.0f} nats",
+        f"Three layers deep: {deep['latents_in_use']} in use, ELBO {deep['elbo']:.0f} nats; with a "
+        f"warm-up {warmed['latents_in_use']}, and {warmed['elbo']:.0f} nats",
     )
 
 
