@@ -42,7 +42,7 @@ MATHEMATICS = [
 TESTS = (
     "gradients layers distributions networks own_layers vae draws hmc weights_of_draws objectives "
     "rival_objectives optimizers linear_gaussian grid per_image inference extremes evaluation "
-    "aevb training fused checkpoints schedule stale_parts device the_door"
+    "aevb training monte_carlo_em fused checkpoints schedule stale_parts device the_door"
 )
 
 

@@ -208,8 +208,7 @@ class MonteCarloEM:
         """
         about, arrays = read_checkpoint(path)
         theirs = about.get("identity")
-        if isinstance(theirs, dict) and not theirs.keys() >= self.optimizer.settings().keys():
-            # An earlier version named the optimizer alone: it had the usual numbers.
+        if isinstance(theirs, dict):  # an earlier version had the optimizer's usual numbers
             theirs = type(self.optimizer)(()).settings() | theirs
         check_identity(path, theirs, self._identity())
         epoch, steps = about.get("epoch"), about.get("optimizer_steps")
