@@ -5,6 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from demos.common.command_line import say
+from demos.common.findings import CHECKPOINT, SUMMARY
 from demos.train_options import make_parser
 from demos.train_saved import (
     check_history,
@@ -16,7 +17,7 @@ from demos.train_saved import (
 from vae_np.optimizers import OPTIMIZERS
 from vae_np.training.checkpoints import read_checkpoint
 
-CHECKPOINT, HISTORY, SUMMARY = "checkpoint.npz", "history.csv", "summary.json"
+HISTORY = "history.csv"
 PICTURES = (
     "learning_curves.png",
     "reconstructions.png",

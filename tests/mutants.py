@@ -41,8 +41,9 @@ MATHEMATICS = [
 ]
 TESTS = (
     "gradients layers distributions networks own_layers vae draws hmc weights_of_draws objectives "
-    "rival_objectives optimizers linear_gaussian grid per_image inference extremes evaluation "
-    "aevb training monte_carlo_em fused checkpoints schedule stale_parts device the_door"
+    "rival_objectives monte_carlo_em score_function optimizers linear_gaussian grid per_image "
+    "inference extremes evaluation aevb training fused checkpoints schedule stale_parts device "
+    "the_door"
 )
 
 

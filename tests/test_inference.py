@@ -10,7 +10,6 @@ from vae_np.inference import linear_gaussian, per_image
 from vae_np.inference.grid import grid_log_joint, latent_grid
 from vae_np.inference.hmc import leapfrog, log_joint_and_gradient, sample_posterior
 from vae_np.layers import Linear, Sequential
-from vae_np.objectives import SGVB_A, ScoreFunction
 
 # Closed forms, against other ways to the same numbers
 
@@ -260,48 +259,3 @@ def test_mean_field_refuses_bad_arguments(linear, rng):
         per_image.fit(linear.decoder, np.full_like(x, np.nan), q, rng, n_steps=2)
     with pytest.raises(ValueError, match="the fit diverged; a learning_rate below 1e"):
         per_image.fit(linear.decoder, x, q, rng, n_steps=5, learning_rate=1e300)
-
-
-# The score function
-
-
-def repeated_gradients(objective, x, rng, repeats=3000, n_draws=2):
-    gradients = []
-    for _ in range(repeats):
-        objective.value_and_gradient(x, rng.standard_normal((n_draws, len(x), LATENT)))
-        gradients.append(objective.vectors["encoder"].grad.copy())
-    return np.array(gradients)
-
-
-def test_score_function_has_the_right_mean_and_more_variance(linear, rng):
-    x = rng.standard_normal((4, PIXELS))
-    linear.elbo_and_gradient(x, exact_noise(4))  # these draws give the exact expectation
-    expected = linear.encoder.parameters.grad.copy()
-    variances = []
-    for objective in (
-        SGVB_A(linear),
-        ScoreFunction(linear, "leave-one-out"),
-        ScoreFunction(linear, "none"),
-    ):
-        gradients = repeated_gradients(objective, x, rng)
-        standard_error = gradients.std(axis=0) / np.sqrt(len(gradients))
-        assert (np.abs(gradients.mean(axis=0) - expected) < 5 * standard_error).all()
-        variances.append(gradients.var(axis=0).sum())
-    reparameterized, with_baseline, without = variances
-    assert 2 * reparameterized < with_baseline < without / 2
-
-
-def test_score_function_leaves_the_decoders_gradient_and_the_bound_alone(linear, rng):
-    x, noise = rng.standard_normal((4, PIXELS)), rng.standard_normal((3, 4, LATENT))
-    expected = SGVB_A(linear).value_and_gradient(x, noise)
-    theta = linear.decoder.parameters.grad.copy()
-    bound = ScoreFunction(linear).value_and_gradient(x, noise)
-    np.testing.assert_allclose(bound.value, expected.value)
-    np.testing.assert_allclose(linear.decoder.parameters.grad, theta, rtol=1e-12)
-
-
-def test_score_function_refuses_bad_arguments(linear, rng):
-    with pytest.raises(ValueError, match="baseline must be one of none, leave-one-out, got 'mean'"):
-        ScoreFunction(linear, "mean")
-    with pytest.raises(ValueError, match="needs noise of L ≥ 2 draws, got 1"):
-        ScoreFunction(linear).value_and_gradient(rng.random((4, PIXELS)), np.zeros((1, 4, LATENT)))

@@ -33,8 +33,7 @@ from vae_np.training.checkpoints import CheckpointError
 from vae_np.training.divergence import DivergenceError
 from vae_np.training.threads import product_threads
 
-SUMMARY = "summary.json"
-CHECKPOINT_OF_TRAIN = "checkpoint.npz"
+SUMMARY, CHECKPOINT = "summary.json", "checkpoint.npz"  # the latter of train.py alone
 WIDTH = 90  # of a paragraph that is printed
 EXPECTED = (CheckpointError, DataError, DivergenceError, OSError, MemoryError)
 
@@ -137,7 +136,7 @@ def caution(epochs, usual):
 
 def check_owner(folder, name):
     """ValueError if the folder's results are of anything but the experiment ``name``."""
-    if (folder / CHECKPOINT_OF_TRAIN).exists():  # whose summary comes with its last epoch only
+    if (folder / CHECKPOINT).exists():  # whose summary comes with its last epoch only
         raise ValueError(f"--out {folder} holds a run of train.py: choose another folder")
     try:
         summary = json.loads((folder / SUMMARY).read_bytes())
