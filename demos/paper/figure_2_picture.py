@@ -120,7 +120,6 @@ def describe(records, baselines):
                     f"to {points[-1]['test']:.1f} after {short(points[-1]['samples'])}"
                 )
     step_sizes = sorted({curve["step_size"] for record in records for curve in record["curves"]})
-    fall = f"a test ELBO falls from its peak by more than {FALLEN} nats"
     return (
         f"AEVB's test ELBO is above wake-sleep's in {len(bounds) - len(below)} of {len(bounds)} "
         f"settings{' (not: ' + ', '.join(below) + ')' if below else ''}. AEVB's and wake-sleep's, "
@@ -128,8 +127,8 @@ def describe(records, baselines):
         f"{leads}. Without latents, one distribution for all images reaches "
         f"{baselines['mnist']:.1f} on MNIST and {baselines['frey']:.1f} on Frey Face; wake-sleep "
         f"leaves its latents unused (a KL below {UNUSED} nats) in {len(unused)} of {len(bounds)} "
-        f"settings{': ' * bool(unused)}{', '.join(unused)}. In {len(fallen) or 'no'} curves {fall}"
-        f"{': ' * bool(fallen)}{'; '.join(fallen)}. Step sizes chosen: "
+        f"settings{': ' * bool(unused)}{', '.join(unused)}. Test ELBOs that end more than {FALLEN} "
+        f"nats below their peak: {'; '.join(fallen) or 'none'}. Step sizes chosen: "
         f"{', '.join(f'{size:g}' for size in step_sizes)}."
         f"{' Diverged: ' * bool(diverged)}{'; '.join(diverged)}"
     )
