@@ -174,8 +174,27 @@ def test_appendix_d_wants_chains_that_move(linear, rng, monkeypatch):
         return draws
 
     monkeypatch.setattr(appendix_d, "sample_posterior", second_image_frozen)
+    x = rng.standard_normal((3, PIXELS))
     with pytest.raises(ValueError, match="the HMC chains of image 1 never moved"):
-        reciprocal_log_likelihood(linear, rng.standard_normal((3, PIXELS)), 100)
+        reciprocal_log_likelihood(linear, x, 100)
+
+
+@pytest.mark.parametrize(
+    ("latents", "fault"), [(slice(None), "never moved"), (slice(1), "lie in a plane")]
+)
+def test_appendix_d_counts_an_image_among_all(linear, rng, monkeypatch, latents, fault):
+    sample, batches = appendix_d.sample_posterior, []
+
+    def second_image_of_the_second_batch_still(*arguments):
+        draws = sample(*arguments)
+        batches.append(draws)
+        if len(batches) == 2:
+            draws.z[..., 1, latents] = 0
+        return draws
+
+    monkeypatch.setattr(appendix_d, "sample_posterior", second_image_of_the_second_batch_still)
+    with pytest.raises(ValueError, match=f"image 3 {fault}"):
+        reciprocal_log_likelihood(linear, rng.standard_normal((5, PIXELS)), 100, batch_size=2)
 
 
 def test_appendix_d_wants_draws_that_fill_the_space(rng):

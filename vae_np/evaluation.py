@@ -246,12 +246,13 @@ def reciprocal_log_likelihood(
         )
     generator = _generator(model, seed, Stream.POSTERIOR)
     n_draws = -(-n_samples // n_chains)
-    batches = []
+    batches, done = [], 0
     with _bar(progress, total=len(images), unit="image") as bar:
         for x in _batches(model, images, binary, seed, batch_size):
             q = model.encoder.forward(x)
             noise = generator.standard_normal((n_chains, *q.mean.shape), dtype=x.dtype)
-            batches.append(appendix_d(model.decoder, x, q.sample(noise), n_draws, generator))
+            batches.append(appendix_d(model.decoder, x, q.sample(noise), n_draws, generator, done))
+            done += len(x)
             bar.update(len(x))
     return _log_likelihood(batches, n_draws * n_chains)
 

@@ -20,7 +20,7 @@ from vae_np.distributions import (
 from vae_np.inference.hmc import log_joint, sample_posterior
 
 
-def appendix_d(decoder, x, initial, n_draws, generator):
+def appendix_d(decoder, x, initial, n_draws, generator, first=0):
     """Estimate log p(x): HMC's first draws fit r, a Gaussian, and as many more are averaged.
 
     Parameters
@@ -34,6 +34,8 @@ def appendix_d(decoder, x, initial, n_draws, generator):
         Draws of each chain for the fit, and for the average.
     generator : numpy.random.Generator or cupy.random.Generator
         On the decoder's device.
+    first : int
+        The number of the first image in x, where x is a part of more, for an error to name one.
 
     Returns
     -------
@@ -51,10 +53,11 @@ def appendix_d(decoder, x, initial, n_draws, generator):
     stuck = np.flatnonzero(to_numpy((z == z[0]).all(axis=(0, 1, 3))))
     if stuck.size:
         raise ValueError(
-            f"the HMC chains of image {stuck[0]} never moved: log p(x, z) is too steep there"
+            f"the HMC chains of image {first + stuck[0]} never moved: "
+            "log p(x, z) is too steep there"
         )
     fitted, averaged = z[:n_draws], z[n_draws:]
-    log_terms = fitted_gaussian_log_prob(to_numpy(fitted), to_numpy(averaged))
+    log_terms = fitted_gaussian_log_prob(to_numpy(fitted), to_numpy(averaged), first)
     log_terms -= np.stack([to_numpy(log_joint(decoder, x, draws)) for draws in averaged])
     by_chain, n_chains = log_mean_exp(log_terms), len(initial)
     log_sum, log_sum_of_squares = log_sum_exp(by_chain), log_sum_exp(2 * by_chain)
@@ -62,11 +65,11 @@ def appendix_d(decoder, x, initial, n_draws, generator):
     return math.log(n_chains) - log_sum, standard_error
 
 
-def fitted_gaussian_log_prob(draws, z):
+def fitted_gaussian_log_prob(draws, z, first=0):
     """The log density at z of each image's Gaussian, fitted to its draws, along its main axes.
 
     Both (S, C, N, Z), of S draws in C chains; the result is (S, C, N). ValueError if an image's
-    draws lie in a plane.
+    draws lie in a plane; it counts the images from ``first``.
     """
     z, draws = z.astype(np.float64), draws.astype(np.float64)
     mean = draws.mean(axis=(0, 1))
@@ -77,8 +80,8 @@ def fitted_gaussian_log_prob(draws, z):
     flat = variances[:, 0] <= 1e-10 * variances[:, -1]
     if flat.any():
         raise ValueError(
-            f"the posterior draws of image {flat.argmax()} lie in a plane: they are too few, or "
-            "their chains hardly move"
+            f"the posterior draws of image {first + flat.argmax()} lie in a plane: "
+            "they are too few, or their chains hardly move"
         )
     standardized = np.einsum("scnj,njk->scnk", z - mean, axes) / np.sqrt(variances)
     log_det = np.log(variances).sum(axis=1)
