@@ -174,9 +174,8 @@ def test_appendix_d_wants_chains_that_move(linear, rng, monkeypatch):
         return draws
 
     monkeypatch.setattr(appendix_d, "sample_posterior", second_image_frozen)
-    x = rng.standard_normal((3, PIXELS))
     with pytest.raises(ValueError, match="the HMC chains of image 1 never moved"):
-        reciprocal_log_likelihood(linear, x, 100)
+        reciprocal_log_likelihood(linear, rng.standard_normal((3, PIXELS)), 100)
 
 
 @pytest.mark.parametrize(
