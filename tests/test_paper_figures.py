@@ -159,13 +159,26 @@ def test_figures_4_and_5_draw_and_go_on(figure, monkeypatch, tmp_path):
     longer, findings = figure.experiment(options(tmp_path, 3000))
     for before, after in zip(short["models"], longer["models"], strict=True):
         assert (before["samples"], after["samples"]) == (600, 3000)
-        assert after["test_bound"] > before["test_bound"]
+        for bound in ("train_bound", "test_bound"):
+            assert after[bound] > before[bound]
+        assert before["train_bound"] == pytest.approx(before["test_bound"], rel=0.2)
         assert f"{after['test_bound']:.1f}" in findings
     assert picture(tmp_path, figure.__name__.rpartition(".")[2])
     reports = []
     task = {figure_4: "frey", figure_5: 5}[figure]
     figure.learn(task, options(tmp_path, 3300), reports.append)
     assert reports == [3000, 300]  # what was trained before, and one epoch
+
+
+def test_figure_4_judges_how_sure_the_decoder_is():
+    model = make_model("per-output", pixels=8, dtype=np.float64)
+    images = np.random.default_rng(0).integers(0, 256, (5, 8), dtype=np.uint8)
+    p = model.decode(model.encode(images / 255).mean)
+    squared = [(x / 255 - mean) ** 2 for x, mean in zip(images.flat, p.mean.flat, strict=True)]
+    over = [s / math.exp(log_var) for s, log_var in zip(squared, p.log_var.flat, strict=True)]
+    found = figure_4.errors(model, images)
+    assert found["squared_error"] == pytest.approx(math.fsum(squared) / 40)
+    assert found["error_over_variance"] == pytest.approx(math.fsum(over) / 40)
 
 
 @pytest.mark.slow

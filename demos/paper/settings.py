@@ -100,7 +100,8 @@ def trained_model(name, n_latent, args, report):
     model : VAE
     data : Dataset
     summary : dict
-        What was trained, for how long, and the bound on the test set.
+        What was trained, for how long, and the ELBO: on the training set over the last epoch, and
+        on the test set.
     """
     data = datasets.load(name)
     networks = paper_networks(name, data.train.shape[1], HIDDEN[name], n_latent, args)
@@ -117,6 +118,7 @@ def trained_model(name, n_latent, args, report):
         "latents": n_latent,
         "samples": trainer.epoch * len(data.train),
         "seconds": trainer.seconds,
+        "train_bound": trainer.history[-1]["train_bound"],
         "test_bound": evaluate_elbo(model, data.test, seed=args.seed).value,
     }
     return model, data, summary
