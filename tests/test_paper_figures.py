@@ -181,6 +181,13 @@ def test_figure_4_judges_how_sure_the_decoder_is():
     assert found["error_over_variance"] == pytest.approx(math.fsum(over) / 40)
 
 
+def test_figure_4_judges_each_set_by_its_own_name(monkeypatch, tmp_path):
+    monkeypatch.setattr(figure_4, "errors", lambda model, images: images)
+    summary, _ = figure_4.learn("frey", options(tmp_path, 600), lambda n: None)
+    for name in ("train", "test"):
+        assert np.array_equal(summary[name], getattr(datasets.load("frey"), name))
+
+
 @pytest.mark.slow
 def test_full_bayes_compares_by_size(monkeypatch, tmp_path):
     monkeypatch.setattr(full_bayes, "TRAINING_SETS", (20, 300))
