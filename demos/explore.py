@@ -17,7 +17,7 @@ from demos.page.fill import contents, fill_template
 from demos.train import make_trainer
 from demos.train_run import CHECKPOINT, parse
 from vae_np import datasets
-from vae_np.training.checkpoints import read_checkpoint, whole_file
+from vae_np.checkpoints import read_checkpoint, whole_file
 from vae_np.training.divergence import DivergenceError
 
 ROOT = Path(__file__).resolve().parent.parent

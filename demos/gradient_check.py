@@ -30,7 +30,7 @@ from demos.gradients.full_size import full_size_checks
 from demos.gradients.planted import ERRORS, describe, planted
 from demos.gradients.table import table
 from vae_np.gradcheck import TOLERANCE
-from vae_np.training.progress import progress_bar
+from vae_np.progress import progress_bar
 
 
 def main(argv=None):

@@ -13,10 +13,10 @@ from demos.common.models import active_latents
 from demos.train_run import CHECKPOINT, HISTORY, SUMMARY, resume_command, settings
 from vae_np import figures
 from vae_np.backend import Stream, random_generator, to_numpy
+from vae_np.checkpoints import whole_file
 from vae_np.evaluation import importance_sampled_log_likelihood
 from vae_np.networks import GaussianDecoder
 from vae_np.objectives import ImportanceWeighted
-from vae_np.training.checkpoints import whole_file
 from vae_np.training.threads import product_threads
 
 LOG_LIKELIHOOD_SAMPLES = 100

@@ -14,8 +14,8 @@ from demos.train_saved import (
     note_on_threads,
     saved_settings,
 )
+from vae_np.checkpoints import read_checkpoint
 from vae_np.optimizers import OPTIMIZERS
-from vae_np.training.checkpoints import read_checkpoint
 
 HISTORY = "history.csv"
 PICTURES = (

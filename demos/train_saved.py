@@ -1,7 +1,7 @@
 """What train.py saves in a checkpoint beside the trainer's own, checked before a run goes on."""
 
 from demos.train_options import objective_name
-from vae_np.training.checkpoints import read_checkpoint
+from vae_np.checkpoints import read_checkpoint
 from vae_np.training.resuming import checksum
 
 TEST_IMAGES = "checksum of the test images"

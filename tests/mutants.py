@@ -34,7 +34,7 @@ MATHEMATICS = [
     for name in (
         "layers distributions networks vae optimizers objectives/elbo objectives/sgvb_a "
         "objectives/importance_weighted objectives/score_function objectives/wake_sleep "
-        "objectives/full_bayes objectives/monte_carlo_em inference/hmc inference/grid "
+        "objectives/full_bayes training/monte_carlo_em inference/hmc inference/grid "
         "inference/appendix_d inference/importance_sampling inference/per_image "
         "inference/linear_gaussian"
     ).split()

@@ -9,7 +9,7 @@ from conftest import has_real_data, in_this_process, options, picture
 
 from demos.common import long_runs
 from demos.paper import best_model
-from vae_np.training.checkpoints import CheckpointError, read_checkpoint
+from vae_np.checkpoints import CheckpointError, read_checkpoint
 
 RESULTS = best_model.PUBLISHED.parent
 

@@ -9,14 +9,14 @@ import pytest
 from conftest import make_model, make_trainer, weights
 
 from vae_np import VAE, Adam, GaussianDecoder, GaussianEncoder, Trainer
-from vae_np.objectives import ELBO, SGVB_A, ScoreFunction
-from vae_np.optimizers import SGD
-from vae_np.training.checkpoints import (
+from vae_np.checkpoints import (
     CheckpointError,
     read_checkpoint,
     whole_file,
     write_checkpoint,
 )
+from vae_np.objectives import ELBO, SGVB_A, ScoreFunction
+from vae_np.optimizers import SGD
 
 
 def test_a_file_that_cannot_be_finished_leaves_the_old_one(tmp_path):

@@ -25,8 +25,8 @@ from vae_np.evaluation import (
 )
 from vae_np.inference import per_image
 from vae_np.objectives import ELBO, SGVB_A, FullBayes, ImportanceWeighted, ScoreFunction, WakeSleep
-from vae_np.objectives.monte_carlo_em import MonteCarloEM
 from vae_np.objectives.score_function import BASELINES
+from vae_np.training.monte_carlo_em import MonteCarloEM
 
 DECODERS = ("bernoulli", "fixed", "learned", "per-output")
 

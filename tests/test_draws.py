@@ -7,8 +7,9 @@ from conftest import LATENT, PIXELS, STD, make_model, make_trainer
 from vae_np.distributions import Bernoulli, DiagonalGaussian
 from vae_np.evaluation import evaluate_elbo
 from vae_np.layers import Linear
-from vae_np.objectives import FullBayes, MonteCarloEM, WakeSleep
+from vae_np.objectives import FullBayes, WakeSleep
 from vae_np.optimizers import SGD
+from vae_np.training.monte_carlo_em import MonteCarloEM
 
 N = 20_000
 GREY = np.linspace(0.05, 0.95, 6, dtype=np.float32)

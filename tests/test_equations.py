@@ -26,7 +26,7 @@ EQUATIONS = {
     "appendix B": ("distributions.py", "DiagonalGaussian.kl_to_standard_normal"),
     "appendix C": ("networks.py", "GaussianEncoder"),
     "appendix D": ("inference/appendix_d.py", None),
-    "appendix E": ("objectives/monte_carlo_em.py", None),
+    "appendix E": ("training/monte_carlo_em.py", None),
     "appendix F": ("objectives/full_bayes.py", None),
     "Algorithm 1": ("training/aevb.py", "train"),
 }

@@ -12,8 +12,8 @@ import pytest
 from demos import explore, train
 from demos.page import fill
 from vae_np import VAE, BernoulliDecoder, GaussianDecoder, GaussianEncoder
+from vae_np.checkpoints import write_checkpoint
 from vae_np.evaluation import grid_log_likelihood
-from vae_np.training.checkpoints import write_checkpoint
 
 DOCS_PAGE = Path(__file__).parent.parent / "docs" / "explore.html"
 

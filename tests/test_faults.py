@@ -17,7 +17,7 @@ import pytest
 from conftest import command, run
 
 from demos.train_run import PICTURES
-from vae_np.training.checkpoints import read_checkpoint
+from vae_np.checkpoints import read_checkpoint
 
 pytestmark = [
     pytest.mark.slow,
@@ -100,7 +100,7 @@ def test_runs_killed_at_random_moments_resume_bit_for_bit(straight, name, capsys
 WRITER = """
 import sys
 import numpy as np
-from vae_np.training.checkpoints import write_checkpoint
+from vae_np.checkpoints import write_checkpoint
 
 path, own = sys.argv[1], int(sys.argv[2])
 while True:

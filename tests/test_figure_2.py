@@ -10,7 +10,7 @@ from demos.common.findings import run
 from demos.paper import best_model, figure_2, figure_2_picture, figure_3
 from demos.paper import settings as paper_settings
 from vae_np import datasets
-from vae_np.training.checkpoints import CheckpointError
+from vae_np.checkpoints import CheckpointError
 
 
 @pytest.fixture(autouse=True)

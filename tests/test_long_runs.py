@@ -11,7 +11,7 @@ import pytest
 from conftest import DEMOS, interrupt_at, make_trainer
 
 from demos.common import long_runs
-from vae_np.training.checkpoints import read_checkpoint
+from vae_np.checkpoints import read_checkpoint
 
 ARGS = types.SimpleNamespace(device="cpu")
 

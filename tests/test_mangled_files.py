@@ -9,8 +9,8 @@ from conftest import make_model, make_trainer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from vae_np.checkpoints import CheckpointError
 from vae_np.datasets import DataError, load
-from vae_np.training.checkpoints import CheckpointError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 2, 3)).astype(np.uint8)
 LABELS = np.arange(5)

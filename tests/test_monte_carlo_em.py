@@ -7,9 +7,9 @@ import pytest
 from conftest import make_model
 
 from vae_np import Adam
-from vae_np.objectives import MonteCarloEM
-from vae_np.training.checkpoints import CheckpointError, read_checkpoint, write_checkpoint
+from vae_np.checkpoints import CheckpointError, read_checkpoint, write_checkpoint
 from vae_np.training.divergence import DivergenceError
+from vae_np.training.monte_carlo_em import MonteCarloEM
 
 
 def tiny_em(images, seed=0):

@@ -20,9 +20,9 @@ from demos.paper import (
 )
 from demos.paper import settings as paper_settings
 from vae_np import Adagrad, datasets
+from vae_np.checkpoints import read_checkpoint
 from vae_np.evaluation import importance_sampled_log_likelihood
 from vae_np.objectives import FullBayes
-from vae_np.training.checkpoints import read_checkpoint
 
 DEMOS = (best_model, full_bayes, figure_2, figure_3, figure_4, figure_5)
 

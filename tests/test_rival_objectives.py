@@ -7,7 +7,7 @@ from conftest import make_model, make_trainer, weights
 from vae_np import SGD, VAE, Adam, GaussianDecoder, GaussianEncoder, Trainer
 from vae_np.inference import linear_gaussian
 from vae_np.objectives import FullBayes, WakeSleep
-from vae_np.objectives.monte_carlo_em import MonteCarloEM
+from vae_np.training.monte_carlo_em import MonteCarloEM
 
 PIXELS = 5
 

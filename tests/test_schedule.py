@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from conftest import interrupt_at, make_trainer, weights
 
+from vae_np.checkpoints import CheckpointError
 from vae_np.optimizers import SGD
-from vae_np.training.checkpoints import CheckpointError
 
 
 def test_a_schedule_sets_each_epochs_learning_rate(images):

@@ -7,9 +7,9 @@ import pytest
 from conftest import make_model, make_trainer
 
 from vae_np import Adam, Trainer
+from vae_np.checkpoints import CheckpointError, whole_file
 from vae_np.evaluation import evaluate_elbo
 from vae_np.optimizers import Adagrad
-from vae_np.training.checkpoints import CheckpointError, whole_file
 from vae_np.training.divergence import DivergenceError
 
 

@@ -18,11 +18,11 @@ from vae_np.objectives import (
     SGVB_A,
     FullBayes,
     ImportanceWeighted,
-    MonteCarloEM,
     ScoreFunction,
     WakeSleep,
 )
-from vae_np.training.progress import progress_bar
+from vae_np.progress import progress_bar
+from vae_np.training.monte_carlo_em import MonteCarloEM
 
 OBJECTIVES = (
     ELBO,

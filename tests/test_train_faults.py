@@ -12,7 +12,7 @@ from conftest import TINY, command, run
 from demos import train
 from demos.common.command_line import claimed
 from demos.train_run import PICTURES
-from vae_np.training.checkpoints import read_checkpoint, write_checkpoint
+from vae_np.checkpoints import read_checkpoint, write_checkpoint
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals and claims are Unix's")
 LONG = ["--data", "stripes.npz", *TINY, "--epochs", 100_000]

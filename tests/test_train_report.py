@@ -8,7 +8,7 @@ import pytest
 from conftest import TINY
 
 from demos import train, train_report, train_saved
-from vae_np.training.checkpoints import write_checkpoint
+from vae_np.checkpoints import write_checkpoint
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from conftest import TINY, command, make_model, run
 
 from demos import train_run
 from vae_np import Adam, Trainer
-from vae_np.training.checkpoints import read_checkpoint, write_checkpoint
+from vae_np.checkpoints import read_checkpoint, write_checkpoint
 
 
 def test_resumed_run_equals_an_uninterrupted_one(stripes, error_of):

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from vae_np.checkpoints import DAMAGED
 from vae_np.downloads import DataError, fetch
-from vae_np.training.checkpoints import DAMAGED
 
 NAMES = ("mnist5k", "mnist", "frey")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pooch
 from tqdm import tqdm
 
-from vae_np.training.checkpoints import whole_file
+from vae_np.checkpoints import whole_file
 
 # fmt: off
 SHA256 = {

@@ -20,7 +20,7 @@ from vae_np.inference.grid import grid_log_joint, latent_grid, log_integral
 from vae_np.inference.importance_sampling import importance_sample
 from vae_np.networks import BernoulliDecoder
 from vae_np.objectives.elbo import ELBO
-from vae_np.training.progress import progress_bar
+from vae_np.progress import progress_bar
 from vae_np.vae import Bound
 
 

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from vae_np.backend import to_numpy
+from vae_np.checkpoints import whole_file
 from vae_np.checks import rows_of, whole_number
-from vae_np.training.checkpoints import whole_file
 
 
 def learning_curves(history, path, kl="KL(q(z|x) ‖ p(z))"):

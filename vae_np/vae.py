@@ -40,8 +40,8 @@ import numpy as np
 
 from vae_np import checks
 from vae_np.backend import array_module, device_of, to_device
+from vae_np.checkpoints import load_vectors, write_checkpoint
 from vae_np.networks import BernoulliDecoder, GaussianDecoder, GaussianEncoder
-from vae_np.training.checkpoints import load_vectors, write_checkpoint
 
 
 @dataclass(frozen=True, eq=False)

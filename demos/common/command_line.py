@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from vae_np.training.checkpoints import whole_file
+from vae_np.checkpoints import whole_file
 
 
 def prepare_streams():

@@ -28,8 +28,8 @@ from demos.common.command_line import (
     write_json,
 )
 from vae_np.backend import DEVICES, device_module
+from vae_np.checkpoints import CheckpointError
 from vae_np.datasets import DataError
-from vae_np.training.checkpoints import CheckpointError
 from vae_np.training.divergence import DivergenceError
 from vae_np.training.threads import product_threads
 

@@ -15,12 +15,12 @@ from vae_np.objectives import (
     SGVB_A,
     FullBayes,
     ImportanceWeighted,
-    MonteCarloEM,
     ScoreFunction,
     WakeSleep,
 )
 from vae_np.objectives.sgvb_a import log_weight
 from vae_np.optimizers import Adam
+from vae_np.training.monte_carlo_em import MonteCarloEM
 
 
 def sgvb_a(rng):

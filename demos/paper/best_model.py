@@ -29,9 +29,9 @@ from demos.common.models import make_networks
 from demos.paper.best_model_picture import describe, draw
 from demos.paper.settings import saved_settings
 from vae_np import VAE, Adam, Trainer, datasets
+from vae_np.checkpoints import CheckpointError, read_checkpoint, write_checkpoint
 from vae_np.evaluation import evaluate_elbo, importance_sampled_log_likelihood
 from vae_np.objectives import ELBO, ImportanceWeighted
-from vae_np.training.checkpoints import CheckpointError, read_checkpoint, write_checkpoint
 
 LATENT = 50
 POINTS = 60  # at most, along the learning curve

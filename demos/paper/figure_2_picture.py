@@ -8,9 +8,9 @@ import numpy as np
 from demos.common.plots import panels, run_curves, samples_axis, save
 from demos.paper.settings import COLOURS, NAMES
 from vae_np import datasets
+from vae_np.checkpoints import CheckpointError
 from vae_np.distributions import Bernoulli, DiagonalGaussian
 from vae_np.figures import show_late
-from vae_np.training.checkpoints import CheckpointError
 
 FILES = [("mnist", n_latent) for n_latent in (3, 5, 10, 20, 200)]
 FILES += [("frey", n_latent) for n_latent in (2, 5, 10, 20)]

@@ -37,7 +37,7 @@ from demos.paper.settings import (
 )
 from vae_np import VAE, Adagrad, datasets
 from vae_np.inference.hmc import log_joint
-from vae_np.objectives.monte_carlo_em import MonteCarloEM
+from vae_np.training.monte_carlo_em import MonteCarloEM
 
 HIDDEN, LATENT = 100, 3
 TRAINING_SETS = (1_000, 50_000)

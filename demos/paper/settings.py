@@ -16,9 +16,9 @@ from vae_np import (
     Trainer,
     datasets,
 )
+from vae_np.checkpoints import CheckpointError, read_checkpoint
 from vae_np.evaluation import evaluate_elbo
 from vae_np.objectives import ELBO, WakeSleep
-from vae_np.training.checkpoints import CheckpointError, read_checkpoint
 from vae_np.training.divergence import DivergenceError
 
 STEP_SIZES = (0.01, 0.02, 0.1)

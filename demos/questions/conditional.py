@@ -22,8 +22,8 @@ from demos.common.plots import save_tiles
 from vae_np import Adam, BernoulliDecoder, GaussianEncoder, datasets
 from vae_np.backend import Stream, array_module, random_generator, to_device, to_numpy
 from vae_np.figures import tiled
+from vae_np.progress import progress_bar
 from vae_np.training.aevb import minibatches
-from vae_np.training.progress import progress_bar
 
 CLASSES, LATENT, DRAWS, STYLES = 10, 5, 10, 9  # styles: columns of each half of the picture
 

@@ -27,7 +27,7 @@ from vae_np.backend import Stream, array_module, random_generator, to_device, to
 from vae_np.distributions import log_mean_exp, log_sum_exp, standard_normal_log_prob
 from vae_np.inference.grid import grid_log_joint, latent_grid
 from vae_np.layers import ParameterVector
-from vae_np.training.progress import progress_bar
+from vae_np.progress import progress_bar
 
 FAMILIES = {"round": "σ² I", "diagonal": "diag(σ²)", "full": "L Lᵀ"}
 STEPS, FIT_DRAWS, LEARNING_RATE, START_STD, DRAWS = 400, 10, 0.03, 0.2, 4000

@@ -21,7 +21,7 @@ from vae_np.checks import (
     whole_number,
 )
 from vae_np.distributions import standard_normal_log_prob, standard_normal_log_prob_backward
-from vae_np.training.progress import progress_bar
+from vae_np.progress import progress_bar
 
 
 @dataclass(frozen=True, eq=False)

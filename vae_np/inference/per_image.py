@@ -11,7 +11,7 @@ from vae_np.checks import generator_of, pixels_in_support, whole_number
 from vae_np.distributions import DiagonalGaussian
 from vae_np.layers import ParameterVector
 from vae_np.optimizers import Adam
-from vae_np.training.progress import progress_bar
+from vae_np.progress import progress_bar
 from vae_np.vae import Bound
 
 

@@ -9,13 +9,12 @@ An objective says how the two networks learn; the model does not know it. It has
 - ``value_and_gradient(x, noise)``: the same, and the vectors' ``grad``, which it fills with that of
   minus the mean over the examples.
 
-`MonteCarloEM` has no encoder and keeps a loop of its own.
+Monte Carlo EM has no encoder, and so is no objective: see `vae_np.training.monte_carlo_em`.
 """
 
 from vae_np.objectives.elbo import ELBO
 from vae_np.objectives.full_bayes import FullBayes
 from vae_np.objectives.importance_weighted import ImportanceWeighted
-from vae_np.objectives.monte_carlo_em import MonteCarloEM
 from vae_np.objectives.score_function import ScoreFunction
 from vae_np.objectives.sgvb_a import SGVB_A
 from vae_np.objectives.wake_sleep import WakeSleep
@@ -25,7 +24,6 @@ __all__ = [
     "SGVB_A",
     "FullBayes",
     "ImportanceWeighted",
-    "MonteCarloEM",
     "ScoreFunction",
     "WakeSleep",
 ]

@@ -6,7 +6,7 @@ import zlib
 import numpy as np
 
 from vae_np.backend import to_numpy
-from vae_np.training.checkpoints import (
+from vae_np.checkpoints import (
     CheckpointError,
     as_json,
     check_identity,

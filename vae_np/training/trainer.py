@@ -11,11 +11,11 @@ from vae_np.checks import not_black_and_white, rate_schedule, true_or_false, who
 from vae_np.distributions import binarize
 from vae_np.networks import BernoulliDecoder
 from vae_np.objectives.elbo import ELBO
+from vae_np.progress import progress_bar
 from vae_np.training import resuming
 from vae_np.training.aevb import minibatches, step
 from vae_np.training.divergence import diverged
 from vae_np.training.interrupt import deferred_interrupt
-from vae_np.training.progress import progress_bar
 from vae_np.training.threads import product_threads, threads_for
 
 

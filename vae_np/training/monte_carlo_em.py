@@ -9,6 +9,13 @@ seldom to tune its own.
 import numpy as np
 
 from vae_np.backend import Stream, array_module, device_of, random_generator
+from vae_np.checkpoints import (
+    CheckpointError,
+    check_identity,
+    copy_arrays,
+    read_checkpoint,
+    write_checkpoint,
+)
 from vae_np.checks import (
     between_0_and_1,
     pixels_in_support,
@@ -17,17 +24,10 @@ from vae_np.checks import (
     whole_number,
 )
 from vae_np.inference.hmc import log_joint_and_gradient, transition
+from vae_np.progress import progress_bar
 from vae_np.training.aevb import minibatches
-from vae_np.training.checkpoints import (
-    CheckpointError,
-    check_identity,
-    copy_arrays,
-    read_checkpoint,
-    write_checkpoint,
-)
 from vae_np.training.divergence import diverged
 from vae_np.training.interrupt import deferred_interrupt
-from vae_np.training.progress import progress_bar
 from vae_np.training.resuming import checksum
 
 
