@@ -129,7 +129,6 @@ def train(trainer, data, args, out):
             "test_elbo": test.value,
             "test_reconstruction": test.reconstruction,
             "test_kl": test.kl,
-            "test_bound": test.value,  # its earlier name
         }
 
     saver = Saver(save, SECONDS_BETWEEN_CHECKPOINTS)

@@ -82,16 +82,13 @@ def make_parser(description):
     )
     number("--epochs", int, 1, "passes over the training set (default: 80)", 80)
     number("--batch-size", int, 1, "examples per step (default: 100)", 100)
-    add(
+    choice(
         "--objective",
-        "--bound",
-        type=objective_name,
-        choices=list(OBJECTIVES),
-        default="elbo",
-        help="what to climb: the ELBO, with its KL in closed form (the paper's SGVB-B) or not "
-        "(sgvb-a); the importance-weighted bound, or the ELBO by the score function, which want "
-        "several --samples; or the paper's rival, wake-sleep. --bound is the earlier name, and "
-        "sgvb-b another for elbo (default: elbo)",
+        OBJECTIVES,
+        "what to climb: the ELBO, with its KL in closed form (the paper's SGVB-B) or not (sgvb-a); "
+        "the importance-weighted bound, or the ELBO by the score function, which want several "
+        "--samples; or the paper's rival, wake-sleep (default: elbo)",
+        "elbo",
     )
     number("--samples", int, 1, "L: draws of z per example and step (default: 1)", 1)
     number(
@@ -154,10 +151,6 @@ def make_parser(description):
 def _data_name(text):
     """A data set's name, or the absolute path of a file: --resume may start elsewhere."""
     return text if text in NAMES else os.path.abspath(text)
-
-
-def objective_name(text):
-    return "elbo" if text == "sgvb-b" else text
 
 
 def _epoch_and_rate(text):

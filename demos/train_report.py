@@ -70,8 +70,6 @@ def report(trainer, data, args, out):
         "epochs": trainer.epoch,
         "train_elbo": last["train_elbo"],
         "test_elbo": last["test_elbo"],
-        "train_bound": last["train_elbo"],  # their earlier names
-        "test_bound": last["test_elbo"],
         "test_log_likelihood": log_likelihood.mean,
         "test_log_likelihood_standard_error": log_likelihood.mean_standard_error,
         "log_likelihood_samples": LOG_LIKELIHOOD_SAMPLES,

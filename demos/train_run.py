@@ -145,7 +145,7 @@ def discard_run(folder):
 
 
 def go_on(trainer, args, data, out):
-    """Load what the folder has saved, with its history in today's words, and say where it was.
+    """Load what the folder has saved, and say where it was.
 
     ValueError if there is nothing left to do, or other test images to do it with.
     """

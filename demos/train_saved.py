@@ -1,6 +1,5 @@
 """What train.py saves in a checkpoint beside the trainer's own, checked before a run goes on."""
 
-from demos.train_options import objective_name
 from vae_np.checkpoints import read_checkpoint
 from vae_np.training.resuming import checksum
 
@@ -9,13 +8,11 @@ EVALUATED = {"test_elbo", "test_reconstruction", "test_kl"}  # in each row of th
 
 
 def saved_settings(path):
-    """The settings in a checkpoint, an older one's in today's words; None if it has none."""
+    """The settings in a checkpoint; None if it has none."""
     saved = read_checkpoint(path)[0].get("settings")
-    if isinstance(saved, dict):
-        saved.pop(TEST_IMAGES, None)
-    if isinstance(saved, dict) and "bound" in saved:  # before there were other objectives
-        saved = {"objective": objective_name(saved.pop("bound")), "schedule": None, **saved}
-    return saved if isinstance(saved, dict) else None
+    if not isinstance(saved, dict):
+        return None
+    return {name: value for name, value in saved.items() if name != TEST_IMAGES}
 
 
 def checked_settings(saved, parser, path):
@@ -42,10 +39,7 @@ def checked_settings(saved, parser, path):
 
 
 def check_history(history, path):
-    """ValueError unless each row has what train.py evaluates, under an earlier name or today's."""
-    for row in history:
-        if "test_bound" in row:
-            row.setdefault("test_elbo", row["test_bound"])
+    """ValueError unless each row has what train.py evaluates."""
     if not all(EVALUATED <= row.keys() == history[-1].keys() for row in history):
         raise ValueError(f"{path} does not hold the history of a run of train.py")
 
@@ -59,7 +53,7 @@ def check_test_images(path, images):
 
 def note_on_threads(trainer, path):
     """What changes where a run goes on with another --threads than its checkpoint's."""
-    earlier = read_checkpoint(path)[0].get("threads", trainer.threads)
+    earlier = read_checkpoint(path)[0]["threads"]
     if earlier == trainer.threads:
         return ""
     return (

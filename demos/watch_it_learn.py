@@ -49,9 +49,9 @@ def experiment(args):
     def look(epoch):
         if epoch not in moments:
             return
-        bound = model.elbo(x, noise)
+        estimate = model.elbo(x, noise)
         q = model.encode(data.test)
-        elbo, kl = float(bound.value.mean()), float(bound.kl.mean())
+        elbo, kl = float(estimate.value.mean()), float(estimate.kl.mean())
         points.append({"epoch": epoch, "elbo": elbo, "kl": kl})
         pixels = model.reconstruct_mean(data.test[shown]), model.decode(prior_draws).mean
         arrays = map(to_numpy, (q.mean, q.std, *pixels))

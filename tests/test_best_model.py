@@ -32,7 +32,7 @@ def test_best_model_reports_and_draws(small_best_model, tmp_path):
     assert (first["epochs"], second["epochs"]) == (6, 2)
     for model in (first, second):
         assert model["test_images"] == 100
-        assert model["test_log_px"] > model["test_bound"]
+        assert model["test_log_px"] > model["test_elbo"]
         assert f"{model['test_log_px']:.2f} " in findings
     assert picture(tmp_path, "best_model")
 

@@ -117,27 +117,6 @@ def test_a_checkpoint_knows_its_objective(images, tmp_path):
         without.load(tmp_path / "s.npz")
 
 
-def test_a_checkpoint_of_an_earlier_version_loads(images, tmp_path):
-    """It had a bound and a KL weight in its identity, and no ELBO in its history."""
-    trainer = make_trainer(images)
-    trainer.fit(2, progress=False)
-    trainer.save(tmp_path / "new.npz")
-    about, arrays = read_checkpoint(tmp_path / "new.npz")
-    del about["format"], about["identity"]["objective"], about["identity"]["kl_weight"]
-    about["identity"] |= {"bound": "sgvb-b", "KL weight": 1.0}
-    for row in about["history"]:
-        del row["train_elbo"]
-    write_checkpoint(tmp_path / "old.npz", about, arrays)
-    again = make_trainer(images)
-    again.load(tmp_path / "old.npz")
-    assert again.history == trainer.history
-    np.testing.assert_array_equal(weights(again), weights(trainer))
-    about["identity"]["KL weight"] = 0.5
-    write_checkpoint(tmp_path / "old.npz", about, arrays)
-    with pytest.raises(CheckpointError, match=r"its kl_weight is 0\.5, not 1\.0"):
-        again.load(tmp_path / "old.npz")
-
-
 def test_a_models_weights_are_saved_and_loaded(images, rng, tmp_path):
     """From a file of its own, or from a Trainer's checkpoint."""
     trainer, x = make_trainer(images), rng.random((4, 6), dtype=np.float32)

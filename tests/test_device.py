@@ -60,11 +60,11 @@ def test_training_steps_equal_numpys(gpu, rng, decoder, activation, optimizer):
         model = make_model(decoder, activation=activation, device=device, dtype=np.float64)
         steps = optimizer(model.parameters)
         for noise_of_step in noise:
-            bound = model.elbo_and_gradient(to_device(x, device), to_device(noise_of_step, device))
+            value = model.elbo_and_gradient(to_device(x, device), to_device(noise_of_step, device))
             model.decoder.parameters.add_weight_prior(0.1)
             steps.step()
         values = [to_numpy(vector.value) for vector in model.parameters]
-        results.append(np.concatenate([to_numpy(bound.value), *values]))
+        results.append(np.concatenate([to_numpy(value.value), *values]))
     np.testing.assert_allclose(results[1], results[0], rtol=1e-11, atol=1e-13)
 
 
@@ -106,11 +106,11 @@ def test_other_inference_runs_on_the_device(gpu, rng):
     q, x, generator = model.encode(images), model.as_pixels(images), random_generator(0, gpu)
     fitted = per_image.fit(model.decoder, x, q, generator, n_steps=200)
     noise = generator.standard_normal((5000, 7, 2))
-    bounds = [
+    elbos = [
         to_numpy(model.decode(q.sample(noise)).log_prob(x).mean(axis=0) - q.kl_to_standard_normal())
         for q in (q, fitted)
     ]
-    assert (bounds[0].mean() < bounds[1].mean()) and (bounds[1] < grid.value + 0.01).all()
+    assert (elbos[0].mean() < elbos[1].mean()) and (elbos[1] < grid.value + 0.01).all()
 
 
 @pytest.mark.parametrize("kind", [WakeSleep, FullBayes, MonteCarloEM])
@@ -143,13 +143,13 @@ def test_trainer_and_evaluation_run_on_the_device(gpu, rng, tmp_path, binarize):
     images = (255 * rng.random((25, 6))).astype(np.uint8)
     model = make_model(device=gpu)
     trainer = Trainer(model, Adam(model.parameters), images, batch_size=10, binarize=binarize)
-    trainer.fit(2, lambda: {"test_bound": evaluate_elbo(model, images).value}, progress=False)
+    trainer.fit(2, lambda: {"test_elbo": evaluate_elbo(model, images).value}, progress=False)
     trainer.save(tmp_path / "c.npz")
     weights = to_numpy(model.parameters[1].value)
     model.parameters[1].value[...] = 0
     trainer.load(tmp_path / "c.npz")
     np.testing.assert_array_equal(to_numpy(model.parameters[1].value), weights)
-    assert np.isfinite(trainer.history[-1]["test_bound"])
+    assert np.isfinite(trainer.history[-1]["test_elbo"])
     assert importance_sampled_log_likelihood(model, images, 3).value.shape == (25,)
     model.decoder.start_at(np.full(6, 0.25))
     generator = random_generator(0, gpu)

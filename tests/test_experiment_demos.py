@@ -71,7 +71,7 @@ def test_a_second_run_goes_to_a_folder_of_its_own(tmp_path):
 def test_what_cannot_be_had_is_said_in_one_line(tmp_path):
     (tmp_path / "file").write_text("not a folder")
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "summary.json").write_text('{"test_bound": -100}')
+    (tmp_path / "mine" / "summary.json").write_text('{"test_elbo": -100}')
     for options, message in (
         (["--epochs", 0], "argument --epochs: wants a whole number of at least 1, got '0'"),
         (["--seed", "x"], "argument --seed: wants a whole number of at least 0, got 'x'"),

@@ -91,10 +91,10 @@ def test_a_model_whose_codes_are_certain_or_anywhere_stays_finite(decoder, log_v
     heads = model.encoder.parameters.views(model.encoder.parameters.value)
     heads["2.weight"][:], heads["2.bias"][3:] = 0, log_var
     x, noise = rng.random((4, 6), dtype=np.float32), model.draw_noise(rng, 2, 4)
-    bound = model.elbo_and_gradient(x, noise)
+    value = model.elbo_and_gradient(x, noise)
     kl = 0.5 * (3 * (math.expm1(log_var) - log_var) + (heads["2.bias"][:3] ** 2).sum())
-    np.testing.assert_allclose(bound.kl, kl, rtol=1e-4)
-    assert np.isfinite(bound.value).all()
+    np.testing.assert_allclose(value.kl, kl, rtol=1e-4)
+    assert np.isfinite(value.value).all()
     assert all(np.isfinite(vector.grad).all() for vector in model.parameters)
 
 
@@ -130,8 +130,8 @@ def test_every_objective_takes_one_image_of_one_pixel_and_one_latent(objective, 
     objective = objective(model)
     x = np.full((1, 1), 0.25, np.float32)
     for draws in (2, 100):
-        bound = objective.value_and_gradient(x, objective.draw_noise(rng, draws, 1))
-        assert bound.value.shape == bound.kl.shape == (1,)
-        assert np.isfinite(bound.value).all()
+        value = objective.value_and_gradient(x, objective.draw_noise(rng, draws, 1))
+        assert value.value.shape == value.kl.shape == (1,)
+        assert np.isfinite(value.value).all()
         for vector in objective.vectors.values():
             assert np.isfinite(vector.grad).all() and vector.grad.any()

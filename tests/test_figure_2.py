@@ -85,12 +85,12 @@ def record_curves(folder, data, latents, **tests):
             "step_size": 0.02,
             "points": [
                 {"samples": 10**n, "train": test + 1, "test": test, "kl": 5}
-                for n, test in enumerate(bounds, 3)
+                for n, test in enumerate(elbos, 3)
             ],
             "seconds": 1.0,
             "diverged": None,
         }
-        for method, bounds in tests.items()
+        for method, elbos in tests.items()
     ]
     content = {"data": data, "latents": latents, "curves": curves}
     (folder / f"{data}_{latents}.json").write_text(json.dumps(content))

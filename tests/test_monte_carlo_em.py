@@ -83,7 +83,6 @@ def test_monte_carlo_em_does_not_go_on_from_half_an_epoch(images, tmp_path, monk
 
 
 def test_a_checkpoint_of_monte_carlo_em_knows_the_optimizers_numbers(images, tmp_path):
-    """An earlier version's does not: then they are the usual ones."""
     path = tmp_path / "em.npz"
     tiny_em(images).save(path)
     about, arrays = read_checkpoint(path)
@@ -91,9 +90,6 @@ def test_a_checkpoint_of_monte_carlo_em_knows_the_optimizers_numbers(images, tmp
     other.optimizer.beta1 = 0.5
     with pytest.raises(CheckpointError, match=r"its beta1 is 0\.9, not 0\.5"):
         other.load(path)
-    del about["identity"]["beta1"]
-    write_checkpoint(path, about, arrays)
-    tiny_em(images).load(path)
     for altered in ({"epoch": "2"}, {"epoch": None}, {"optimizer_steps": 1.5}):
         write_checkpoint(path, about | altered, arrays)
         with pytest.raises(CheckpointError, match="does not say where in its run it was saved"):

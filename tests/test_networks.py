@@ -104,26 +104,26 @@ def test_a_copied_model_learns_by_itself(rng, decoder, how):
     model = make_model(decoder, dtype=np.float64)
     twin = copy.deepcopy(model) if how == "copy" else pickle.loads(pickle.dumps(model))
     x, noise = rng.random((4, 6)), rng.standard_normal((1, 4, 3))
-    bound = model.elbo(x, noise).value
+    elbo = model.elbo(x, noise).value
     for vector in twin.parameters:
         vector.value[:] += 0.1
-    np.testing.assert_array_equal(model.elbo(x, noise).value, bound)
-    assert (twin.elbo(x, noise).value != bound).all()
+    np.testing.assert_array_equal(model.elbo(x, noise).value, elbo)
+    assert (twin.elbo(x, noise).value != elbo).all()
     twin.elbo_and_gradient(x, noise)
     assert all((vector.grad != 0).any() for vector in twin.parameters)
     assert not any(vector.grad.any() for vector in model.parameters)
     if decoder == "learned":
         parameters = twin.decoder.parameters
-        bound = twin.elbo(x, noise).value
+        elbo = twin.elbo(x, noise).value
         parameters.views(parameters.value)["log_var"] += 1
-        assert (twin.elbo(x, noise).value != bound).all()
+        assert (twin.elbo(x, noise).value != elbo).all()
         assert parameters.views(parameters.grad)["log_var"] != 0
 
 
 def test_weights_can_be_put_back(rng):
     model = make_model(dtype=np.float64)
     x, noise = rng.random((4, 6)), rng.standard_normal((1, 4, 3))
-    bound = model.elbo(x, noise).value
+    elbo = model.elbo(x, noise).value
     kept = [vector.value.copy() for vector in model.parameters]
     for vector in model.parameters:
         vector.value[:] += 0.1
@@ -136,7 +136,7 @@ def test_weights_can_be_put_back(rng):
         for name, wrong in (("value", 0), ("grad", [1.0]), ("value", value[:1])):
             with pytest.raises(ValueError, match=rf"{name} must have shape \({value.size},\), got"):
                 setattr(vector, name, wrong)
-    np.testing.assert_array_equal(model.elbo(x, noise).value, bound)
+    np.testing.assert_array_equal(model.elbo(x, noise).value, elbo)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

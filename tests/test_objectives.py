@@ -99,7 +99,7 @@ def test_training_by_any_objective_raises_the_elbo(objective, images):
 @pytest.mark.parametrize("objective", OF_ALL_DRAWS)
 def test_an_objective_can_be_evaluated(objective, linear, rng):
     x, objective = rng.standard_normal((7, PIXELS)), objective(linear)
-    noise = random_generator([3, Stream.BOUND_NOISE]).standard_normal((5, 7, LATENT))
+    noise = random_generator([3, Stream.ELBO_NOISE]).standard_normal((5, 7, LATENT))
     evaluated = evaluate_elbo(linear, x, n_draws=5, seed=3, objective=objective)
     expected = objective.value(x, noise)
     np.testing.assert_allclose(evaluated.value, expected.value.mean())

@@ -53,8 +53,8 @@ def test_elbo_and_gradient_are_those_of_the_package(networks, digits, rng):
     elbo, dphi, dtheta = page.elbo_and_gradient(*networks, digits, noise)
 
     model = package_model(*networks)
-    bound = model.elbo_and_gradient(digits, noise[None])
-    np.testing.assert_allclose(elbo, bound.value, rtol=1e-12)
+    value = model.elbo_and_gradient(digits, noise[None])
+    np.testing.assert_allclose(elbo, value.value, rtol=1e-12)
     for ours, theirs in ((dphi, model.encoder), (dtheta, model.decoder)):
         np.testing.assert_allclose(flat(ours), theirs.parameters.grad, rtol=1e-9, atol=1e-12)
 

@@ -159,10 +159,10 @@ def test_figures_4_and_5_draw_and_go_on(figure, monkeypatch, tmp_path):
     longer, findings = figure.experiment(options(tmp_path, 3000))
     for before, after in zip(short["models"], longer["models"], strict=True):
         assert (before["samples"], after["samples"]) == (600, 3000)
-        for bound in ("train_bound", "test_bound"):
-            assert after[bound] > before[bound]
-        assert before["train_bound"] == pytest.approx(before["test_bound"], rel=0.2)
-        assert f"{after['test_bound']:.1f}" in findings
+        for elbo in ("train_elbo", "test_elbo"):
+            assert after[elbo] > before[elbo]
+        assert before["train_elbo"] == pytest.approx(before["test_elbo"], rel=0.2)
+        assert f"{after['test_elbo']:.1f}" in findings
     assert picture(tmp_path, figure.__name__.rpartition(".")[2])
     reports = []
     task = {figure_4: "frey", figure_5: 5}[figure]

@@ -37,8 +37,8 @@ def test_score_function_leaves_the_decoders_gradient_and_the_bound_alone(linear,
     x, noise = rng.standard_normal((4, PIXELS)), rng.standard_normal((3, 4, LATENT))
     expected = SGVB_A(linear).value_and_gradient(x, noise)
     theta = linear.decoder.parameters.grad.copy()
-    bound = ScoreFunction(linear).value_and_gradient(x, noise)
-    np.testing.assert_allclose(bound.value, expected.value)
+    value = ScoreFunction(linear).value_and_gradient(x, noise)
+    np.testing.assert_allclose(value.value, expected.value)
     np.testing.assert_allclose(linear.decoder.parameters.grad, theta, rtol=1e-12)
 
 

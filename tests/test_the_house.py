@@ -19,7 +19,7 @@ def stair():
 
 
 def imported(source):
-    """The modules of the package that a file's source imports, but for what it does as a program."""
+    """The modules of the package that a source imports, but for what it does as a program."""
     tree = ast.parse(source)
     tree.body = [node for node in tree.body if "__main__" not in ast.unparse(node).split("\n")[0]]
     for node in ast.walk(tree):

@@ -90,12 +90,12 @@ def flat(model, gradients=False):
 def test_loss_and_gradient(rng, decoder, activation):
     model, twin = twins(decoder, activation)
     x, noise = rng.random((4, 7)), rng.standard_normal((3, 4, 3))
-    bound = model.elbo_and_gradient(x, noise, KL_WEIGHT)
+    value = model.elbo_and_gradient(x, noise, KL_WEIGHT)
     model.decoder.parameters.add_weight_prior(0.05)
     loss = twin.loss(x, noise, log_prior_scale=0.05)
     loss.backward()
     theta = model.decoder.parameters.value
-    objective = (bound.reconstruction - KL_WEIGHT * bound.kl).mean()
+    objective = (value.reconstruction - KL_WEIGHT * value.kl).mean()
     assert -objective + 0.05 * 0.5 * (theta**2).sum() == pytest.approx(loss.item(), rel=1e-13)
     assert relative_error(flat(model, gradients=True), twin.flat(gradients=True)) < 1e-12
 

@@ -1,14 +1,11 @@
 """What train.py notices about a run, and the pictures' words."""
 
-import csv
 import json
 
-import numpy as np
 import pytest
 from conftest import TINY
 
-from demos import train, train_report, train_saved
-from vae_np.checkpoints import write_checkpoint
+from demos import train, train_report
 
 
 @pytest.fixture
@@ -62,36 +59,3 @@ def test_a_run_that_still_climbs_says_so(notes):
 def test_the_last_rise_is_that_of_the_last_tenth(values, rise, epochs):
     history = [{"test_elbo": value} for value in values]
     assert train_report.last_rise(history) == (pytest.approx(rise), epochs)
-
-
-def test_an_older_checkpoint_is_resumed(stripes, monkeypatch, capsys):
-    """As it was written when there was a bound and no objective, no schedule and no ELBO."""
-    monkeypatch.chdir(stripes)
-    assert train.main(["--data", "stripes.npz", *TINY, "--out", "r"]) == 0
-    path = stripes / "r" / "checkpoint.npz"
-    with np.load(path) as file:
-        arrays = {name: file[name] for name in file.files}
-    about = json.loads(str(arrays["about"]))
-    assert about["settings"].pop("objective") == "elbo"
-    assert about["settings"].pop("schedule") is None
-    about["settings"]["bound"] = "sgvb-b"
-    for row in about["history"]:
-        del row["train_elbo"], row["test_elbo"]
-    assert about["identity"].pop("objective") == "elbo"
-    about["identity"] |= {"bound": "sgvb-b", "KL weight": about["identity"].pop("kl_weight")}
-    arrays["about"] = json.dumps(about)
-    np.savez(path, **arrays)
-    assert train.main(["--resume", "r", "--epochs", "3"]) == 0
-    assert "Going on in r after 2 epochs" in capsys.readouterr().out
-    with open(stripes / "r" / "history.csv", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    assert len(rows) == 3
-    for row in rows:
-        assert row["test_elbo"] == row["test_bound"] and row["train_elbo"] == row["train_bound"]
-
-
-def test_an_older_bound_is_its_objective_today(tmp_path):
-    path = tmp_path / "checkpoint.npz"
-    write_checkpoint(path, {"settings": {"bound": "importance-weighted", "samples": 5}}, {})
-    saved = train_saved.saved_settings(path)
-    assert saved == {"objective": "importance-weighted", "schedule": None, "samples": 5}

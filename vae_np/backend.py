@@ -114,7 +114,7 @@ class Stream(IntEnum):
     SHUFFLE = 1
     TRAINING_NOISE = 2
     BINARIZE_TEST = 3
-    BOUND_NOISE = 4
+    ELBO_NOISE = 4
     IMPORTANCE_NOISE = 5
     ENCODER = 6
     DECODER = 7

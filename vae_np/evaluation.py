@@ -89,11 +89,11 @@ def evaluate_elbo(model, images, binary=False, n_draws=1, seed=0, batch_size=500
     if getattr(objective, "model", None) is not model:
         raise ValueError("objective must be made from this model, got another's")
     n_draws, batch_size = whole_number("n_draws", n_draws), whole_number("batch_size", batch_size)
-    generator = _generator(model, seed, Stream.BOUND_NOISE)
+    generator = _generator(model, seed, Stream.ELBO_NOISE)
     sums = np.zeros(2)
     for x in _batches(model, images, binary, seed, max(1, batch_size // n_draws)):
-        bound = objective.value(x, objective.draw_noise(generator, n_draws, len(x)))
-        sums += [float(bound.reconstruction.sum()), float(bound.kl.sum())]
+        estimate = objective.value(x, objective.draw_noise(generator, n_draws, len(x)))
+        sums += [float(estimate.reconstruction.sum()), float(estimate.kl.sum())]
     reconstruction, kl = (sums / len(images)).tolist()
     return Bound(reconstruction, kl)
 

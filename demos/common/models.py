@@ -111,9 +111,9 @@ def repeat(objective, x, n_draws, n_repeats, seed):
     reconstructions, kls, gradients = [], [], []
     for _ in tqdm(range(n_repeats), f"L = {n_draws}", leave=False, disable=None, unit="repeat"):
         noise = objective.draw_noise(generator, n_draws, len(x))
-        bound = objective.value_and_gradient(x, noise)
-        reconstructions.append(to_numpy(bound.reconstruction))
-        kls.append(to_numpy(bound.kl))
+        estimate = objective.value_and_gradient(x, noise)
+        reconstructions.append(to_numpy(estimate.reconstruction))
+        kls.append(to_numpy(estimate.kl))
         gradients.append(to_numpy(objective.vectors["encoder"].grad).copy())
     return np.stack(reconstructions), np.stack(kls), np.stack(gradients)
 

@@ -120,7 +120,7 @@ def learn(setting, args, report):
         if epoch % math.ceil(epochs / POINTS) and epoch != epochs:
             return {}
         how = {"n_draws": args.draws, "seed": args.seed, "objective": trainer.objective}
-        return {"test_bound": evaluate_elbo(model, data.test, binary=True, **how).value}
+        return {"test_elbo": evaluate_elbo(model, data.test, binary=True, **how).value}
 
     started = clock() - about["seconds"]
 
@@ -138,9 +138,9 @@ def learn(setting, args, report):
     return {
         "setting": str(setting),
         "epochs": epochs,
-        "curve": [row for row in trainer.history if "test_bound" in row],
-        "train_bound": trainer.history[-1]["train_bound"],
-        "test_bound": trainer.history[-1]["test_bound"],
+        "curve": [row for row in trainer.history if "test_elbo" in row],
+        "train_elbo": trainer.history[-1]["train_elbo"],
+        "test_elbo": trainer.history[-1]["test_elbo"],
         "test_log_px": log_px.mean,
         "test_log_px_standard_error": log_px.mean_standard_error,
         "test_images": len(test),

@@ -3,7 +3,7 @@
 from demos.common.plots import epochs_axis, panels, run_curves, save
 from vae_np.figures import show_late
 
-BOUNDS = {"train_bound": ("-", "train bound"), "test_bound": ("--", "test bound")}
+BOUNDS = {"train_elbo": ("-", "train bound"), "test_elbo": ("--", "test bound")}
 
 
 # Of the smaller model in 1509.00519, table 1, by its objective and the draws.
@@ -19,7 +19,7 @@ def describe(results, args):
     objective = args.objective + f" of {args.draws} draws" * (args.draws > 1)
     ends = "; ".join(
         f"{result['setting']} after {result['epochs']} epochs, {result['test_log_px']:.2f} "
-        f"(bounds: {result['test_bound']:.2f} on the test set, {result['train_bound']:.2f} on the "
+        f"(bounds: {result['test_elbo']:.2f} on the test set, {result['train_elbo']:.2f} on the "
         f"training set; training took {result['training_seconds'] / 60:.0f} minutes"
         f"{' of a core' if args.device == 'cpu' else ''})"
         for result in results

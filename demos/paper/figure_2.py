@@ -33,7 +33,7 @@ from demos.paper.settings import (
     METHODS,
     NAMES,
     choose_step_size,
-    late_bound,
+    late_elbo,
     paper_networks,
     paper_trainer,
     saved_settings,
@@ -88,7 +88,7 @@ class Curve:
         else:
             self.step_size = choose_step_size(
                 lambda images, size: make_trainer(setting, method, images, size, args),
-                late_bound,
+                late_elbo,
                 self.data.train,
                 args,
             )
@@ -110,19 +110,19 @@ class Curve:
         epoch = self.trainer.epoch + 1
         if not (due(epoch) or epoch == self.epochs):
             return {}
-        bound = evaluate_elbo(self.trainer.model, self.data.test, seed=self.seed)
-        return {"test_bound": bound.value}
+        elbo = evaluate_elbo(self.trainer.model, self.data.test, seed=self.seed)
+        return {"test_elbo": elbo.value}
 
     def record(self):
         points = [
             {
                 "samples": row["epoch"] * len(self.data.train),
-                "train": row["train_bound"],
-                "test": row["test_bound"],
+                "train": row["train_elbo"],
+                "test": row["test_elbo"],
                 "kl": row["train_kl"],
             }
             for row in self.trainer.history
-            if "test_bound" in row
+            if "test_elbo" in row
         ]
         return {
             "method": self.method,

@@ -77,7 +77,7 @@ def ends(records):
 
     A method that diverged before its first point has minus infinity.
     """
-    bounds = {}
+    elbos = {}
     for record in records:
         tests = {
             curve["method"]: {point["samples"]: point["test"] for point in curve["points"]}
@@ -87,20 +87,20 @@ def ends(records):
         if reached and set.intersection(*reached):
             samples = max(set.intersection(*reached))
             both = {method: test.get(samples, -math.inf) for method, test in tests.items()}
-            bounds[record["data"], record["latents"]] = samples, both
-    return bounds
+            elbos[record["data"], record["latents"]] = samples, both
+    return elbos
 
 
 def describe(records, baselines):
-    bounds = ends(records)
+    elbos = ends(records)
     below = [
         f"{NAMES[data]} {latents}"
-        for (data, latents), (_, both) in bounds.items()
+        for (data, latents), (_, both) in elbos.items()
         if both["AEVB"] <= both["wake-sleep"]
     ]
     leads = "; ".join(
         f"{NAMES[data]} {latents} ({short(samples)}): {both['AEVB']:.1f}, {both['wake-sleep']:.1f}"
-        for (data, latents), (samples, both) in bounds.items()
+        for (data, latents), (samples, both) in elbos.items()
     )
     unused, fallen, diverged = [], [], []
     for record in records:
@@ -121,12 +121,12 @@ def describe(records, baselines):
                 )
     step_sizes = sorted({curve["step_size"] for record in records for curve in record["curves"]})
     return (
-        f"AEVB's test ELBO is above wake-sleep's in {len(bounds) - len(below)} of {len(bounds)} "
+        f"AEVB's test ELBO is above wake-sleep's in {len(elbos) - len(below)} of {len(elbos)} "
         f"settings{' (not: ' + ', '.join(below) + ')' if below else ''}. AEVB's and wake-sleep's, "
         "in nats per example, by the number of latents, and after how many training samples: "
         f"{leads}. Without latents, one distribution for all images reaches "
         f"{baselines['mnist']:.1f} on MNIST and {baselines['frey']:.1f} on Frey Face; wake-sleep "
-        f"leaves its latents unused (a KL below {UNUSED} nats) in {len(unused)} of {len(bounds)} "
+        f"leaves its latents unused (a KL below {UNUSED} nats) in {len(unused)} of {len(elbos)} "
         f"settings{': ' * bool(unused)}{', '.join(unused)}. Test ELBOs that end more than {FALLEN} "
         f"nats below their peak: {'; '.join(fallen) or 'none'}. Step sizes chosen: "
         f"{', '.join(f'{size:g}' for size in step_sizes)}."
@@ -156,7 +156,7 @@ def draw(records, baselines, path):
     for axes in places.values():
         handles |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
     rows[1, 4].legend(handles.values(), handles.keys(), loc="center")
-    bounds = ends(records)
-    above = sum(both["AEVB"] > both["wake-sleep"] for _, both in bounds.values())
-    title = f"AEVB ends above wake-sleep on the test set in {above} of {len(bounds)} settings"
+    elbos = ends(records)
+    above = sum(both["AEVB"] > both["wake-sleep"] for _, both in elbos.values())
+    title = f"AEVB ends above wake-sleep on the test set in {above} of {len(elbos)} settings"
     save(figure, path, title)

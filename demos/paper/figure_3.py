@@ -30,7 +30,7 @@ from demos.paper.settings import (
     BATCH_SIZE,
     METHODS,
     choose_step_size,
-    late_bound,
+    late_elbo,
     paper_networks,
     paper_trainer,
     saved_settings,
@@ -76,11 +76,11 @@ def make_learner(setting, images, step_size, args):
 
 
 def score(learner):
-    """How well the first steps went: the late bound, or log p(x, z) where there is no bound."""
+    """How well the first steps went: the late ELBO, or log p(x, z) where there is no ELBO."""
     if isinstance(learner, MonteCarloEM):
         rows = slice(IMAGES)
         return float(log_joint(learner.decoder, learner.x[rows], learner.z[rows]).mean())
-    return late_bound(learner)
+    return late_elbo(learner)
 
 
 def due(n_samples):

@@ -47,7 +47,7 @@ def learn(name, args, report):
 def experiment(args):
     trained = list(side_by_side(learn, DATA, args, len(DATA) * args.samples, DATA))
     tiles = {
-        f"{NAMES[summary['data']]}, test ELBO {summary['test_bound']:.1f} nats": picture
+        f"{NAMES[summary['data']]}, test ELBO {summary['test_elbo']:.1f} nats": picture
         for summary, picture in trained
     }
     title = (
@@ -56,9 +56,9 @@ def experiment(args):
     )
     plots.save_tiles(args.out / "figure_4.png", 11, 6.9, tiles, title)
     ends = " and ".join(
-        f"{summary['test_bound']:.1f} on {NAMES[summary['data']]} (after "
+        f"{summary['test_elbo']:.1f} on {NAMES[summary['data']]} (after "
         f"{summary['samples']:,} training samples; on the training set "
-        f"{summary['train_bound']:.1f})"
+        f"{summary['train_elbo']:.1f})"
         for summary, _ in trained
     )
     faces = trained[0][0]

@@ -30,17 +30,17 @@ def learn(n_latent, args, report):
 def experiment(args):
     trained = list(side_by_side(learn, LATENTS, args, total=len(LATENTS) * args.samples))
     tiles = {
-        f"{summary['latents']} latents, test ELBO {summary['test_bound']:.1f} nats": picture
+        f"{summary['latents']} latents, test ELBO {summary['test_elbo']:.1f} nats": picture
         for summary, picture in trained
     }
     title = "The mean of p(x|z) at draws of z from the prior"
     plots.save_tiles(args.out / "figure_5.png", 14, 4.1, tiles, title)
-    bounds = ", ".join(
-        f"{summary['test_bound']:.1f} with {summary['latents']}" for summary, _ in trained
+    elbos = ", ".join(
+        f"{summary['test_elbo']:.1f} with {summary['latents']}" for summary, _ in trained
     )
     findings = (
         f"After {trained[0][0]['samples']:,} training samples the ELBO on the test set is, in "
-        f"nats per example by the number of latents: {bounds}."
+        f"nats per example by the number of latents: {elbos}."
     )
     return {"models": [summary for summary, _ in trained]}, findings
 

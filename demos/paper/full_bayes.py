@@ -71,12 +71,12 @@ def learn(setting, args, report):
         rows = trainer.history[start:]
         point = {
             "samples": trainer.epoch * len(train),
-            "train": float(np.mean([row["train_bound"] for row in rows])),
+            "train": float(np.mean([row["train_elbo"] for row in rows])),
         }
         if setting.method == BAYES:
             point |= {
                 "weight_kl_per_image": objective.weight_kl() / len(train),
-                "test_drawn": bound_at_drawn_weights(objective, data.test, args),
+                "test_drawn": elbo_at_drawn_weights(objective, data.test, args),
             }
             objective.use_mean_weights()
         points.append(point | {"test": evaluate_elbo(model, data.test, seed=args.seed).value})
@@ -107,7 +107,7 @@ def drawn_models(objective, n_draws, args):
         yield objective.model
 
 
-def bound_at_drawn_weights(objective, images, args):
+def elbo_at_drawn_weights(objective, images, args):
     """The test ELBO's mean over draws of θ from q(θ), which is below log E[p(x|θ)] (Jensen)."""
     models = drawn_models(objective, DRAWS_PER_POINT, args)
     return float(np.mean([evaluate_elbo(m, images, seed=args.seed).value for m in models]))

@@ -83,10 +83,10 @@ def choose_step_size(make_learner, score, images, args):
     return max(scores, key=scores.get)
 
 
-def late_bound(trainer):
+def late_elbo(trainer):
     """The training ELBO over the last quarter of the epochs; nats per example."""
     rows = trainer.history[-max(1, trainer.epoch // 4) :]
-    return float(np.mean([row["train_bound"] for row in rows]))
+    return float(np.mean([row["train_elbo"] for row in rows]))
 
 
 def trained_model(name, n_latent, args, report):
@@ -118,7 +118,7 @@ def trained_model(name, n_latent, args, report):
         "latents": n_latent,
         "samples": trainer.epoch * len(data.train),
         "seconds": trainer.seconds,
-        "train_bound": trainer.history[-1]["train_bound"],
-        "test_bound": evaluate_elbo(model, data.test, seed=args.seed).value,
+        "train_elbo": trainer.history[-1]["train_elbo"],
+        "test_elbo": evaluate_elbo(model, data.test, seed=args.seed).value,
     }
     return model, data, summary

@@ -43,7 +43,7 @@ def draw_log_weights(model, x, q, generator, n_draws):
 def measure(model, images, args):
     """Both gaps of each image, with their standard errors, and what they are made from."""
     x = model.as_pixels(images)
-    generator = random_generator([args.seed, Stream.BOUND_NOISE], args.device)
+    generator = random_generator([args.seed, Stream.ELBO_NOISE], args.device)
     started = time.perf_counter()
     q = model.encode(images)
     to_numpy(q.mean)  # on a GPU this waits for the result
@@ -53,19 +53,19 @@ def measure(model, images, args):
 
     encoder_log_w = draw_log_weights(model, x, q, generator, BOUND_DRAWS)
     log_w = draw_log_weights(model, x, own, generator, SAMPLES)
-    encoder_bound, bound = encoder_log_w.mean(axis=0), log_w.mean(axis=0)
+    encoder_elbo, own_elbo = encoder_log_w.mean(axis=0), log_w.mean(axis=0)
     log_px = log_mean_exp(log_w)
     through_encoder = importance_sampled_log_likelihood(
         model, images, SAMPLES, seed=args.seed, progress=True
     )
-    gaps = {"approximation": log_px - bound, "amortization": bound - encoder_bound}
+    gaps = {"approximation": log_px - own_elbo, "amortization": own_elbo - encoder_elbo}
     errors = {  # the two terms of the first gap share their draws
         "approximation": standard_error(np.exp(log_w - log_px) - log_w),
         "amortization": np.hypot(standard_error(log_w), standard_error(encoder_log_w)),
     }
     summary = {
-        "encoder_bound": encoder_bound.mean(),
-        "own_bound": bound.mean(),
+        "encoder_elbo": encoder_elbo.mean(),
+        "own_elbo": own_elbo.mean(),
         "log_px": log_px.mean(),
         "log_px_through_encoder": through_encoder.mean,
         "encoder_seconds_per_image": (encoded - started) / len(images),
@@ -98,8 +98,8 @@ def experiment(args):
         verdict = "that the encoder serves unseen images worse is not to be seen"
     times = test["fit_seconds_per_image"], test["encoder_seconds_per_image"]
     findings = (
-        f"For {count} test images the mean ELBO is {test['encoder_bound']:.2f} nats with the "
-        f"encoder's q and {test['own_bound']:.2f} with a q of their own, and log p(x) is "
+        f"For {count} test images the mean ELBO is {test['encoder_elbo']:.2f} nats with the "
+        f"encoder's q and {test['own_elbo']:.2f} with a q of their own, and log p(x) is "
         f"{test['log_px']:.2f}: {in_words('amortization', test)}, "
         f"{in_words('approximation', test)}. For {count} training images: "
         f"{in_words('amortization', training)}, {in_words('approximation', training)}. From "

@@ -69,7 +69,7 @@ def train(data, x, y, args):
 
 def elbo_and_kl(networks, x, y, args):
     """Of each image, the ELBO by some draws, and the KL; (N,), NumPy."""
-    generator = random_generator([args.seed, Stream.BOUND_NOISE], args.device)
+    generator = random_generator([args.seed, Stream.ELBO_NOISE], args.device)
     noises = generator.standard_normal((DRAWS, len(x), LATENT), dtype=x.dtype)
     pairs = [forward(*networks, x, y, noise) for noise in noises]
     kl = to_numpy(pairs[0][0].kl_to_standard_normal())

@@ -60,7 +60,7 @@ def experiment(args):
     data = datasets.load("mnist5k")
     model = digit_model(data, args, n_latent=2)
     train(model, data.train, args)
-    generator = random_generator([args.seed, Stream.BOUND_NOISE], args.device)
+    generator = random_generator([args.seed, Stream.ELBO_NOISE], args.device)
     candidates = data.test[: min(CANDIDATES, PANELS * args.epochs)]
     chosen, ranks, gaps = choose(model, candidates, generator)
     images = candidates[chosen]

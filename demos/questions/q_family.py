@@ -87,7 +87,7 @@ def fit_families(decoder, x, mean, args):
 
 def log_weights(mean, L, decoder, x, args):
     """log w = log p(x|z) + log p(z) − log q(z|x) of draws z ~ q; (DRAWS, N), NumPy."""
-    generator = random_generator([args.seed, Stream.BOUND_NOISE], args.device)
+    generator = random_generator([args.seed, Stream.ELBO_NOISE], args.device)
     xp, parts = array_module(x), []
     log_det = xp.log(xp.einsum("nii->ni", L)).sum(axis=1)
     for _ in range(DRAWS // 20):  # twenty at a time, for the memory

@@ -61,12 +61,12 @@ def train_one(data, args, weight):
 
 
 def measure(model, images, seed):
-    bound = evaluate_elbo(model, images, seed=seed)
+    estimate = evaluate_elbo(model, images, seed=seed)
     mean_variance = to_numpy(model.encode(images).mean).var(axis=0)
     return {
-        "bound": bound.value,
-        "reconstruction": bound.reconstruction,
-        "kl": bound.kl,
+        "elbo": estimate.value,
+        "reconstruction": estimate.reconstruction,
+        "kl": estimate.kl,
         "active_latents": int(active_latents(model, images).sum()),
         "posterior_variance": np.sort(posterior_variance(model, images)).tolist(),
         "variance_of_posterior_mean": np.sort(mean_variance).tolist(),
@@ -81,7 +81,7 @@ def experiment(args):
         measured = measure(model, data.test, args.seed)
         results.append({"kl_weight": weight, **measured, "variance_course": variances})
         text = (
-            f"ELBO {measured['bound']:.1f} nats\n"
+            f"ELBO {measured['elbo']:.1f} nats\n"
             f"posterior variance {mean_variance(measured):.2g}\n"
             f"{measured['active_latents']} of {LATENT} latents active"
         )
@@ -100,19 +100,19 @@ def describe(results):
         f"{mean_variance(none):.1g} (halfway through training it was {halfway:.1g}), while the "
         f"posterior means spread with a variance of {spread:.1f}; the prior's is 1. "
         f"The reconstruction is {none['reconstruction']:.1f}, at a KL of {none['kl']:.1f}: "
-        f"an ELBO of {none['bound']:.1f}. Weight 1: reconstruction {elbo['reconstruction']:.1f}, "
-        f"KL {elbo['kl']:.1f}, ELBO {elbo['bound']:.1f}, posterior variance "
+        f"an ELBO of {none['elbo']:.1f}. Weight 1: reconstruction {elbo['reconstruction']:.1f}, "
+        f"KL {elbo['kl']:.1f}, ELBO {elbo['elbo']:.1f}, posterior variance "
         f"{mean_variance(elbo):.2f}. Weight 4: KL {strong['kl']:.1f}, paid for with a "
         f"reconstruction of {strong['reconstruction']:.1f}; posterior variance "
         f"{mean_variance(strong):.2f}; {strong['active_latents']} of {LATENT} latents are "
-        f"active, {elbo['active_latents']} at weight 1. The best ELBO, {best['bound']:.1f}, is "
+        f"active, {elbo['active_latents']} at weight 1. The best ELBO, {best['elbo']:.1f}, is "
         f"that of weight {best['kl_weight']:g}."
     )
 
 
 def to_compare(results):
     """The results of weight 0, of 1, of the largest weight, and of the best ELBO."""
-    best = max(results, key=lambda result: result["bound"])
+    best = max(results, key=lambda result: result["elbo"])
     return results[0], results[WEIGHTS.index(1)], results[-1], best
 
 
@@ -128,7 +128,7 @@ def draw(results, pictures, data, path):
     for key, name, style in (
         ("reconstruction", "reconstruction", "--"),
         ("kl", "KL", ":"),
-        ("bound", "ELBO", "-"),
+        ("elbo", "ELBO", "-"),
     ):
         terms.plot(names, [result[key] for result in results], "ko" + style, label=name)
     terms.set(title="ELBO = reconstruction − KL", ylabel="nats per example")
@@ -153,7 +153,7 @@ def draw(results, pictures, data, path):
         f"Posterior variance: {mean_variance(none):.1g} at KL weight 0, "
         f"{mean_variance(elbo):.2f} at 1, {mean_variance(strong):.2f} at 4, where "
         f"{strong['active_latents']} of {LATENT} latents are active.\n"
-        f"The best ELBO, {best['bound']:.1f} nats, is that of weight {best['kl_weight']:g}",
+        f"The best ELBO, {best['elbo']:.1f} nats, is that of weight {best['kl_weight']:g}",
     )
 
 

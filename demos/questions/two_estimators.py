@@ -40,7 +40,7 @@ def compare(model, x, args, epoch, n_draws):
 
     The gradients' means are compared along one direction, the gradient for some other noise.
     """
-    seed = [args.seed, Stream.BOUND_NOISE, epoch, n_draws]
+    seed = [args.seed, Stream.ELBO_NOISE, epoch, n_draws]
     *_, direction = repeat(ELBO(model), x, n_draws, 1, [*seed, 1])
     result = {
         "epoch": epoch,

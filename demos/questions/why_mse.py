@@ -77,14 +77,14 @@ def make_model(kind, data, args):
 def measure(model, images, args):
     """The ELBO of held-out images, with z drawn from q, and what goes with it."""
     x = model.as_pixels(images)
-    generator = random_generator([args.seed, Stream.BOUND_NOISE], args.device)
+    generator = random_generator([args.seed, Stream.ELBO_NOISE], args.device)
     noise = model.draw_noise(generator, 1, len(x))
-    bound, p = model.elbo(x, noise), model.decode(model.encode(images).sample(noise[0]))
+    elbo, p = model.elbo(x, noise), model.decode(model.encode(images).sample(noise[0]))
     numbers = {
-        "bound": float(bound.value.mean()),
-        "median_bound": float(np.median(to_numpy(bound.value))),
-        "lowest_bound": float(bound.value.min()),
-        "kl": float(bound.kl.mean()),
+        "elbo": float(elbo.value.mean()),
+        "median_elbo": float(np.median(to_numpy(elbo.value))),
+        "lowest_elbo": float(elbo.value.min()),
+        "kl": float(elbo.kl.mean()),
         "squared_error": float(((x - p.mean) ** 2).sum(axis=-1).mean()),
     }
     if isinstance(p, DiagonalGaussian):
@@ -100,22 +100,22 @@ def identity_error(model, images):
     return float(abs(log_prob + (x - p.mean) ** 2 + 0.5 * math.log(math.pi)).max())
 
 
-def bounds_without_u(data, args):
+def elbos_without_u(data, args):
     """The training ELBO after each epoch on grey values as they are, with a σ per pixel."""
     rows, epochs = [], min(args.epochs, EPOCHS_WITHOUT_U)
     model = make_model("per-output", data, args)
     try:
         train(model, data.train, args, epochs, after_epoch=rows.append)
-    except DivergenceError as error:  # nothing holds this bound
+    except DivergenceError as error:  # nothing holds this ELBO
         say(error)
-    return [row["train_bound"] for row in rows]
+    return [row["train_elbo"] for row in rows]
 
 
 def experiment(args):
     data = datasets.load("mnist5k")
     generator = random_generator([args.seed, Stream.DATA])
     train_x, test_x = dequantized(data.train, generator), dequantized(data.test, generator)
-    results, pictures, bounds = {}, [], {}
+    results, pictures, elbos = {}, [], {}
     for kind, name in NAMES.items():
         say(name)
         model = make_model(kind, data, args)
@@ -128,15 +128,15 @@ def experiment(args):
         if kind == "fixed":
             results[kind]["identity_error"] = identity_error(model, test)
         if kind == "per-output":
-            bounds["x = (value + u)/256"] = [row["train_bound"] for row in trainer.history]
+            elbos["x = (value + u)/256"] = [row["train_elbo"] for row in trainer.history]
             std = to_numpy(model.decode(model.encode(test[:IMAGES]).mean).std)
     say("A σ per pixel, without u")
-    bounds["x = value/255"] = bounds_without_u(data, args)
+    elbos["x = value/255"] = elbos_without_u(data, args)
     spread = np.ptp(pictures[-1][2], axis=0).max()  # of the bug's reconstructions
-    draw(results, pictures, data, std, bounds, args.out / "why_mse.png")
-    summary = {"models": results, "training_bounds": bounds, "ceiling": CEILING}
+    draw(results, pictures, data, std, elbos, args.out / "why_mse.png")
+    summary = {"models": results, "training_elbos": elbos, "ceiling": CEILING}
     summary["largest_difference_between_reconstructions_of_the_bug"] = float(spread)
-    return summary, describe(results, bounds["x = value/255"], spread)
+    return summary, describe(results, elbos["x = value/255"], spread)
 
 
 def describe(results, without_u, spread):
@@ -147,14 +147,14 @@ def describe(results, without_u, spread):
         f"{fixed['identity_error']:.0e} nats: squared error is a Gaussian of σ = 0.71. For these "
         f"digits that is far too wide. Learned, σ is {std:.3f}, which is the root mean squared "
         f"error of the reconstructions ({rms:.3f}), and the ELBO rises from "
-        f"{fixed['bound']:.1f} to {learned['bound']:.1f} nats per example. The error then counts "
+        f"{fixed['elbo']:.1f} to {learned['elbo']:.1f} nats per example. The error then counts "
         f"{0.5 / std**2:.0f} times as much against the KL, which goes from {fixed['kl']:.1f} to "
-        f"{learned['kl']:.1f} nats. A σ per pixel reaches {per_pixel['bound']:.1f}, by being sure "
+        f"{learned['kl']:.1f} nats. A σ per pixel reaches {per_pixel['elbo']:.1f}, by being sure "
         "of pixels that hardly ever change; where it is sure and wrong it pays: the median test "
-        f"image has {per_pixel['median_bound']:.0f} nats, the worst {per_pixel['lowest_bound']:.0f}"
+        f"image has {per_pixel['median_elbo']:.0f} nats, the worst {per_pixel['lowest_elbo']:.0f}"
         f". Without u nothing holds its ELBO: it reaches {max(without_u, default=math.nan):.0f} "
         f"nats in {len(without_u)} epochs; with u no density can average above {CEILING:.0f}. "
-        f"Bernoulli's {bernoulli['bound']:.1f} nats are a probability's and do not compare with "
+        f"Bernoulli's {bernoulli['elbo']:.1f} nats are a probability's and do not compare with "
         f"these; its squared error, {bernoulli['squared_error']:.1f} per image, does (the "
         f"Gaussians' are {fixed['squared_error']:.1f}, {learned['squared_error']:.1f} and "
         f"{per_pixel['squared_error']:.1f}). With the pixels averaged and the KL summed, the KL is "
@@ -163,10 +163,10 @@ def describe(results, without_u, spread):
     )
 
 
-def draw(results, pictures, data, std, bounds, path):
+def draw(results, pictures, data, std, elbos, path):
     draws, widths = "Draws from the prior (means of p(x|z))", {"width_ratios": [4, 6]}
     figure, (curves, sigmas) = plots.strips_over_panels(10, data, pictures, draws, 2, **widths)
-    for label, values in bounds.items():
+    for label, values in elbos.items():
         curves.plot(range(1, len(values) + 1), values, marker=".", label=label)
     curves.axhline(CEILING, color="k", ls=":", label="784 · log 256")
     curves.set(title="Training ELBO with a σ per pixel", ylabel="nats per example")
@@ -186,11 +186,11 @@ def draw(results, pictures, data, std, bounds, path):
 
 
 def caption(kind, numbers):
-    elbo = f"ELBO {numbers['bound']:.1f} nats"
+    elbo = f"ELBO {numbers['elbo']:.1f} nats"
     if kind == "bernoulli":
         elbo += ": a probability,\nnot comparable with the densities"
     elif kind == "per-output":
-        elbo += f" (density),\nthat of the median image {numbers['median_bound']:.0f}"
+        elbo += f" (density),\nthat of the median image {numbers['median_elbo']:.0f}"
     else:
         elbo = f"σ = {numbers['std'][0]:.3f}\n{elbo} (density)"
     return f"{elbo}\nKL {numbers['kl']:.2g} nats, squared error {numbers['squared_error']:.1f}"

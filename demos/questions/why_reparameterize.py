@@ -47,7 +47,7 @@ def estimators(model):
 
 def compare(model, x, args, epoch):
     """The variance of φ's gradient, and its mean slope along one fixed direction, of each."""
-    seed = [args.seed, Stream.BOUND_NOISE, epoch, DRAWS]
+    seed = [args.seed, Stream.ELBO_NOISE, epoch, DRAWS]
     *_, direction = repeat(ELBO(model), x, DRAWS, 1, [*seed, 1])
     direction = direction[0] / math.sqrt((direction[0] ** 2).sum())
     result, slopes = {}, {}
@@ -69,7 +69,7 @@ def learn(name, data, args):
     model = digit_model(data, args, LATENT, HIDDEN)
 
     def evaluate():
-        return {"test_bound": evaluate_elbo(model, data.test, seed=args.seed).value}
+        return {"test_elbo": evaluate_elbo(model, data.test, seed=args.seed).value}
 
     history = [{"epoch": 0, **evaluate()}]
     trainer = train(
@@ -93,7 +93,7 @@ def experiment(args):
     end = compare(learned[REPARAMETERIZATION][0], x, args, args.epochs)
 
     histories = {name: history for name, (_, history) in learned.items()}
-    bounds = {name: history[-1]["test_bound"] for name, history in histories.items()}
+    elbos = {name: history[-1]["test_elbo"] for name, history in histories.items()}
     ratios = {
         name: [
             point[name]["variance"] / point[REPARAMETERIZATION]["variance"]
@@ -109,7 +109,7 @@ def experiment(args):
         "learning_rates": LEARNING_RATES,
         "histories": histories,
     }
-    before = histories[NONE][0]["test_bound"]
+    before = histories[NONE][0]["test_elbo"]
     z_scores = [point[name]["z_score"] for name in (BASELINE, NONE) for point in (start, end)]
     findings = (
         f"With {DRAWS} draws per image each, the variance of the score function's gradient is "
@@ -125,9 +125,9 @@ def experiment(args):
         "multiplied by a log w of the order of the ELBO, whether it was a good draw or a bad one; "
         "with it, by how much better it was than the others. The noise has its price: at epoch "
         f"{args.epochs}, from the same initial weights, each with the best of three learning "
-        f"rates, the test ELBO is {bounds[REPARAMETERIZATION]:.1f} nats per example with "
-        f"reparameterization, {bounds[BASELINE]:.1f} with the score function and its baseline, and "
-        f"{bounds[NONE]:.1f} without; at the start it was {before:.1f}. θ's gradient has no "
+        f"rates, the test ELBO is {elbos[REPARAMETERIZATION]:.1f} nats per example with "
+        f"reparameterization, {elbos[BASELINE]:.1f} with the score function and its baseline, and "
+        f"{elbos[NONE]:.1f} without; at the start it was {before:.1f}. θ's gradient has no "
         "such trouble in any of the three: it is the encoder that learns slowly, and the decoder "
         "has only the encoder's z to learn from."
     )
@@ -158,7 +158,7 @@ def draw(start, end, ratios, histories, path):
             "epoch",
             color,
             name,
-            {"test_bound": ("-", f"learning rate {LEARNING_RATES[name]:g}")},
+            {"test_elbo": ("-", f"learning rate {LEARNING_RATES[name]:g}")},
         )
     variances.set(
         title=f"Variance of φ's gradient, L = {DRAWS}",

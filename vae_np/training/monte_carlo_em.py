@@ -207,10 +207,7 @@ class MonteCarloEM:
             changed then.
         """
         about, arrays = read_checkpoint(path)
-        theirs = about.get("identity")
-        if isinstance(theirs, dict):  # an earlier version had the optimizer's usual numbers
-            theirs = type(self.optimizer)(()).settings() | theirs
-        check_identity(path, theirs, self._identity())
+        check_identity(path, about.get("identity"), self._identity())
         epoch, steps = about.get("epoch"), about.get("optimizer_steps")
         if not all(type(number) is int and number >= 0 for number in (epoch, steps)):
             raise CheckpointError(f"{path} does not say where in its run it was saved")

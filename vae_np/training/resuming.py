@@ -15,7 +15,7 @@ from vae_np.checkpoints import (
     write_checkpoint,
 )
 
-IN_EACH_ROW = {"train_bound", "train_reconstruction", "train_kl", "seconds"}  # of the history
+IN_EACH_ROW = {"train_elbo", "train_reconstruction", "train_kl", "seconds"}  # of the history
 PARTS = {  # of a reader's own: without them it would train, and fail at the first save
     "objective": ("vectors", "settings", "draw_noise", "value_and_gradient"),
     "optimizer": ("settings", "learning_rate", "state", "steps", "step"),
@@ -52,11 +52,11 @@ def save(trainer, path, settings):
 def load(trainer, path):
     """See `Trainer.load`."""
     about, arrays = read_checkpoint(path)
-    check_identity(path, upgraded(about.get("identity"), trainer), identity(trainer))
-    epoch, step, optimizer_steps, seconds, history = (
-        about.get(name) for name in ("epoch", "step", "optimizer_steps", "seconds", "history")
+    check_identity(path, about.get("identity"), identity(trainer))
+    epoch, step, optimizer_steps, threads, seconds, history = (
+        about.get(name)
+        for name in ("epoch", "step", "optimizer_steps", "threads", "seconds", "history")
     )
-    threads = about.get("threads", trainer.threads)  # earlier versions did not say
     if not (
         all(type(number) is int and number >= 0 for number in (epoch, step, optimizer_steps))
         and step <= trainer.steps_per_epoch  # all of them, where evaluate has raised
@@ -72,7 +72,7 @@ def load(trainer, path):
     trainer.optimizer.steps = optimizer_steps
     if not trainer.keeps_threads:
         trainer.threads = threads
-    trainer.history = [{"train_elbo": row["train_bound"], **row} for row in history]
+    trainer.history = history
 
 
 def is_history(rows, n_epochs):
@@ -93,7 +93,7 @@ def checksum(images):
 
 def arrays_of(trainer):
     """Every array that training changes, by name."""
-    arrays = {"record": trainer.record}
+    arrays = {"sums": trainer.sums}
     vectors = trainer.objective.vectors.items()
     for (name, vector), state in zip(vectors, trainer.optimizer.state, strict=True):
         arrays[name] = vector.value
@@ -119,14 +119,3 @@ def identity(trainer):
         "weight prior": bool(trainer.prior_share),
         "seed": trainer.seed,
     }
-
-
-def upgraded(identity, trainer):
-    """The identity in today's words: earlier versions had a bound and a KL weight, no objective,
-    and of the optimizer its name alone."""
-    if not isinstance(identity, dict) or "bound" not in identity:
-        return identity
-    objective = {"objective": identity["bound"]}
-    if identity["bound"] == "sgvb-b":
-        objective = {"objective": "elbo", "kl_weight": identity.get("KL weight")}
-    return type(trainer.optimizer)(()).settings() | identity | objective

@@ -62,10 +62,10 @@ class Trainer:
     epoch, step : int
         How many epochs are complete, and how many steps of the one under way.
     history : list of dict
-        One row per complete epoch: ``epoch``, ``train_elbo`` (the objective's value; also by its
-        earlier name, ``train_bound``), ``train_reconstruction`` and ``train_kl`` (means over the
-        epoch's minibatches while the weights moved; nats per example), what ``evaluate`` returned,
-        and ``seconds`` of training so far.
+        One row per complete epoch: ``epoch``, ``train_elbo`` (the objective's value),
+        ``train_reconstruction`` and ``train_kl`` (means over the epoch's minibatches while the
+        weights moved; nats per example), what ``evaluate`` returned, and ``seconds`` of training
+        so far.
     seconds : float
         Time spent in training steps, evaluation left out.
     """
@@ -115,7 +115,7 @@ class Trainer:
         self.epoch, self.step, self.history, self.seconds = 0, 0, [], 0.0
         self.steps_per_epoch = -(-len(images) // self.batch_size)
         # Each step's reconstruction and KL, summed over its examples; they stay on the device.
-        self.record = to_device(np.zeros((self.steps_per_epoch, 2)), model.device)
+        self.sums = to_device(np.zeros((self.steps_per_epoch, 2)), model.device)
         # Once a block of this size was freed, glibc keeps the memory of a step's arrays for the
         # next step instead of giving it back: 52 against 75 ms for a step of 1,000 examples.
         np.empty(31 << 20, dtype=np.uint8)
@@ -142,7 +142,7 @@ class Trainer:
         after_epoch : callable, optional
             Called with the new history row: the place to print it and to save a checkpoint.
         progress : bool
-            Show a progress bar with the running bound, on a terminal.
+            Show a progress bar with the running ELBO, on a terminal.
 
         Returns
         -------
@@ -154,7 +154,7 @@ class Trainer:
         Raises
         ------
         DivergenceError
-            If the bound, a weight or a number from ``evaluate`` is not finite: the bound at once on
+            If the ELBO, a weight or a number from ``evaluate`` is not finite: the ELBO at once on
             the CPU, at the epoch's end on a GPU, where looking at every step would make it wait.
         ValueError
             If an argument is out of range, or ``evaluate`` returns something else.
@@ -169,7 +169,7 @@ class Trainer:
             unit="step",
             initial=self.epoch * self.steps_per_epoch + self.step,
         )
-        quiet = np.errstate(all="ignore")  # divergence shows in the bound
+        quiet = np.errstate(all="ignore")  # divergence shows in the ELBO
         threads = product_threads(self.threads)
         with bar, quiet, threads, deferred_interrupt() as interrupted:
             while self.epoch < epochs and not interrupted():
@@ -212,10 +212,10 @@ class Trainer:
                 yield (binarize(x, uniform) if self.binarize else x), noise
 
     def _train_step(self, x, noise):
-        bound = step(self.objective, self.optimizer, x, noise, self.prior_share)
-        self.record[self.step, 0] = bound.reconstruction.sum()
-        self.record[self.step, 1] = bound.kl.sum()
-        if self.model.device == "cpu" and not np.isfinite(self.record[self.step]).all():
+        value = step(self.objective, self.optimizer, x, noise, self.prior_share)
+        self.sums[self.step, 0] = value.reconstruction.sum()
+        self.sums[self.step, 1] = value.kl.sum()
+        if self.model.device == "cpu" and not np.isfinite(self.sums[self.step]).all():
             raise self._divergence(self.step + 1)
         self.step += 1
 
@@ -224,7 +224,7 @@ class Trainer:
 
         An infinite Σ g² would freeze its weight for good, without a word.
         """
-        bad = np.flatnonzero(~np.isfinite(to_numpy(self.record)[: self.step]).all(axis=1))
+        bad = np.flatnonzero(~np.isfinite(to_numpy(self.sums)[: self.step]).all(axis=1))
         if bad.size:
             raise self._divergence(int(bad[0]) + 1)
         vectors = self.objective.vectors.items()
@@ -243,13 +243,12 @@ class Trainer:
 
     def _row_of_epoch(self, evaluate):
         """What the history says of the epoch whose steps are done."""
-        reconstruction, kl = (to_numpy(self.record).sum(axis=0) / len(self.images)).tolist()
+        reconstruction, kl = (to_numpy(self.sums).sum(axis=0) / len(self.images)).tolist()
         row = {
             "epoch": self.epoch + 1,
             "train_elbo": reconstruction - kl,
             "train_reconstruction": reconstruction,
             "train_kl": kl,
-            "train_bound": reconstruction - kl,
         }
         if evaluate:
             numbers = evaluate()
@@ -271,8 +270,8 @@ class Trainer:
     def _show(self, bar):
         if bar.update() and self.model.device == "cpu":  # on a GPU, looking would make it wait
             examples = min(self.step * self.batch_size, len(self.images))
-            reconstruction, kl = self.record[: self.step].sum(axis=0) / examples
-            bar.set_postfix_str(f"bound {reconstruction - kl:.2f} nats", refresh=False)
+            reconstruction, kl = self.sums[: self.step].sum(axis=0) / examples
+            bar.set_postfix_str(f"ELBO {reconstruction - kl:.2f} nats", refresh=False)
 
     # Checkpoints
 
