@@ -84,8 +84,8 @@ def test_an_infinite_state_is_divergence_and_not_a_frozen_weight(images, optimiz
     before = good.read_bytes()
     step = trainer._train_step
 
-    def explode(x, noise):
-        step(x, noise)
+    def explode(*batch):
+        step(*batch)
         trainer.model.encoder.parameters.grad[3] = 2e19
         with np.errstate(over="ignore"):
             trainer.optimizer.step()

@@ -40,17 +40,22 @@ def test_history_is_the_mean_over_examples(images):
     assert row["train_elbo"] == pytest.approx(mean[0] - mean[1])
 
 
-def test_each_epoch_sees_every_image_once(images, monkeypatch):
-    trainer = make_trainer(images)
-    seen = []
-    step = trainer._train_step
+def minibatches_of(trainer, monkeypatch):
+    """A list that receives each x that the objective is asked about."""
+    inner, seen = trainer.objective.value_and_gradient, []
 
-    def record_batch(x, noise):
+    def seeing(x, noise):
         seen.append(x)
         assert noise.shape == (1, len(x), 3)
-        step(x, noise)
+        return inner(x, noise)
 
-    monkeypatch.setattr(trainer, "_train_step", record_batch)
+    monkeypatch.setattr(trainer.objective, "value_and_gradient", seeing)
+    return seen
+
+
+def test_each_epoch_sees_every_image_once(images, monkeypatch):
+    trainer = make_trainer(images)
+    seen = minibatches_of(trainer, monkeypatch)
     trainer.fit(2, progress=False)
     expected = np.sort(trainer.model.as_pixels(images), axis=0)
     epochs = [np.concatenate(seen[:4]), np.concatenate(seen[4:])]
@@ -61,10 +66,7 @@ def test_each_epoch_sees_every_image_once(images, monkeypatch):
 
 def test_binarize_draws_fresh_binary_images_each_epoch(images, monkeypatch):
     trainer = make_trainer(np.full((10, 6), 128, np.uint8), binarize=True)
-    seen = []
-    monkeypatch.setattr(
-        trainer, "_train_step", lambda x, noise: (seen.append(x), setattr(trainer, "step", 1))
-    )
+    seen = minibatches_of(trainer, monkeypatch)
     trainer.fit(2, progress=False)
     assert set(np.unique(seen)) == {0, 1}
     assert (seen[0] != seen[1]).any()
@@ -140,8 +142,8 @@ def test_weight_prior_pulls_the_decoder_alone(images, objective):
     plain, prior = (make_trainer(images, SGD, 0.1, weight_prior=w, **more) for w in (False, True))
     start = weights(plain)
     for trainer in (plain, prior):
-        batch = next(trainer._minibatches())
-        trainer._train_step(*batch)
+        rows, generator = next(trainer._minibatches())
+        trainer._train_step(rows, *trainer._draw(generator, len(rows)))
     pull = weights(prior) - weights(plain)
     n_phi = plain.model.encoder.parameters.value.size
     np.testing.assert_array_equal(pull[:n_phi], 0)

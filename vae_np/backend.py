@@ -108,6 +108,15 @@ def on_a_cache_line(array):
     return copy
 
 
+def keep_freed_memory():
+    """Let a step's arrays lie where the last step's lay.
+
+    Once a block of this size was freed, glibc keeps what is freed later for the next array instead
+    of giving it back: 52 against 75 ms for a step of 1,000 examples.
+    """
+    np.empty(31 << 20, dtype=np.uint8)
+
+
 class Stream(IntEnum):
     """What random numbers are for. As part of a seed, it keeps two uses from sharing draws."""
 

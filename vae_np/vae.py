@@ -74,7 +74,7 @@ class VAE:
         Parameters
         ----------
         x : (N, D) array
-            Pixels in [0, 1], as `as_pixels` makes them; it is `check` that looks at the range.
+            Pixels in [0, 1], as `as_pixels` makes them. Only `check` looks at their range.
         noise : (L, N, Z) array
             ε, draws from N(0, I), L for each example: see `draw_noise`.
 
@@ -89,12 +89,12 @@ class VAE:
             If ``x`` or ``noise`` has another shape, or another dtype than the model.
         """
         x, noise = checks.minibatch(x, noise, self)
-        q = self.encoder.forward(x)  # q_φ(z|x) = N(μ, diag σ²) (eq. 9)
-        z = q.sample(noise)  # z = μ + σ ⊙ ε, a draw of q (eq. 4)
-        p = self.decoder.forward(z)  # p_θ(x|z)
-        reconstruction = p.log_prob(x).mean(axis=0)  # E_q[log p(x|z)] by L draws (eq. 5)
-        kl = q.kl_to_standard_normal()  # KL(q(z|x) ‖ p(z)), exactly (appendix B)
-        return Bound(reconstruction, kl)  # ELBO = reconstruction − KL (eq. 7 and 10)
+        q = self.encoder.forward(x)  # q_φ(z|x) = N(μ, diag σ²), from (N, D) to two (N, Z) (eq. 9)
+        z = q.sample(noise)  # (L, N, Z): z = μ + σ ⊙ ε, draws of q (eq. 4)
+        p = self.decoder.forward(z)  # p_θ(x|z), its logits or means (L, N, D)
+        reconstruction = p.log_prob(x).mean(axis=0)  # (N,): E_q[log p(x|z)] by L draws (eq. 5)
+        kl = q.kl_to_standard_normal()  # (N,): KL(q(z|x) ‖ p(z)), exactly (appendix B)
+        return Bound(reconstruction, kl)  # (N,): ELBO = reconstruction − KL (eq. 7 and 10)
 
     def elbo_and_gradient(self, x, noise, kl_weight=1.0):
         """The ELBO, and the gradient of the loss: minus the ELBO, averaged over the minibatch.
@@ -111,11 +111,13 @@ class VAE:
         kl = q.kl_to_standard_normal()
 
         n_draws, n_examples, _ = noise.shape
-        share = array_module(x).full(n_examples, 1 / n_examples, dtype=x.dtype)  # eq. 8 over N
-        dp = p.log_prob_backward(x, -share / n_draws)  # to p's parameters, such as the logits
-        dz = self.decoder.backward(*dp)  # through the decoder; fills θ's gradient
-        dmean, dlog_var = q.sample_backward(noise, dz)  # through z = μ + σ ⊙ ε to μ and log σ²
-        dmean_kl, dlog_var_kl = q.kl_backward(kl_weight * share)
+        share = array_module(x).full(
+            n_examples, 1 / n_examples, dtype=x.dtype
+        )  # eq. 8 over N; (N,)
+        dp = p.log_prob_backward(x, -share / n_draws)  # (L, N, D): to the logits, say
+        dz = self.decoder.backward(*dp)  # (L, N, Z): through the decoder; fills θ's gradient
+        dmean, dlog_var = q.sample_backward(noise, dz)  # (N, Z): through z = μ + σ ⊙ ε
+        dmean_kl, dlog_var_kl = q.kl_backward(kl_weight * share)  # (N, Z)
         self.encoder.backward(dmean + dmean_kl, dlog_var + dlog_var_kl)  # fills φ's gradient
         return Bound(reconstruction, kl)
 

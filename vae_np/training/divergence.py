@@ -1,5 +1,9 @@
 """What is said when training leaves the finite numbers."""
 
+import numpy as np
+
+from vae_np.backend import array_module, to_numpy
+
 
 class DivergenceError(ValueError):
     """Training met an ELBO, a weight or another number that is not finite."""
@@ -11,3 +15,27 @@ def diverged(what, where, optimizer):
         f"{what} is not finite {where}: training diverged; a learning rate below "
         f"{optimizer.learning_rate:g} may help"
     )
+
+
+def diverged_at(trainer, step, what="the ELBO"):
+    """The same of a `Trainer`, at this step of its epoch."""
+    steps = trainer.epoch * trainer.steps_per_epoch + step
+    return diverged(what, f"at step {steps} (epoch {trainer.epoch + 1})", trainer.optimizer)
+
+
+def check_finite(trainer):
+    """DivergenceError if the ELBO, a weight or what the optimizer remembers is not finite.
+
+    An infinite Σ g² would freeze its weight for good, without a word.
+    """
+    bad = np.flatnonzero(~np.isfinite(to_numpy(trainer.sums)[: trainer.step]).all(axis=1))
+    if bad.size:
+        raise diverged_at(trainer, int(bad[0]) + 1)
+    vectors = trainer.objective.vectors.items()
+    for (name, vector), state in zip(vectors, trainer.optimizer.state, strict=True):
+        xp = array_module(vector.value)
+        if not xp.isfinite(vector.value).all():
+            raise diverged_at(trainer, trainer.step, f"a weight of the {name}")
+        if not all(xp.isfinite(array).all() for array in state):
+            what = f"the optimizer's mean of gradients of the {name}"
+            raise diverged_at(trainer, trainer.step, what)

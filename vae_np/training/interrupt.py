@@ -9,17 +9,26 @@ SIGNALS = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
 
 
 class Stop:
-    """Whether somebody asked to stop: call it. While ``in_step``, nothing interrupts."""
+    """Whether somebody asked to stop: call it. While `held`, nothing interrupts."""
 
     def __init__(self):
-        self.times, self.in_step = 0, False
+        self.times, self.is_held = 0, False
 
     def __call__(self):
         return self.times > 0
 
+    @contextmanager
+    def held(self):
+        """What is begun is finished: a step, or a save."""
+        self.is_held = True
+        try:
+            yield
+        finally:
+            self.is_held = False
+
     def ask(self, signum, frame):
         self.times += 1
-        if self.times > 1 and not self.in_step:
+        if self.times > 1 and not self.is_held:
             raise KeyboardInterrupt
 
 

@@ -14,6 +14,7 @@ from vae_np.checkpoints import (
     read_checkpoint,
     write_checkpoint,
 )
+from vae_np.training.divergence import check_finite
 
 IN_EACH_ROW = {"train_elbo", "train_reconstruction", "train_kl", "seconds"}  # of the history
 PARTS = {  # of a reader's own: without them it would train, and fail at the first save
@@ -33,7 +34,7 @@ def complete(name, part):
 
 def save(trainer, path, settings):
     """See `Trainer.save`."""
-    trainer.check_finite()
+    check_finite(trainer)
     if checksum(trainer.images) != trainer.images_crc:
         raise ValueError("the training images have changed since the Trainer was made")
     about = {

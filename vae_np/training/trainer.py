@@ -1,12 +1,12 @@
 """Training as one runs it: Algorithm 1 of `aevb`, with a history, Ctrl-C and checkpoints."""
 
-import math
 import time
+from contextlib import contextmanager
 from operator import attrgetter
 
 import numpy as np
 
-from vae_np.backend import array_module, to_device, to_numpy
+from vae_np.backend import keep_freed_memory, to_device
 from vae_np.checks import not_black_and_white, rate_schedule, true_or_false, whole_number
 from vae_np.distributions import binarize
 from vae_np.networks import BernoulliDecoder
@@ -14,7 +14,8 @@ from vae_np.objectives.elbo import ELBO
 from vae_np.progress import progress_bar
 from vae_np.training import resuming
 from vae_np.training.aevb import minibatches, step
-from vae_np.training.divergence import diverged
+from vae_np.training.divergence import check_finite, diverged_at
+from vae_np.training.history import row_of_epoch
 from vae_np.training.interrupt import deferred_interrupt
 from vae_np.training.threads import product_threads, threads_for
 
@@ -116,9 +117,7 @@ class Trainer:
         self.steps_per_epoch = -(-len(images) // self.batch_size)
         # Each step's reconstruction and KL, summed over its examples; they stay on the device.
         self.sums = to_device(np.zeros((self.steps_per_epoch, 2)), model.device)
-        # Once a block of this size was freed, glibc keeps the memory of a step's arrays for the
-        # next step instead of giving it back: 52 against 75 ms for a step of 1,000 examples.
-        np.empty(31 << 20, dtype=np.uint8)
+        keep_freed_memory()
 
     # A Trainer's own for good: its checkpoints know them, and its epochs are counted in steps.
     model = property(attrgetter("_model"))
@@ -163,6 +162,66 @@ class Trainer:
         for name, function in (("evaluate", evaluate), ("after_epoch", after_epoch)):
             if function is not None and not callable(function):
                 raise ValueError(f"{name} must be a function, got {function!r}")
+        with self._running(epochs, progress) as (stop, bar):
+            while self.epoch < epochs and not stop():
+                self._train_epoch(stop, bar)
+                if self.step == self.steps_per_epoch:
+                    row = row_of_epoch(self, evaluate)
+                    with stop.held():  # an epoch counts with its row, or not at all
+                        self.history.append(row)
+                        self.epoch, self.step = self.epoch + 1, 0
+                    if after_epoch:
+                        after_epoch(row)
+        return not stop()
+
+    def _train_epoch(self, stop, bar):
+        """Algorithm 1, for the steps that this epoch still has to do, or until somebody stops."""
+        started = time.perf_counter()
+        self._set_learning_rate()
+        for i, (rows, generator) in enumerate(self._minibatches()):
+            noise, uniform = self._draw(generator, len(rows))
+            if i < self.step:  # done before a stop: only the draws are repeated
+                continue
+            with stop.held():
+                self._train_step(rows, noise, uniform)
+            self._show(bar)
+            if stop():
+                break
+        check_finite(self)
+        self.seconds += time.perf_counter() - started
+
+    def _train_step(self, rows, noise, uniform):
+        x = self.model.as_pixels(self.images[rows])  # X^M ← a random minibatch of M datapoints
+        if self.binarize:
+            x = binarize(x, uniform)
+        value = step(self.objective, self.optimizer, x, noise, self.prior_share)
+        self.sums[self.step, 0] = value.reconstruction.sum()
+        self.sums[self.step, 1] = value.kl.sum()
+        if self.model.device == "cpu" and not np.isfinite(self.sums[self.step]).all():
+            raise diverged_at(self, self.step + 1)
+        self.step += 1
+
+    def _draw(self, generator, n_examples):
+        """All the randomness of a step: the objective's noise, and what binarizes the images."""
+        noise = self.objective.draw_noise(generator, self.n_draws, n_examples)
+        if not self.binarize:
+            return noise, None
+        shape = n_examples, self.model.n_pixels
+        return noise, generator.random(shape, dtype=self.model.dtype)
+
+    def _minibatches(self):
+        """(rows of the images, generator) of every step of the epoch."""
+        n_images, device = len(self.images), self.model.device
+        return minibatches(n_images, self.batch_size, self.seed, self.epoch, device)
+
+    def _set_learning_rate(self):
+        if self.schedule:
+            rates = [rate for epoch, rate in self.schedule if epoch <= self.epoch]
+            self.optimizer.learning_rate = rates[-1]
+
+    @contextmanager
+    def _running(self, epochs, progress):
+        """What training runs in; yield the `Stop` that hears Ctrl-C, and the progress bar."""
         bar = progress_bar(
             progress,
             total=epochs * self.steps_per_epoch,
@@ -170,102 +229,8 @@ class Trainer:
             initial=self.epoch * self.steps_per_epoch + self.step,
         )
         quiet = np.errstate(all="ignore")  # divergence shows in the ELBO
-        threads = product_threads(self.threads)
-        with bar, quiet, threads, deferred_interrupt() as interrupted:
-            while self.epoch < epochs and not interrupted():
-                started = time.perf_counter()
-                self._set_learning_rate()
-                for x, noise in self._minibatches():
-                    interrupted.in_step = True
-                    self._train_step(x, noise)
-                    interrupted.in_step = False
-                    self._show(bar)
-                    if interrupted():
-                        break
-                self.check_finite()
-                self.seconds += time.perf_counter() - started
-                if self.step == self.steps_per_epoch:
-                    row = self._row_of_epoch(evaluate)
-                    interrupted.in_step = True  # an epoch counts with its row, or not at all
-                    self.history.append(row)
-                    self.epoch, self.step = self.epoch + 1, 0
-                    interrupted.in_step = False
-                    if after_epoch:
-                        after_epoch(row)
-        return not interrupted()
-
-    def _set_learning_rate(self):
-        if self.schedule:
-            rates = [rate for epoch, rate in self.schedule if epoch <= self.epoch]
-            self.optimizer.learning_rate = rates[-1]
-
-    def _minibatches(self):
-        """Yield (x, noise) for every step that this epoch still has to do."""
-        model = self.model
-        epoch = minibatches(len(self.images), self.batch_size, self.seed, self.epoch, model.device)
-        for i, (rows, generator) in enumerate(epoch):
-            noise = self.objective.draw_noise(generator, self.n_draws, len(rows))
-            if self.binarize:
-                uniform = generator.random((len(rows), model.n_pixels), dtype=model.dtype)
-            if i >= self.step:  # of the steps before it only the draws are repeated
-                x = model.as_pixels(self.images[rows])
-                yield (binarize(x, uniform) if self.binarize else x), noise
-
-    def _train_step(self, x, noise):
-        value = step(self.objective, self.optimizer, x, noise, self.prior_share)
-        self.sums[self.step, 0] = value.reconstruction.sum()
-        self.sums[self.step, 1] = value.kl.sum()
-        if self.model.device == "cpu" and not np.isfinite(self.sums[self.step]).all():
-            raise self._divergence(self.step + 1)
-        self.step += 1
-
-    def check_finite(self):
-        """DivergenceError if the ELBO, a weight or what the optimizer remembers is not finite.
-
-        An infinite Σ g² would freeze its weight for good, without a word.
-        """
-        bad = np.flatnonzero(~np.isfinite(to_numpy(self.sums)[: self.step]).all(axis=1))
-        if bad.size:
-            raise self._divergence(int(bad[0]) + 1)
-        vectors = self.objective.vectors.items()
-        for (name, vector), state in zip(vectors, self.optimizer.state, strict=True):
-            xp = array_module(vector.value)
-            if not xp.isfinite(vector.value).all():
-                raise self._divergence(self.step, f"a weight of the {name}")
-            if not all(xp.isfinite(array).all() for array in state):
-                raise self._divergence(
-                    self.step, f"the optimizer's mean of gradients of the {name}"
-                )
-
-    def _divergence(self, step, what="the ELBO"):
-        step += self.epoch * self.steps_per_epoch
-        return diverged(what, f"at step {step} (epoch {self.epoch + 1})", self.optimizer)
-
-    def _row_of_epoch(self, evaluate):
-        """What the history says of the epoch whose steps are done."""
-        reconstruction, kl = (to_numpy(self.sums).sum(axis=0) / len(self.images)).tolist()
-        row = {
-            "epoch": self.epoch + 1,
-            "train_elbo": reconstruction - kl,
-            "train_reconstruction": reconstruction,
-            "train_kl": kl,
-        }
-        if evaluate:
-            numbers = evaluate()
-            try:
-                measured = {name: float(value) for name, value in numbers.items()}
-            except (AttributeError, TypeError, ValueError):
-                measured = None
-            if measured is None or measured.keys() & {*row, "seconds"}:
-                raise ValueError(
-                    "evaluate must return a dict of numbers, under names other than "
-                    f"{', '.join(row)} and seconds, got {numbers!r}"
-                )
-            row |= measured
-        for name, value in row.items():
-            if not math.isfinite(value):
-                raise self._divergence(self.steps_per_epoch, name)
-        return row | {"seconds": self.seconds}
+        with bar, quiet, product_threads(self.threads), deferred_interrupt() as stop:
+            yield stop, bar
 
     def _show(self, bar):
         if bar.update() and self.model.device == "cpu":  # on a GPU, looking would make it wait

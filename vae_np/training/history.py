@@ -1,0 +1,36 @@
+"""What a `Trainer`'s history says of each epoch."""
+
+import math
+
+from vae_np.backend import to_numpy
+from vae_np.training.divergence import diverged_at
+
+
+def row_of_epoch(trainer, evaluate):
+    """The row of the epoch whose steps are done, with the numbers that ``evaluate`` returns.
+
+    ValueError if these are no dict of numbers, DivergenceError if one is not finite.
+    """
+    reconstruction, kl = (to_numpy(trainer.sums).sum(axis=0) / len(trainer.images)).tolist()
+    row = {
+        "epoch": trainer.epoch + 1,
+        "train_elbo": reconstruction - kl,
+        "train_reconstruction": reconstruction,
+        "train_kl": kl,
+    }
+    if evaluate:
+        numbers = evaluate()
+        try:
+            measured = {name: float(value) for name, value in numbers.items()}
+        except (AttributeError, TypeError, ValueError):
+            measured = None
+        if measured is None or measured.keys() & {*row, "seconds"}:
+            raise ValueError(
+                "evaluate must return a dict of numbers, under names other than "
+                f"{', '.join(row)} and seconds, got {numbers!r}"
+            )
+        row |= measured
+    for name, value in row.items():
+        if not math.isfinite(value):
+            raise diverged_at(trainer, trainer.steps_per_epoch, name)
+    return row | {"seconds": trainer.seconds}
