@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vae_np import distributions
+from vae_np import backend
 from vae_np.distributions import Bernoulli, DiagonalGaussian, binarize, log_sum_exp
 
 GRID = np.linspace(-60, 60, 60_001)
@@ -178,7 +178,7 @@ def test_rows_in_small_blocks_give_what_all_at_once_give(shape, rng, monkeypatch
     upstream = rng.standard_normal(shape[:-1])
     results = []
     for cached in (10**6, 100, 1):
-        monkeypatch.setattr(distributions, "CACHED", cached)
+        monkeypatch.setattr(backend, "CACHED", cached)
         p = Bernoulli(logits)
         results.append([p.log_prob(x), *p.log_prob_backward(x, upstream)])
     whole, *in_blocks = results
@@ -194,18 +194,19 @@ def test_rows_in_small_blocks_give_what_all_at_once_give(shape, rng, monkeypatch
 )
 def test_a_block_has_as_many_rows_as_the_cache_holds(cached, blocks, rng, monkeypatch):
     """Of (2, 50, 7) numbers, 14 a row; never none, and all at once where they fit."""
-    monkeypatch.setattr(distributions, "CACHED", cached)
+    monkeypatch.setattr(backend, "CACHED", cached)
     shapes = []
 
-    def formula(x, a):
+    @backend.by_rows
+    def formula(xp, x, a):
         shapes.append(np.broadcast_shapes(x.shape, a.shape))
         return (x * a).sum(axis=-1)
 
     x, a = rng.random((50, 7)), rng.random((2, 50, 7))
-    np.testing.assert_allclose(distributions.by_rows(formula, x, a), (x * a).sum(axis=-1))
+    np.testing.assert_allclose(formula(x, a), (x * a).sum(axis=-1))
     assert shapes == [(2, rows, 7) for rows in blocks]
     shapes.clear()
-    distributions.by_rows(formula, a[0, 0], a[1, 0])  # one row has no rows to take
+    formula(a[0, 0], a[1, 0])  # one row has no rows to take
     assert shapes == [(7,)]
 
 

@@ -4,13 +4,15 @@ One function body serves both devices: ``xp = array_module(x)``, then ``xp.exp(x
 themselves decide, so a CPU model and a GPU model can live side by side in one process.
 """
 
+import math
 import sys
 from enum import IntEnum
-from functools import cache
+from functools import cache, wraps
 
 import numpy as np
 
 DEVICES = ("cpu", "gpu")
+CACHED = 131_072  # numbers in an array, a few of which stay in a core's cache
 
 
 def array_module(*arrays):
@@ -91,6 +93,35 @@ def to_numpy(array):
     """Return ``array`` as a NumPy array, copied from the GPU if it lives there."""
     xp = array_module(array)
     return np.asarray(array) if xp is np else xp.asnumpy(array)
+
+
+def by_rows(formula):
+    """Run ``formula(xp, *arrays)`` a few rows at a time: its temporary arrays stay in the cache.
+
+    A decorator: call the result without ``xp``, which the arrays decide. The formula treats each
+    row, along the last axis, by itself, and returns a row or a number for each. For 5,000 examples
+    the Bernoulli takes half as long so.
+    """
+
+    @wraps(formula)
+    def run(*arrays):
+        xp = array_module(*arrays)
+        small = max(array.size for array in arrays) <= CACHED
+        if small or xp is not np or max(array.ndim for array in arrays) == 1:
+            return formula(xp, *arrays)
+        shape = np.broadcast_shapes(*(array.shape for array in arrays))
+        arrays = [np.broadcast_to(array, shape) for array in arrays]
+        n_rows, leading = shape[-2], (slice(None),) * (len(shape) - 2)
+        step, result = max(1, CACHED * n_rows // math.prod(shape)), None
+        for start in range(0, n_rows, step):
+            rows = (*leading, slice(start, start + step))
+            part = formula(np, *(array[rows] for array in arrays))
+            if result is None:
+                result = np.empty(shape[: part.ndim], part.dtype)
+            result[rows] = part
+        return result
+
+    return run
 
 
 def on_a_cache_line(array):

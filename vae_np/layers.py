@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from vae_np.backend import array_module, device_of, on_a_cache_line, to_device
+from vae_np.backend import array_module, by_rows, device_of, on_a_cache_line, to_device
 from vae_np.checks import one_of, whole_number
 
 INITS = ("fan-in", "paper")
@@ -203,36 +203,31 @@ def _of_layer(i, parts):
     }
 
 
-def softplus(x):
+@by_rows
+def softplus(xp, x):
     """log(1 + exp(x)) = max(x, 0) + log(1 + exp(−|x|)), which never overflows."""
-    xp = array_module(x)
-    return xp.maximum(x, 0) + log1p(xp.exp(-xp.abs(x)))
+    return xp.maximum(x, 0) + log1p(xp, xp.exp(-xp.abs(x)))
 
 
-def log1p(e):
+def log1p(xp, e):
     """log(1 + e) for 0 ≤ e ≤ 1, within a few units in the last place.
 
     On a CPU without AVX-512, NumPy's own float32 log1p takes five times as long: 1.15 against
     0.23 ms for 100 × 784 numbers.
     """
     u = 1 + e
-    result = array_module(e).log(u)
-    u -= 1
-    u -= e
-    result -= u  # what rounding 1 + e to u has added
-    return result
+    return xp.log(u) - (u - 1 - e)  # less what rounding 1 + e to u has added
 
 
-def sigmoid(x, exp_neg_abs=None):
-    """1 / (1 + exp(−x)) for x ≥ 0 and exp(x) / (1 + exp(x)) below: neither overflows.
+@by_rows
+def sigmoid(xp, x):
+    """1 / (1 + exp(−x)) for x ≥ 0 and exp(x) / (1 + exp(x)) below: neither overflows."""
+    return sigmoid_of(xp, x, xp.exp(-xp.abs(x)))
 
-    ``exp_neg_abs`` is exp(−|x|), for a caller who has it already.
-    """
-    xp = array_module(x)
-    e = xp.exp(-xp.abs(x)) if exp_neg_abs is None else exp_neg_abs
-    result = xp.maximum(e, x >= 0)  # e ≤ 1: this is 1 where x ≥ 0, else e
-    result /= 1 + e
-    return result
+
+def sigmoid_of(xp, x, e):
+    """sigmoid(x), where e = exp(−|x|) is known."""
+    return xp.maximum(e, x >= 0) / (1 + e)  # e ≤ 1: the maximum is 1 where x ≥ 0, else e
 
 
 class ParameterVector:
