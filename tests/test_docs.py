@@ -1,8 +1,9 @@
 """The documents say what is so: links, quotes, examples, numbers, names and commands."""
 
 import pytest
-from doc_checks import broken_links, repeated_anchors, wrong_examples, wrong_numbers, wrong_quotes
+from doc_checks import broken_links, repeated_anchors, wrong_examples, wrong_quotes
 from doc_names import refused_commands, repository_files, unknown_names
+from doc_numbers import wrong_numbers
 from documents import ROOT, Document
 
 DOCUMENTS = [Document(path) for path in sorted(repository_files()) if path.suffix == ".md"]
