@@ -6,18 +6,25 @@ How a document says where a thing comes from, so that a test can look:
   a ```python fence below: From [`vae_np/vae.py`](../vae_np/vae.py), `VAE.elbo`:
   The lines stand so in the file (within the name). ``...`` is a gap.
 - **An example.** Any other ```python fence: it runs, and a ```text fence below is what it prints.
-- **A measured number.** Below the paragraph or table, a comment with a file of demos/results and,
-  in the order of the text, an expression over its keys and a format for each. The sign is the
-  value's: −172.0 in the text is two_latents.reference itself.
-  <!-- why_q.json: two_latents.q.needed {}; two_latents.reference {:.1f} -->
-  ``summary["20 latents"]`` reaches a key that is no name. The file "example" stands for the names
-  that the document's own examples define.
+- **A measured number.** docs/numbers/ has a file for each page, one for its two languages:
+
+      #why-hard
+
+      Measured.
+      实测。
+          why_q.json: two_latents.q.needed {}; two_latents.reference {:.1f}
+
+  Below the anchor (or without one: anywhere), words that one paragraph or table has and no other, a
+  line for each language. Below them, indented and in the order of the text, a file of demos/results
+  and, between semicolons or in lines, an expression over its keys and a format for each number. (A
+  language whose sentence has another order has an entry of its own.) The sign is the value's: in
+  the text, −172.0 is two_latents.reference itself. ``summary["20 latents"]`` reaches a key that is
+  no name. The file "example" stands for the names that the page's own examples define.
 """
 
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -37,30 +44,29 @@ class Block:
     line: int
     lines: list = field(default_factory=list)
     language: str = ""  # of a fence
+    below: tuple = ()  # the anchors that it stands below: the last explicit one, the last heading's
 
     @property
     def text(self):
         return "\n".join(self.lines)
 
 
-@dataclass(frozen=True)
-class Mark:
-    """One measured number: what the text must say, and in which block."""
-
-    source: str
-    expression: str
-    format: str
-    block: int
-
-
 class Document:
-    """A Markdown file, cut into blocks."""
+    """A Markdown file, cut into blocks, and the text of its file in docs/numbers."""
 
-    def __init__(self, path, text=None):
+    def __init__(self, path, text=None, numbers=""):
         self.path = path
         self.name = path.relative_to(ROOT).as_posix()
-        self.text = path.read_text(encoding="utf-8") if text is None else text
+        docs = ROOT / "docs"
+        inside = path.relative_to(docs if path.is_relative_to(docs) else ROOT)
+        self.numbers_path = docs / "numbers" / inside.with_name(f"{stem(path)}.txt")
+        if text is None:
+            text = path.read_text(encoding="utf-8")
+            if self.numbers_path.exists():
+                numbers = self.numbers_path.read_text(encoding="utf-8")
+        self.text, self.numbers = text, numbers
         self.blocks = list(_blocks(self.text.splitlines()))
+        self._find_anchors()
 
     def __repr__(self):
         return self.name
@@ -70,20 +76,21 @@ class Document:
         """Everything outside fences, indented code and comments: (line, text) of each block."""
         return [(b.line, b.text) for b in self.blocks if b.kind in ("text", "heading")]
 
-    @cached_property
+    @property
     def anchors(self):
         """What a link can point to: explicit anchors, and headings as GitHub names them."""
-        names, slugs = self.explicit_anchors, Counter()
+        return [*self.explicit_anchors, *self.slugs]
+
+    def _find_anchors(self):
+        self.explicit_anchors, self.slugs, seen = [], [], Counter()
         for block in self.blocks:
             if block.kind == "heading":
                 slug = heading_slug(block.text)
-                names.append(f"{slug}-{slugs[slug]}" if slugs[slug] else slug)
-                slugs[slug] += 1
-        return names
-
-    @property
-    def explicit_anchors(self):
-        return [name for _, text in self.prose for name in ANCHOR.findall(text)]
+                self.slugs.append(f"{slug}-{seen[slug]}" if seen[slug] else slug)
+                seen[slug] += 1
+            if block.kind in ("text", "heading"):
+                self.explicit_anchors += ANCHOR.findall(block.text)
+            block.below = (*self.explicit_anchors[-1:], *self.slugs[-1:])
 
     def links(self):
         """The target of every link and picture, with its line."""
@@ -135,25 +142,16 @@ class Document:
             if block.kind != "comment":
                 before = block
 
-    def marks(self):
-        """Every measured number, with the index of the block it is in."""
-        target = None
-        for index, block in enumerate(self.blocks):
-            if block.kind == "text":
-                target = index
-            elif block.kind == "comment" and (match := re.match(_MARK, block.text, re.DOTALL)):
-                for entry in filter(None, map(str.strip, match[2].split(";"))):
-                    expression, _, spec = entry.rpartition(" ")
-                    yield Mark(match[1], " ".join(expression.split()), spec, target)
-
     def sections(self):
         """The text below each explicit anchor, as a document of its own."""
         pieces = re.split(r"(?=^<a id=)", self.text, flags=re.MULTILINE)
         for piece in pieces[1:]:
-            yield ANCHOR.search(piece)[1], Document(self.path, piece)
+            yield ANCHOR.search(piece)[1], Document(self.path, piece, self.numbers)
 
 
-_MARK = r"<!--\s*([\w./-]+\.json|example):\s*(.*?)\s*-->"
+def stem(path):
+    """What the languages of a page have in common: guide of guide.md and of guide.zh-CN.md."""
+    return path.name.split(".")[0]
 
 
 def _blocks(lines):

@@ -1,8 +1,11 @@
 """The documents say what is so: links, quotes, examples, numbers, names and commands."""
 
+import re
+
 import pytest
-from doc_checks import broken_links, repeated_anchors, wrong_examples, wrong_numbers, wrong_quotes
+from doc_checks import broken_links, repeated_anchors, wrong_examples, wrong_quotes
 from doc_names import refused_commands, repository_files, unknown_names
+from doc_numbers import wrong_numbers
 from documents import ROOT, Document
 
 DOCUMENTS = [Document(path) for path in sorted(repository_files()) if path.suffix == ".md"]
@@ -32,8 +35,16 @@ def quote(text, source="[`distributions.py`](vae_np/distributions.py), `Diagonal
     return f"From {source}:\n\n{fence('python', text)}"
 
 
-def measured(sentence, mark="why_q.json: two_latents.q.needed {}; two_latents.reference {:.1f}"):
-    return f"**Measured.** {sentence}\n<!-- {mark} -->\n"
+NEEDED = "why_q.json: two_latents.q.needed {}"
+REFERENCE = "two_latents.reference {:.1f}"
+TABLE = "With each q:\n\n| q | reference |\n|---|---|\n| 10 | −172.0 |"
+
+
+def measured(sentence, numbers=f"{NEEDED}; {REFERENCE}"):
+    """A page, and its file of numbers."""
+    if re.match(r"[\w.]+\.json:", numbers):
+        numbers = f"#why-q\n\nMeasured.\n    {numbers}\n"
+    return f"## Why q\n\n**Measured.** {sentence}\n", numbers
 
 
 SAMPLE = "return self.mean + self.std * noise"
@@ -46,7 +57,17 @@ RIGHT = [
     (wrong_quotes, quote(SAMPLE, "[the file](vae_np/distributions.py)")),
     (wrong_examples, fence("python", "x = 2\nprint(x)") + fence("text", "2")),
     (wrong_numbers, measured("It takes 10, at −172.0 nats.")),
-    (wrong_numbers, fence("python", "x = 2") + "\nTwice is 4.\n<!-- example: 2 * x {} -->\n"),
+    (
+        wrong_numbers,
+        measured(
+            "It takes 10,\nat −172.0 nats.\n\nOn 16 images.",
+            f"#why-q\n\nIt **takes** 10, at\n    {NEEDED}\n\n    {REFERENCE}\n"
+            "On 16\n    why_q.json:\n        images {}\n",
+        ),
+    ),
+    (wrong_numbers, measured(TABLE, "#why-q\n\nq | reference\n    why_q.json: " + REFERENCE)),
+    (wrong_numbers, (fence("python", "x = 2") + "\nIt is 4.", "It is\n  example: 2 * x {}")),
+    (wrong_numbers, ("<!-- a note -->\n\n1.5 is said, not measured.", "")),
     (
         unknown_names,
         "`VAE.encode`, `vae_np/vae.py`, `vae.py`, `samples.png`, `--seed 1`, `z = x`",
@@ -78,6 +99,21 @@ WRONG = [
     (wrong_numbers, measured("It takes 10, at −172.0 nats, in 1.5 s.")),
     (wrong_numbers, measured("It takes 10.", "why_q.json: two_latents.no {}")),
     (wrong_numbers, measured("It takes 10.", "no.json: two_latents.q.needed {}")),
+    (wrong_numbers, measured("It takes 10.", "Measured.\n    two_latents.q.needed {}")),  # no file
+    (wrong_numbers, measured("It takes 10.", NEEDED.replace("{}", "10"))),  # no format
+    (wrong_numbers, measured("It takes 10.", "")),  # a number without a source
+    (wrong_numbers, measured("It takes 10, at −172.0 nats.", NEEDED)),
+    (wrong_numbers, measured(TABLE, "")),
+    (wrong_numbers, measured(TABLE, f"#why-q\n\nq | reference\n    {NEEDED}")),
+    (wrong_numbers, measured("It takes 10, at a price.")),  # a source without a number
+    (wrong_numbers, measured("10.\n\nOn 16.", f"10\n    {NEEDED}\n\nOn 16\n    images {{}}")),
+    (wrong_numbers, measured("It takes 10.", f"#no\n\nMeasured.\n    {NEEDED}")),
+    (wrong_numbers, ("It takes 10.", f"    {NEEDED}")),
+    (wrong_numbers, ("It takes 10.", f"It took\n    {NEEDED}")),
+    (wrong_numbers, measured("It takes 10.", f"Measured.\n    {NEEDED}\nIt takes")),
+    (wrong_numbers, measured("It takes 10.\n\nIt takes 10.", f"takes\n    {NEEDED}")),
+    (wrong_numbers, (f"It takes 10.\n<!-- {NEEDED} -->\n", "")),
+    (wrong_numbers, ("It takes 10.\n<!-- a note -->\n<!--\nexample: x {} -->\n", "")),
     (unknown_names, "`VAE.no_such`"),
     (unknown_names, "`no_such(x)`"),
     (unknown_names, "`vae_np/no.py`"),
@@ -96,11 +132,23 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("find_wrong", "text"), RIGHT)
-def test_a_check_lets_pass_what_is_so(find_wrong, text):
-    assert list(find_wrong(Document(ROOT / "README.md", text))) == []
+def planted(page):
+    return Document(ROOT / "README.md", *([page] if isinstance(page, str) else page))
 
 
-@pytest.mark.parametrize(("find_wrong", "text"), WRONG)
-def test_a_check_finds_what_is_not_so(find_wrong, text):
-    assert list(find_wrong(Document(ROOT / "README.md", text)))
+@pytest.mark.parametrize(("find_wrong", "page"), RIGHT)
+def test_a_check_lets_pass_what_is_so(find_wrong, page):
+    assert list(find_wrong(planted(page))) == []
+
+
+@pytest.mark.parametrize(("find_wrong", "page"), WRONG)
+def test_a_check_finds_what_is_not_so(find_wrong, page):
+    wrong = list(find_wrong(planted(page)))
+    assert wrong
+    assert all(re.match(r"(README\.md|docs/numbers/README\.txt)(:\d+)?: .", line) for line in wrong)
+
+
+def test_every_file_of_numbers_has_its_page():
+    files = set((ROOT / "docs" / "numbers").rglob("*.*"))
+    assert files
+    assert files <= {document.numbers_path for document in DOCUMENTS}

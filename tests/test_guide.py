@@ -3,6 +3,7 @@
 from collections import Counter
 
 import pytest
+from doc_numbers import sources
 from documents import ROOT, Document
 
 GUIDE, CHINESE = ROOT / "docs" / "guide.md", ROOT / "docs" / "guide.zh-CN.md"
@@ -53,7 +54,7 @@ def test_a_section_has_all_its_parts(path, question):
         assert any(text.startswith(part) for text in openings), f"no {part}"
     assert any(b.kind == "fence" and b.language == "math" for b in section.blocks), "no equation"
     assert list(section.quotes()), "no lines of the package"
-    assert [m for m in section.marks() if m.source != "example"], "no measured number"
+    assert [s for _, s in sources(section) if s.file != "example"], "no measured number"
     assert list(section.commands()), "nothing to try"
 
 
@@ -83,7 +84,7 @@ def commands(section):
 
 def numbers(section):
     """Without their order, which is the sentence's."""
-    return Counter((mark.source, mark.expression, mark.format) for mark in section.marks())
+    return Counter((s.file, s.expression, s.format) for _, s in sources(section))
 
 
 def pictures(section):
