@@ -15,7 +15,7 @@ from pathlib import Path
 from demos.common.command_line import Parser, complain, make_folder, named_path, prepare_streams
 from demos.page.fill import contents, fill_template
 from demos.train import make_trainer
-from demos.train_run import CHECKPOINT, parse
+from demos.training.run import CHECKPOINT, parse
 from vae_np import datasets
 from vae_np.checkpoints import read_checkpoint, whole_file
 from vae_np.training.divergence import DivergenceError

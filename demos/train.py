@@ -23,9 +23,9 @@ from demos.common.command_line import (
 )
 from demos.common.long_runs import Saver
 from demos.common.models import make_networks
-from demos.train_options import OBJECTIVES
-from demos.train_report import announce, draw_pictures, interrupted, report, write_history
-from demos.train_run import (
+from demos.training.options import OBJECTIVES
+from demos.training.report import announce, draw_pictures, interrupted, report, write_history
+from demos.training.run import (
     CHECKPOINT,
     HISTORY,
     RUNS,
@@ -39,7 +39,7 @@ from demos.train_run import (
     schedule_of,
     settings,
 )
-from demos.train_saved import TEST_IMAGES
+from demos.training.saved import TEST_IMAGES
 from vae_np import datasets
 from vae_np.evaluation import evaluate_elbo
 from vae_np.networks import BernoulliDecoder, GaussianDecoder

@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 from conftest import DEMOS
 
-from demos import draw_model
+from demos.documents import draw_model
 
 SVG = "{http://www.w3.org/2000/svg}"
 PAGES = {"light": "#ffffff", "dark": "#0d1117"}  # GitHub's

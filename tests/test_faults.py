@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from conftest import command, run
 
-from demos.train_run import PICTURES
+from demos.training.run import PICTURES
 from vae_np.checkpoints import read_checkpoint
 
 pytestmark = [

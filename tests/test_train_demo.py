@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from conftest import TINY, command, run
 
-from demos import train, train_report
+from demos import train
+from demos.training import report
 from vae_np.evaluation import evaluate_elbo
 from vae_np.layers import Linear
 from vae_np.objectives import ImportanceWeighted
@@ -211,7 +212,7 @@ def test_the_test_bound_is_of_the_training_bounds_kind(stripes, monkeypatch, cap
     titles = []
     monkeypatch.chdir(stripes)
     monkeypatch.setattr(
-        train_report.figures, "learning_curves", lambda history, path, kl: titles.append(kl)
+        report.figures, "learning_curves", lambda history, path, kl: titles.append(kl)
     )
     monkeypatch.setattr(train, "evaluate_elbo", record)
     options = ["--data", "stripes.npz", *TINY, "--objective", "importance-weighted", "--samples"]

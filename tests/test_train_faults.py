@@ -11,7 +11,7 @@ from conftest import TINY, command, run
 
 from demos import train
 from demos.common.command_line import claimed
-from demos.train_run import PICTURES
+from demos.training.run import PICTURES
 from vae_np.checkpoints import read_checkpoint, write_checkpoint
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals and claims are Unix's")

@@ -5,7 +5,8 @@ import json
 import pytest
 from conftest import TINY
 
-from demos import train, train_report
+from demos import train
+from demos.training.report import last_rise
 
 
 @pytest.fixture
@@ -58,4 +59,4 @@ def test_a_run_that_still_climbs_says_so(notes):
 )
 def test_the_last_rise_is_that_of_the_last_tenth(values, rise, epochs):
     history = [{"test_elbo": value} for value in values]
-    assert train_report.last_rise(history) == (pytest.approx(rise), epochs)
+    assert last_rise(history) == (pytest.approx(rise), epochs)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import TINY, command, make_model, run
 
-from demos import train_run
+from demos.training.run import latest_run
 from vae_np import Adam, Trainer
 from vae_np.checkpoints import read_checkpoint, write_checkpoint
 
@@ -94,7 +94,7 @@ def test_the_latest_run_is_that_of_the_data_that_are_named(tmp_path, monkeypatch
         write_checkpoint(path, {"settings": {"data": data}}, {})
         os.utime(path, (i, i))
     for data, name in (("foo", "foo"), ("a[1]", "a[1]"), (None, "a[1]")):
-        assert train_run.latest_run(data) == Path("runs") / name
+        assert latest_run(data) == Path("runs") / name
 
 
 @pytest.mark.skipif(os.name == "nt", reason="terminals and pipes end otherwise on Windows")

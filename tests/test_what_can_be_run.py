@@ -35,7 +35,7 @@ def test_python_demos_lists_every_script_and_its_question(tmp_path):
             "benchmark.py",
         } <= listed
         assert not listed & {
-            "train_options.py",
+            "options.py",
             "models.py",
             "settings.py",
             "peers.py",

@@ -10,7 +10,7 @@ import numpy as np
 from demos.common.command_line import say, write_json
 from demos.common.findings import WIDTH
 from demos.common.models import active_latents
-from demos.train_run import CHECKPOINT, HISTORY, SUMMARY, resume_command, settings
+from demos.training.run import CHECKPOINT, HISTORY, SUMMARY, resume_command, settings
 from vae_np import figures
 from vae_np.backend import Stream, random_generator, to_numpy
 from vae_np.checkpoints import whole_file

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from demos.common.command_line import say
 from demos.common.findings import CHECKPOINT, SUMMARY
-from demos.train_options import make_parser
-from demos.train_saved import (
+from demos.training.options import make_parser
+from demos.training.saved import (
     check_history,
     check_test_images,
     checked_settings,
