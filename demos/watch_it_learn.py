@@ -24,6 +24,7 @@ from demos.common.findings import run
 from demos.common.models import digit_model, train
 from vae_np import datasets
 from vae_np.backend import Stream, random_generator, to_numpy
+from vae_np.figures import prior_radius
 
 N_FRAMES, SAMPLE_ROWS = 36, 5
 FRAME_MS, FIRST_MS, LAST_MS = 260, 900, 4000
@@ -32,7 +33,6 @@ COLOURS = (  # of the ten digits
     "#58a6ff", "#ff7b72", "#3fb950", "#ffa657", "#d2a8ff",
     "#f2cc60", "#ff9bce", "#39d0d8", "#b08863", "#c9d1d9",
 )  # fmt: skip
-RINGS = [np.sqrt(-2 * np.log(1 - share)) for share in (0.5, 0.95)]  # of N(0, I) in the plane
 
 
 def experiment(args):
@@ -82,8 +82,10 @@ def frame(point, data, shown, means, stds, reconstructed, samples):
     plane.set_title(
         "the latent plane: q(z|x), and the prior (dashed)", color=FAINT, size=10, loc="left", pad=5
     )
-    for radius in RINGS:
-        plane.add_patch(Circle((0, 0), radius, fill=False, ec=FAINT, ls=(0, (4, 4)), lw=1))
+    for share in (0.5, 0.95):
+        plane.add_patch(
+            Circle((0, 0), prior_radius(share), fill=False, ec=FAINT, ls=(0, (4, 4)), lw=1)
+        )
     plane.scatter(*means.T, c=[COLOURS[label] for label in data.test_labels], s=7, lw=0)
     for mean, std, colour in zip(means[shown], stds[shown], COLOURS, strict=True):
         plane.add_patch(Ellipse(mean, *(4 * std), fill=False, ec=colour, lw=2))

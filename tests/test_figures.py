@@ -116,6 +116,22 @@ def test_latent_scatter_has_a_colour_for_each_of_20_labels_and_then_a_scale(tmp_
     np.testing.assert_array_equal(points.get_array(), np.linspace(0, 1, 50))
 
 
+def test_latent_scatter_has_the_circles_that_hold_half_and_95_percent_of_the_prior(
+    tmp_path, rng, monkeypatch
+):
+    means, drawn = 30 + rng.standard_normal((4, 2)), []
+    with monkeypatch.context() as patch:
+        patch.setattr(figures.Figure, "savefig", lambda figure, *args, **more: drawn.append(figure))
+        figures.latent_scatter(means, None, tmp_path / "latent.png")
+    axes = drawn[0].axes[0]
+    circles, codes = axes.patches, rng.standard_normal((100_000, 2))
+    assert [circle.center for circle in circles] == [(0, 0)] * 2
+    held = [(np.hypot(*codes.T) < circle.radius).mean() for circle in circles]
+    np.testing.assert_allclose(held, [0.5, 0.95], atol=0.01)
+    drawn[0].canvas.draw()
+    assert axes.get_xlim()[0] < -circles[1].radius  # to be seen, however far away the codes are
+
+
 def test_a_label_is_no_formula(tmp_path):
     figures.latent_scatter(np.eye(2), ["$a_b_c$", "$"], tmp_path / "latent.png")
 

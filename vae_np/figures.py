@@ -1,10 +1,12 @@
 """The pictures that the demos draw. Each function writes one PNG file."""
 
+import math
 from statistics import NormalDist
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
+from matplotlib.patches import Circle
 from matplotlib.ticker import MaxNLocator
 
 from vae_np.backend import to_numpy
@@ -184,8 +186,16 @@ def latent_plane(side):
     return np.stack([first.ravel(), second.ravel()], axis=1)
 
 
+def prior_radius(share):
+    """The radius r of the circle that holds a share of the prior N(0, I) in the plane.
+
+    There |z|²/2 is exponentially distributed: share = 1 − exp(−r²/2).
+    """
+    return math.sqrt(-2 * math.log(1 - share))
+
+
 def latent_scatter(means, labels, path):
-    """Where the encoder puts the test set in a 2-D latent space.
+    """Where the encoder puts the test set in a 2-D latent space, and where the prior lies.
 
     Parameters
     ----------
@@ -220,8 +230,12 @@ def latent_scatter(means, labels, path):
         figure.colorbar(axes.scatter(*means.T, c=labels, **look), label="label")
     else:
         axes.scatter(*means.T, **look)
+    for share in (0.5, 0.95):
+        radius = prior_radius(share)
+        axes.add_patch(Circle((0, 0), radius, fill=False, ec="0.25", ls="--", lw=1.2, zorder=3))
     axes.set(
-        title="The test set in latent space: the means of q(z|x)",
+        title="The test set in latent space: the means of q(z|x)\n"
+        "Dashed: the circles that hold half and 95 % of the prior",
         xlabel="z₁",
         ylabel="z₂",
     )
