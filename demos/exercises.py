@@ -18,7 +18,7 @@ import sys
 
 import numpy as np
 
-from demos.exercise_grader import main
+from demos.exercising.exercise_grader import main
 
 
 def sigmoid_backward(y, dy):

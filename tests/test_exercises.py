@@ -11,8 +11,8 @@ import pytest
 from conftest import DEMOS, run
 
 from demos import exercises as learners_file
-from demos.exercise_grader import LEFT, RIGHT, WRONG, grade, main
-from demos.exercise_list import make_exercises
+from demos.exercising.exercise_grader import LEFT, RIGHT, WRONG, grade, main
+from demos.exercising.exercise_list import make_exercises
 
 NAMES = tuple(make_exercises(np.random.default_rng(0)))
 

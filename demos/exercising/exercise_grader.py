@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from demos.common.command_line import Parser, prepare_streams, say
-from demos.exercise_list import make_exercises
+from demos.exercising.exercise_list import make_exercises
 from vae_np.gradcheck import check_gradient
 
 RIGHT, WRONG, LEFT = "right", "WRONG", "not yet"
