@@ -16,9 +16,10 @@ The first function is done, as an example.
 
 import sys
 
-import numpy as np
+from demos.exercising.exercise_grader import main  # first: it says what is not installed
 
-from demos.exercising.exercise_grader import main
+# isort: split
+import numpy as np
 
 
 def sigmoid_backward(y, dy):

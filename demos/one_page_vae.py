@@ -22,9 +22,14 @@
 
 # %%
 import os
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+if not all(map(find_spec, ("numpy", "matplotlib", "vae_np"))):
+    what = "NumPy, Matplotlib or vae_np, which brings the digits, is not installed"
+    print(f"one_page_vae.py: error: {what}: python -m pip install -e .", file=sys.stderr)
+    sys.exit(2)
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # for NumPy: two would wait for each other
 
 import matplotlib.pyplot as plt
@@ -176,9 +181,8 @@ def picture(phi, theta, images, rng):
 
 # %%
 if __name__ == "__main__":
-    if not (package := find_spec("vae_np")):
-        raise SystemExit("The digits come with the package: python -m pip install -e . first")
-    with np.load(Path(package.submodule_search_locations[0], "data", "mnist5k.npz")) as file:
+    package = find_spec("vae_np").submodule_search_locations[0]
+    with np.load(Path(package, "data", "mnist5k.npz")) as file:
         images = file["x"] / np.float32(255)
     rng = np.random.default_rng(0)
     test, training = np.split(rng.permutation(images), [1000])

@@ -13,6 +13,9 @@ all near the prior: so that codes drawn from the prior come to be digits too.
 
 import sys
 
+from demos.common.findings import run  # first: it says what is not installed
+
+# isort: split
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
@@ -20,7 +23,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Ellipse
 from PIL import Image
 
-from demos.common.findings import run
 from demos.common.models import digit_model, train
 from vae_np import datasets
 from vae_np.backend import Stream, random_generator, to_numpy

@@ -1,9 +1,7 @@
 """The page computes what the package computes, and stands on NumPy and Matplotlib alone."""
 
 import ast
-import importlib.util
 import os
-import runpy
 import sys
 from unittest.mock import patch
 
@@ -111,12 +109,6 @@ def test_page_needs_numpy_and_matplotlib_alone():
         elif isinstance(node, ast.ImportFrom):
             imports.add(node.module.split(".")[0])
     assert imports - set(sys.stdlib_module_names) == {"numpy", "matplotlib"}
-
-
-def test_without_the_package_the_page_says_what_to_do(monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(SystemExit, match="pip install -e"):
-        runpy.run_path(str(PATH), run_name="__main__")
 
 
 @pytest.mark.slow
