@@ -8,7 +8,7 @@ Here each image gets the best q of three families, each larger than the one befo
 
     N(μ, σ² I)         round: one σ for all latents
     N(μ, diag(σ²))     an ellipse along the axes, as a VAE's encoder names it
-    N(μ, L Lᵀ)         an ellipse in any direction: z = μ + L ε, with L a lower triangle
+    N(μ, Σ)            an ellipse in any direction: Σ = L Lᵀ, z = μ + L ε, with L a lower triangle
 
 With 2 latents log p(x) and the KL are sums over a grid; with 20, log p(x) is from draws through the
 best q. The encoder's q stands beside. Then the 20 latents are rotated: the prior is round, p(x) is
@@ -29,7 +29,7 @@ from vae_np.inference.grid import grid_log_joint, latent_grid
 from vae_np.layers import ParameterVector
 from vae_np.progress import progress_bar
 
-FAMILIES = {"round": "σ² I", "diagonal": "diag(σ²)", "full": "L Lᵀ"}
+FAMILIES = {"round": "σ² I", "diagonal": "diag(σ²)", "full": "Σ"}
 STEPS, FIT_DRAWS, LEARNING_RATE, START_STD, DRAWS = 400, 10, 0.03, 0.2, 4000
 SPACING, LIMIT = 0.08, 6  # of the grid
 
