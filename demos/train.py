@@ -144,8 +144,7 @@ def train(trainer, data, args, out):
         saver.save_in_time()
         say(f"epoch {row['epoch']:<14}{train_part:>40}{test_part:>42}")
 
-    with deferred_interrupt() as stop:
-        stop.in_step = True  # the last save is made, however often one presses
+    with deferred_interrupt() as stop, stop.held():  # the last save is made, however often pressed
         try:
             finished = trainer.fit(args.epochs, evaluate, after_epoch)
         except KeyboardInterrupt:  # a second Ctrl-C, between two steps: the weights are whole
