@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from vae_np.gradcheck import check_directions, check_gradient, numerical_gradient, relative_error
+from vae_np.finite_differences import numerical_gradient, relative_error
+from vae_np.gradcheck import check_directions, check_gradient
 
 
 def test_numerical_gradient_of_a_known_function(rng):

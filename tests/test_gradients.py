@@ -60,7 +60,7 @@ def test_every_function_that_derives_has_a_row():
 def modules():
     """All of the package but what judges gradients."""
     for found in pkgutil.walk_packages(vae_np.__path__, "vae_np."):
-        if found.name != "vae_np.gradcheck":
+        if found.name not in ("vae_np.gradcheck", "vae_np.finite_differences"):
             yield importlib.import_module(found.name)
 
 

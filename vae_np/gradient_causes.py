@@ -5,36 +5,87 @@ where a ½ is missing, N where a sum over N examples stands for a mean; where a 
 two differ by the same number everywhere. Whether it is wrong at all, `vae_np.gradcheck` says.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from vae_np.finite_differences import relative_error
 
-def relative_error(analytic, numeric):
-    """‖analytic − numeric‖ / (‖analytic‖ + ‖numeric‖), with the Euclidean norm of all numbers.
+TOLERANCE = 1e-9  # a right formula leaves about 1e-11, which is rounding
 
-    0 if all are 0, infinite if any is not finite.
+
+@dataclass(frozen=True)
+class Entry:
+    """One derivative: where it stands, what ``backward`` says, and what the differences say."""
+
+    index: tuple
+    analytic: float
+    numeric: float
+
+    @property
+    def ratio(self):
+        """analytic / numeric: 1 where both agree, infinite where the differences say 0."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return float(np.divide(self.analytic, self.numeric))
+
+
+@dataclass(frozen=True)
+class GradientCheck:
+    """The verdict on one tensor of derivatives; ``print`` it to read it.
+
+    Attributes
+    ----------
+    name : str
+    derivatives : int
+        How many numbers the tensor has.
+    relative_error : float
+        See `relative_error`. A wrong sign leaves 1, a dropped ½ leaves ⅓.
+    passed : bool
+        Whether the error is below the tolerance.
+    tolerance : float
+    worst : Entry or None
+        Where the two differ most; None where f draws noise, so that nothing can be compared.
+    cause : str
+        Of a failed check: what the pattern of the errors suggests.
+    kinks : tuple of tuple of int
+        The entries whose differences a kink of f, as ReLU's at 0, spoils. They were compared by a
+        shorter step; on the kink itself, any slope from its left to its right one is right.
+    directions : int
+        How many directions `check_directions` tried (they take the place of entries); else 0.
     """
-    analytic, numeric = np.asarray(analytic, float), np.asarray(numeric, float)
-    same_shape(analytic, numeric)
-    largest = max(np.abs(x).max(initial=0) for x in (analytic, numeric))
-    if not (np.isfinite(analytic).all() and np.isfinite(numeric).all()):
-        return float("inf")
-    if largest == 0:
-        return 0.0
-    # Scaled first: a norm squares, so that 1e-200 would vanish in it and 1e200 overflow.
-    analytic, numeric = analytic.ravel() / largest, numeric.ravel() / largest
-    norms = np.linalg.norm(analytic) + np.linalg.norm(numeric)
-    return float(np.linalg.norm(analytic - numeric) / norms)
 
+    name: str
+    derivatives: int
+    relative_error: float
+    passed: bool
+    tolerance: float = TOLERANCE
+    worst: Entry | None = None
+    cause: str = ""
+    kinks: tuple = ()
+    directions: int = 0
 
-def wrong_entries(analytic, numeric, tolerance):
-    """The entries whose error is more than their share of what is tolerated."""
-    finite = np.isfinite(analytic) & np.isfinite(numeric)
-    if not finite.all():
-        return ~finite
-    scale = max(np.abs(analytic).max(), np.abs(numeric).max()) or 1.0
-    analytic, numeric = analytic / scale, numeric / scale  # as in relative_error
-    size = np.linalg.norm(analytic) + np.linalg.norm(numeric)
-    return np.abs(analytic - numeric) >= tolerance * size / np.sqrt(analytic.size)
+    def __str__(self):
+        entry = "direction" if self.directions else "entry"
+        along = f" along {self.directions} random directions" if self.directions else ""
+        numbers = f"{self.derivatives:,} derivative{'s' * (self.derivatives != 1)}{along}"
+        lines = [
+            f"{self.name}: {'right' if self.passed else 'WRONG'} ({numbers}, relative error "
+            f"{self.relative_error:.1e}, wanted below {self.tolerance:g})"
+        ]
+        if not self.passed and self.worst:
+            worst = self.worst
+            lines.append(
+                f"worst {entry} {list(worst.index)}: yours {worst.analytic:.6g}, by differences "
+                f"{worst.numeric:.6g}, ratio {worst.ratio:.4g}"
+            )
+        if self.cause:
+            lines.append(f"likely cause: {self.cause}")
+        if self.kinks:
+            lines.append(
+                f"near a kink of f: {len(self.kinks)} of them, first {entry} "
+                f"{list(self.kinks[0])}; compared by a shorter step, or with the slope of one side"
+            )
+        return "\n  ".join(lines)
 
 
 def likely_cause(analytic, numeric, wrong, entries=True):
@@ -114,8 +165,3 @@ def _constant(values, axes=None):
     high = values.max(axes, where=known, initial=-np.inf)
     with np.errstate(invalid="ignore"):
         return bool((high - low <= 1e-3 * np.maximum(np.abs(low), np.abs(high))).all())
-
-
-def same_shape(analytic, numeric):
-    if analytic.shape != numeric.shape:
-        raise ValueError(f"shapes differ: analytic {analytic.shape}, numeric {numeric.shape}")
