@@ -5,7 +5,10 @@ Each function below says what goes forward; write what comes back, in place of i
     python demos/exercises.py
 
 compares what you return with finite differences, says what a wrong answer looks like, and how many
-are left. It reads this file and never changes it; a copy of it, anywhere, can be graded as well.
+are left. It reads this file and never changes it. Or write in a copy, anywhere, and name it:
+
+    python demos/exercises.py FILE
+
 Where each answer stands in vae_np: python demos/exercises.py --solutions
 
 In all of them, `dy` is the derivative of the loss with respect to y. It has y's shape; so has `dx`

@@ -6,8 +6,8 @@ float64, with its error ‖by hand − by differences‖ / (‖by hand‖ + ‖b
 leaves about 1e-11, which is rounding; a wrong sign leaves 1, a dropped ½ leaves ⅓.
 
 The rows stand in the order of the stack: a layer's error also spoils every network, ELBO and
-objective that is built on it. So of many failures read the first. --break plants an error, for you
-to see it caught.
+objective that is built on it. So of many failures read the first: where there is one, it is shown
+instead of the table (--all shows both). --break plants an error, for you to see it caught.
 """
 
 import sys
@@ -26,9 +26,8 @@ from demos.common.command_line import (
     write_json,
 )
 from demos.common.findings import idea
-from demos.gradients.full_size import full_size_checks
 from demos.gradients.planted import ERRORS, describe, planted
-from demos.gradients.table import table
+from demos.gradients.table import FULL_SIZE, LEVELS, table
 from vae_np.gradcheck import TOLERANCE
 from vae_np.progress import progress_bar
 
@@ -45,20 +44,26 @@ def main(argv=None):
     say(f"{idea(__doc__)}\n")
     if args.broken:
         say(f"Planted in {describe(args.broken)}.\n")
+    if args.full:
+        say("Model 784-500-20-500-784, Bernoulli: each tensor along 5 random directions at once.\n")
+    rows = table(args.seed, FULL_SIZE if args.full else LEVELS)
     with planted(args.broken) if args.broken else nullcontext():
-        levels, checks = full_size(args.seed) if args.full else small(args.seed)
+        rows = list(progress_bar(True, iterable=rows, desc="checking", unit="tensor", leave=False))
+    levels, checks = zip(*rows, strict=True)
 
     if args.json:
         try:
             write_json(args.json, [asdict(check) for check in checks])
         except OSError as error:
             return complain("gradient_check.py", error)
-    show_table(levels, checks)
     failed = [i for i, check in enumerate(checks) if not check.passed]
+    if args.all or not failed:
+        show_table(levels, checks)
+        say("")
     derivatives = sum(check.derivatives for check in checks)
     worst = max(checks, key=lambda check: check.relative_error)
     say(
-        f"\n{len(checks)} tensors, {derivatives:,} derivatives: {len(checks) - len(failed)} right, "
+        f"{len(checks)} tensors, {derivatives:,} derivatives: {len(checks) - len(failed)} right, "
         f"{len(failed)} wrong (wanted: an error below {TOLERANCE:g}; the largest is "
         f"{worst.relative_error:.1e}, {worst.name})"
     )
@@ -67,26 +72,9 @@ def main(argv=None):
         say("\nWhich formula it is, the table of small models says: leave out --full.")
     elif failed:
         explain(levels, checks, failed)
+    if failed and not args.all:
+        say("\n--all shows every row.")
     return 1 if failed else 0
-
-
-def small(seed):
-    """Check every entry of every tensor of the table, in small models."""
-    levels, rows = zip(*table(seed), strict=True)
-    rows = progress_bar(True, iterable=rows, desc="checking", unit="tensor", leave=False)
-    return levels, [row.check() for row in rows]
-
-
-def full_size(seed):
-    """Check the paper's model at its full size, along random directions."""
-    say("Model 784-500-20-500-784, Bernoulli: each tensor along 5 random directions at once.\n")
-    bar = progress_bar(True, total=8, desc="checking", unit="tensor", leave=False)
-    checks = []
-    with bar:
-        for check in full_size_checks(seed):
-            checks.append(check)
-            bar.update()
-    return ["the ELBO"] * len(checks), checks
 
 
 def show_table(levels, checks):
@@ -127,6 +115,7 @@ def make_parser():
         metavar="NAME",
         help="plant an error in this derivative: " + ", ".join(ERRORS),
     )
+    parser.add_argument("--all", action="store_true", help="show every row, though some are wrong")
     parser.add_argument(
         "--full",
         action="store_true",

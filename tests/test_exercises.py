@@ -1,7 +1,6 @@
 """The exercises are graded as they should be: right answers, typical wrong ones, and half-done."""
 
 import functools
-import shutil
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -9,71 +8,21 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from conftest import DEMOS, run
+from exercise_answers import (
+    NAMES,
+    answers,
+    bernoulli_backward,
+    elbo_backward,
+    gaussian_backward,
+    kl_backward,
+    sample_backward,
+    tanh_backward,
+    way_back,
+)
 
 from demos import exercises as learners_file
 from demos.exercising.exercise_grader import LEFT, RIGHT, WRONG, grade, main
 from demos.exercising.exercise_list import make_exercises
-
-NAMES = tuple(make_exercises(np.random.default_rng(0)))
-
-
-def tanh_backward(y, dy):
-    return dy * (1 - y**2)
-
-
-def kl_backward(mean, log_var, upstream):
-    upstream = upstream[..., None]
-    return upstream * mean, upstream * 0.5 * (np.exp(log_var) - 1)
-
-
-def bernoulli_backward(logits, x, upstream):
-    return upstream[..., None] * (x - 1 / (1 + np.exp(-logits)))
-
-
-def sample_backward(log_var, noise, dz):
-    return dz.sum(axis=0), (dz * noise * 0.5 * np.exp(0.5 * log_var)).sum(axis=0)
-
-
-def linear_backward(x, weight, dy):
-    return dy @ weight.T, x.T @ dy, dy.sum(axis=0)
-
-
-def gaussian_backward(mean, log_var, x, upstream):
-    upstream, precision = upstream[..., None], np.exp(-log_var)
-    return (
-        upstream * (x - mean) * precision,
-        upstream * 0.5 * ((x - mean) ** 2 * precision - 1),
-    )
-
-
-def importance_weighted_backward(log_w, upstream):
-    w = np.exp(log_w - log_w.max(axis=0))
-    return upstream * w / w.sum(axis=0)
-
-
-def way_back(kl_sign=1, over_n=True, through_z=True):
-    """The answer to the last exercise, or a wrong one."""
-
-    def elbo_backward(encoder, decoder, x, noise):
-        q = encoder.forward(x)
-        p = decoder.forward(q.mean + np.exp(0.5 * q.log_var) * noise)
-        n_draws, n_examples = noise.shape[:2]
-        n = n_examples if over_n else 1
-        upstream = np.full((n_draws, n_examples), -1 / (n_draws * n))
-        dz = decoder.backward(bernoulli_backward(p.logits, x, upstream))
-        dmean, dlog_var = sample_backward(q.log_var, noise, dz if through_z else 0 * dz)
-        direct = kl_backward(q.mean, q.log_var, np.full(n_examples, kl_sign / n))
-        encoder.backward(dmean + direct[0], dlog_var + direct[1])
-
-    return elbo_backward
-
-
-elbo_backward = way_back()
-
-
-def answers(**instead):
-    """A learner's module: all answers right but for those given."""
-    return SimpleNamespace(__doc__="", **{name: globals()[name] for name in NAMES} | instead)
 
 
 def verdict(name, function):
@@ -82,7 +31,7 @@ def verdict(name, function):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_right_answer_is_right(name):
-    status, report = verdict(name, globals()[name])
+    status, report = verdict(name, getattr(answers(), name))
     assert status == RIGHT, report
     assert " to " in report
 
@@ -126,11 +75,14 @@ WRONG_ANSWERS = {
         ),
         (
             lambda v, noise, dz: [d / 4 for d in sample_backward(v, noise, dz)],
-            "a mean over 4 stands where f has a sum",
+            "a mean stands where f has a sum over 4",
         ),
     ],
     "linear_backward": [
-        (lambda x, w, dy: (dy @ w.T, x.T @ dy, dy.mean(axis=0)), "a mean over 5 stands where"),
+        (
+            lambda x, w, dy: (dy @ w.T, x.T @ dy, dy.mean(axis=0)),
+            "where f has a sum over 5",
+        ),
         (lambda x, w, dy: (dy @ w, x.T @ dy, dy.sum(axis=0)), "ValueError in line "),
         (lambda x, w, dy: (dy @ w.T, dy.T @ x, dy.sum(axis=0)), "shape (3, 2), got (2, 3)"),
     ],
@@ -146,7 +98,10 @@ WRONG_ANSWERS = {
         ),
     ],
     "importance_weighted_backward": [
-        (lambda w, u: u * np.exp(w) / np.exp(w).sum(axis=0), "an overflow, or a division by 0"),
+        (
+            lambda w, u: u * np.exp(w) / np.exp(w).sum(axis=0),
+            "not finite: an overflow",
+        ),
         (lambda w, u: np.broadcast_to(u / 4, w.shape), "each draw's share of Σ w"),
         (
             lambda w, u: u * np.exp(w - w.max()) / np.exp(w - w.max()).sum(),
@@ -154,8 +109,8 @@ WRONG_ANSWERS = {
         ),
     ],
     "elbo_backward": [
-        (way_back(kl_sign=-1), "the gradient of φ: WRONG"),
-        (way_back(over_n=False), "5 times the right one"),
+        (way_back(kl_sign=-1), "encoder 0.weight: WRONG (30 derivatives, "),
+        (way_back(over_n=False), "wrong too: encoder 2.bias, decoder 0.weight, decoder 0.bias, "),
         (way_back(through_z=False), "through z and from the KL, and the two add up"),
     ],
 }
@@ -169,6 +124,19 @@ def test_a_wrong_answer_is_wrong_and_says_why(name, function, said):
     status, report = verdict(name, function)
     assert status == WRONG
     assert said in report
+    assert report.count(": WRONG (") <= 3  # more would fill a page
+
+
+def test_one_wrong_weight_of_the_last_exercise_is_named():
+    def one_is_twice_as_large(encoder, decoder, x, noise):
+        elbo_backward(encoder, decoder, x, noise)
+        encoder.parameters.views(encoder.parameters.grad)["2.weight"][3, 1] *= 2
+
+    status, report = verdict("elbo_backward", one_is_twice_as_large)
+    assert status == WRONG
+    assert "encoder 2.weight: WRONG (20 derivatives, " in report
+    assert "\n  worst entry [3, 1]: " in report
+    assert "\nright: encoder 0.weight, encoder 0.bias, encoder 2.bias, decoder 0.weight, " in report
 
 
 def test_every_exercise_has_its_wrong_answers():
@@ -255,17 +223,44 @@ def test_the_file_is_all_exercises_and_stays_as_it_is(tmp_path):
 
 
 def test_a_copy_is_graded_as_well(tmp_path):
-    copy = tmp_path / "mine.py"
-    shutil.copy(DEMOS / "exercises.py", copy)
-    text = copy.read_text(encoding="utf-8")
+    text = (DEMOS / "exercises.py").read_text(encoding="utf-8")
     text = text.replace('raise NotImplementedError("write dx")', "return dy * (1 - y**2)")
-    copy.write_text(text, encoding="utf-8")
-    result = subprocess.run(
-        [sys.executable, copy], cwd=tmp_path, capture_output=True, text=True, encoding="utf-8"
+    (tmp_path / "mine.py").write_text(text, encoding="utf-8")
+    named = run(tmp_path, "exercises", "mine.py", status=1)
+    alone = subprocess.run(
+        [sys.executable, "mine.py"], cwd=tmp_path, capture_output=True, text=True, encoding="utf-8"
     )
-    assert result.returncode == 1, result.stderr
-    assert "1. tanh_backward: right, dx to " in result.stdout
-    assert "1 of 8 right, 0 wrong, 7 left to write.\nNext: kl_backward (mine.py:" in result.stdout
+    assert alone.returncode == 1, alone.stderr
+    for result in (named, alone):
+        assert "1. tanh_backward: right to " in result.stdout
+        assert (
+            "1 of 8 right, 0 wrong, 7 left to write.\nNext: kl_backward (mine.py:" in result.stdout
+        )
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (None, "No such file or directory"),
+        ("def f(:", "SyntaxError: invalid syntax (mine.py, line 1)"),
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("import sys; sys.exit()", "SystemExit: "),
+    ],
+)
+def test_a_copy_that_cannot_be_read_is_an_error_in_one_line(tmp_path, capsys, text, reason):
+    path = tmp_path / "mine.py"
+    if text:
+        path.write_text(text)
+    assert main(answers(), [str(path)]) == 2
+    assert capsys.readouterr().err == f"exercises.py: error: cannot read {path}: {reason}\n"
+
+
+def test_a_file_of_some_answers_alone_is_graded(tmp_path, capsys):
+    (tmp_path / "mine").write_text("def tanh_backward(y, dy):\n    return dy * (1 - y * y)\n")
+    assert main(SimpleNamespace(__doc__=None), [str(tmp_path / "mine")]) == 1
+    out = capsys.readouterr().out
+    assert "1 of 8 right, 7 wrong, 0 left to write." in out
+    assert "2. kl_backward: WRONG: there is no function of this name" in out
 
 
 def test_the_example_is_right(rng):

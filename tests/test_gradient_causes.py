@@ -1,7 +1,5 @@
 """What a failed check says of its cause: mistakes planted by hand in the derivative of x²."""
 
-import math
-
 import numpy as np
 import pytest
 
@@ -25,17 +23,21 @@ def squares(rng):
         ),
         (lambda d: d / 2, 0.5, "each entry is 1/2 of the right one: a 2 is missing, or a mean"),
         (lambda d: 5 * d, 5, "a sum stands where f has a mean over 5, the length of axis 0"),
-        (lambda d: d / 3, 1 / 3, "a mean over 3, the length of axis 1 stands where f has a sum"),
-        (lambda d: d / 15, 1 / 15, "1/15 of the right one: a mean over 15 stands"),
+        (lambda d: d / 3, 1 / 3, "a mean stands where f has a sum over 3, the length of axis 1"),
+        (
+            lambda d: d / 15,
+            1 / 15,
+            "1/15 of the right one: a mean stands where f has a sum",
+        ),
         (lambda d: -7 * d, -7, "of the wrong sign and 7 times the right one: a sum stands"),
         (lambda d: 1.3 * d, 1.3, "1.3 times the right one: a constant factor is missing or extra"),
         (lambda d: 0 * d, 0, "each entry is 0 and should not be"),
         (lambda d: d - 0.25, None, "each entry is off by -0.25: a term is missing"),
         (lambda d: d * np.arange(2, 7)[:, None], None, "a factor that depends on axis 0 alone"),
         (lambda d: d + np.arange(1, 4), None, "a term that depends on axis 1 alone"),
-        (lambda d: np.sin(d), None, "no common factor (ratios from "),
+        (lambda d: np.sin(d), None, "no common factor or term: a function"),
         (lambda d: d.astype(np.float32), None, "is something rounded, as in float32?"),
-        (lambda d: d / 0, None, "a division by 0: yours at [0, 0] is not finite"),
+        (lambda d: d / 0, None, "not finite: an overflow, a division by 0"),
     ],
 )
 def test_the_cause_is_read_off_the_pattern(rng, mistake, ratio, cause):
@@ -45,7 +47,7 @@ def test_the_cause_is_read_off_the_pattern(rng, mistake, ratio, cause):
     assert not check.passed
     assert cause in check.cause
     if ratio is not None:
-        assert check.worst.ratio == pytest.approx(ratio)
+        assert check.worst.analytic / check.worst.numeric == pytest.approx(ratio)
 
 
 def test_some_wrong_entries_are_counted_and_found(rng):
@@ -94,6 +96,20 @@ def test_an_entry_that_should_be_0(rng):
     assert cause.startswith("1 of the 4 entries, all at 1 on axis 0, are off by 0.25")
 
 
+def test_what_is_0_but_for_rounding_has_no_ratio(rng):
+    x, weight = rng.uniform(1, 2, 4), np.array([1, 1e-13, 1, 1])
+    derivative = 2 * x * weight
+    derivative[1] = 0.25
+    cause = check_gradient("Square dx", lambda: (x**2 * weight).sum(), x, derivative).cause
+    assert cause.startswith("1 of the 4 entries, all at 1 on axis 0, are off by 0.25")
+
+
+def test_small_errors_of_all_sizes_are_no_common_factor(rng):
+    f, x, _, derivative = squares(rng)
+    derivative *= 1 + 2e-4 * rng.random(x.shape)
+    assert "no common factor" in check_gradient("Square dx", f, x, derivative).cause
+
+
 def test_a_transpose_is_recognized(rng):
     x, a, b = *rng.random((1, 3, 3)), rng.random(3), rng.random(3)
     check = check_gradient("W", lambda: a @ x @ b, x, np.outer(b, a))
@@ -105,7 +121,7 @@ def test_an_array_that_f_does_not_read(rng):
     copy = x.copy()
     check = check_gradient("x", lambda: (copy**2).sum(), x, 2 * x)
     assert "f does not change with this array: does it read a copy" in check.cause
-    assert check.worst.ratio == math.inf
+    assert "ratio inf" in str(check)
 
 
 def test_fresh_noise_is_recognized(rng):
@@ -120,7 +136,7 @@ def test_rounding_is_not_blamed_on_the_formula(rng):
     f, x, _, derivative = squares(rng)
     check = check_gradient("Square dx", lambda: 1e9 + f(), x, derivative)
     assert not check.passed
-    assert check.cause.startswith("rounding: f is 1.0e+09")
+    assert check.cause.startswith("rounding: f is too large to see changes below 4.4e-03")
 
 
 def test_what_is_printed(rng):

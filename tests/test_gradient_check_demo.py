@@ -14,7 +14,7 @@ from demos.gradients.table import LEVELS, table
 def test_every_gradient_is_right(tmp_path):
     result = run(tmp_path, "gradient_check", "--json", "table.json")
     checks = json.loads((tmp_path / "table.json").read_text(encoding="utf-8"))
-    assert [check["name"] for check in checks] == [row.name for _, row in table()]
+    assert [check["name"] for check in checks] == [check.name for _, check in table()]
     assert all(check["passed"] and 0 <= check["relative_error"] < 1e-9 for check in checks)
     lines = result.stdout.splitlines()
     assert [line[3:] for line in lines if line.startswith("-- ")] == list(LEVELS)
@@ -47,8 +47,7 @@ FIRST_FAILURES = [
 @pytest.mark.parametrize(("name", "first", "error", "cause"), FIRST_FAILURES)
 def test_a_planted_error_is_caught(name, first, error, cause):
     with planted(name):
-        failures = (check for _, row in table() if not (check := row.check()).passed)
-        check = next(failures)
+        check = next(check for _, check in table() if not check.passed)
     assert check.name == first
     assert cause in check.cause
     if error:
@@ -71,11 +70,17 @@ def test_the_first_failure_is_explained_and_what_follows_from_it(capsys):
     assert "Mend the first and run again: the others go with it" in explained
     assert "other objectives" in explained  # full Bayes has this KL twice
     assert "inference without an encoder 1" in explained  # that of the q of each image
+    assert "-- layers" not in out and "--all shows every row." in out
+    assert gradient_check.main(["--break", "kl", "--all"]) == 1
+    table_of_all, _, rest = capsys.readouterr().out.partition("182 tensors")
+    assert table_of_all.count("  right\n") + table_of_all.count("  WRONG\n") == 182
+    read_first = " ".join(rest.partition("Read this one first")[2].split())
+    assert explained == f"{read_first} --all shows every row."
 
 
 def test_an_error_in_one_objective_spoils_no_other():
     with planted("importance-weighted"):
-        failed = [row.name for _, row in table() if not row.check().passed]
+        failed = [check.name for _, check in table() if not check.passed]
     assert failed
     assert all(name.startswith("Importance-weighted") for name in failed)
 

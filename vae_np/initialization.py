@@ -76,14 +76,7 @@ def unused(network):
     if not isinstance(network, Sequential) or not network.layers:
         raise ValueError(f"network must be a Sequential of one layer or more, got {network!r}")
     for i, layer in enumerate(network.layers):
-        if isinstance(layer, type):
-            raise ValueError(f"layer {i} is a class: make a layer of it, as in {layer.__name__}()")
-        wanted = ["forward", "backward"]
-        if hasattr(layer, "bind") or hasattr(layer, "initial_values"):
-            wanted += ["initial_values", "bind"]
-        missing = [name for name in wanted if not callable(getattr(layer, name, None))]
-        if missing:
-            raise ValueError(f"layer {i} ({layer_name(layer)}) has no {' and no '.join(missing)}")
+        whole_layer(f"layer {i}", layer)
     layers = list(every_layer(network))
     if any(hasattr(layer, "is_taken") for layer in layers):
         raise ValueError("a layer of network belongs to another encoder or decoder: make a new one")
@@ -92,6 +85,19 @@ def unused(network):
     if not any(hasattr(layer, "bind") for layer in network.layers):
         raise ValueError(f"network must have parameters to learn, got {network}")
     return network
+
+
+def whole_layer(name, layer):
+    """``layer``, an object with the methods of a layer."""
+    if isinstance(layer, type):
+        raise ValueError(f"{name} is a class: make a layer of it, as in {layer.__name__}()")
+    wanted = ["forward", "backward"]
+    if hasattr(layer, "bind") or hasattr(layer, "initial_values"):
+        wanted += ["initial_values", "bind"]
+    missing = [method for method in wanted if not callable(getattr(layer, method, None))]
+    if missing:
+        raise ValueError(f"{name} ({layer_name(layer)}) has no {' and no '.join(missing)}")
+    return layer
 
 
 def try_layers(network, n_in, n_out, input_gradient):

@@ -111,13 +111,20 @@ def elbo_exercise(rng):
     for vector in model.parameters:
         vector.value[:] = 0.5 * rng.standard_normal(vector.value.shape)
     x, noise = rng.random((5, 6)), rng.standard_normal((3, 5, 2))
-    phi, theta = model.parameters
+
+    def parts(flat):
+        return {
+            f"{part} {name}": array
+            for part, vector in zip(("encoder", "decoder"), model.parameters, strict=True)
+            for name, array in vector.views(getattr(vector, flat)).items()
+        }
+
     return Exercise(
         {"encoder": model.encoder, "decoder": model.decoder, "x": x, "noise": noise},
         lambda: -model.elbo(x, noise).value.mean(),
-        {"the gradient of φ": phi.value, "the gradient of θ": theta.value},
+        parts("value"),
         "upstream is −1/(L N) for log p(x|z) and +1/N for the KL; q's mean and log_var are reached "
         "through z and from the KL, and the two add up",
         VAE.elbo_and_gradient,
-        {"the gradient of φ": phi.grad, "the gradient of θ": theta.grad},
+        parts("grad"),
     )

@@ -1,17 +1,17 @@
-"""Rows of the distributions: each quantity's derivative for the distribution's parameters.
+"""Checks of the distributions: each quantity's derivative for the distribution's parameters.
 
 There is one quantity per example. Summed against ``upstream``, they make one number.
 """
 
 import numpy as np
 
-from demos.gradients.row import Row
 from vae_np.distributions import (
     Bernoulli,
     DiagonalGaussian,
     standard_normal_log_prob,
     standard_normal_log_prob_backward,
 )
+from vae_np.gradcheck import check_gradient
 from vae_np.layers import ParameterVector
 
 
@@ -32,62 +32,57 @@ def gaussian_rows(rng, log_var, what):
     def q():  # a new one each time, as its parameters have moved
         return DiagonalGaussian(mean, log_var)
 
-    for name, f, backward in (
+    for name, f, derivatives in (
         (
             "Reparameterized z",
             lambda: (q().sample(noise) * dz).sum(),
-            lambda: q().sample_backward(noise, dz),
+            q().sample_backward(noise, dz),
         ),
         (
             "Gaussian log p(x)",
             lambda: (q().log_prob(x) * upstream).sum(),
-            lambda: q().log_prob_backward(x, upstream),
+            q().log_prob_backward(x, upstream),
         ),
         (
             "KL",
             lambda: (q().kl_to_standard_normal() * upstream).sum(),
-            lambda: q().kl_backward(upstream),
+            q().kl_backward(upstream),
         ),
     ):
-        yield Row(f"{name}{what} dmean", f, mean, lambda backward=backward: backward()[0])
-        yield Row(f"{name}{what} dlog_var", f, log_var, lambda backward=backward: backward()[1])
-    yield Row(
+        yield check_gradient(f"{name}{what} dmean", f, mean, derivatives[0])
+        yield check_gradient(f"{name}{what} dlog_var", f, log_var, derivatives[1])
+    yield check_gradient(
         f"Gaussian log p(x){what} dx",
         lambda: (q().log_prob(x) * upstream).sum(),
         x,
-        lambda: q().log_prob_backward_to_value(x, upstream),
+        q().log_prob_backward_to_value(x, upstream),
     )
 
 
 def priors(rng):
     z, upstream = rng.standard_normal((5, 3)), rng.standard_normal(5)
-    yield Row(
+    yield check_gradient(
         "Prior log p(z) dz",
         lambda: (standard_normal_log_prob(z) * upstream).sum(),
         z,
-        lambda: standard_normal_log_prob_backward(z, upstream),
+        standard_normal_log_prob_backward(z, upstream),
     )
     theta = ParameterVector({"theta": rng.standard_normal(6)}, np.float64)
-
-    def gradient():
-        theta.grad[:] = 0
-        theta.add_weight_prior(0.1)
-        return theta.grad
-
-    yield Row(
+    theta.add_weight_prior(0.1)
+    yield check_gradient(
         "Weight prior -log p(theta) dtheta",
         lambda: -0.1 * standard_normal_log_prob(theta.value),
         theta.value,
-        gradient,
+        theta.grad,
     )
 
 
 def bernoulli(rng):
     logits, x = 3 * rng.standard_normal((5, 4)), rng.random((5, 4))
     upstream = rng.standard_normal(5)
-    yield Row(
+    yield check_gradient(
         "Bernoulli log p(x) dlogits",
         lambda: (Bernoulli(logits).log_prob(x) * upstream).sum(),
         logits,
-        lambda: Bernoulli(logits).log_prob_backward(x, upstream)[0],
+        Bernoulli(logits).log_prob_backward(x, upstream)[0],
     )

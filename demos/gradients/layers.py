@@ -1,20 +1,9 @@
-"""Rows of the lowest level: single layers, and one after the other."""
-
-from dataclasses import replace
+"""Checks of the lowest level: single layers, and one after the other."""
 
 import numpy as np
 
-from demos.gradients.row import layer_rows
-from vae_np.layers import (
-    Linear,
-    ParameterVector,
-    ReLU,
-    Sequential,
-    Sigmoid,
-    Softplus,
-    Tanh,
-    sigmoid,
-)
+from vae_np.gradcheck import check_layer
+from vae_np.layers import Linear, ReLU, Sequential, Sigmoid, Softplus, Tanh, sigmoid
 
 
 class Swish:
@@ -40,31 +29,13 @@ class Swish:
         self.beta, self.dbeta = value["beta"], grad["beta"]
 
 
-def linear(rng):
-    for row in bound_layer_rows("Linear", Linear(4, 3), rng, width=3):
-        yield replace(row, name=row.name.replace(": weight", " dW").replace(": bias", " db"))
-
-
-def activations(rng):
-    for layer in (Tanh(), ReLU(), Softplus(), Sigmoid()):
-        x, dy = rng.standard_normal((2, 5, 4))
+def single(rng):
+    for layer in (Linear(4, 3), Tanh(), ReLU(), Softplus(), Sigmoid(), Swish(4)):
+        x = rng.standard_normal((5, 4))
         x += 0.1 * np.sign(x)  # away from ReLU's kink at 0, where there is no derivative
-        yield from layer_rows(type(layer).__name__, layer, None, x, dy)
-
-
-def your_own(rng):
-    yield from bound_layer_rows("Your own layer", Swish(4), rng, width=4)
+        yield from check_layer(layer, x)
 
 
 def sequential(rng):
     network = Sequential([Linear(4, 6), Tanh(), Linear(6, 5), Softplus(), Linear(5, 3)])
-    yield from bound_layer_rows("Sequential", network, rng, width=3)
-
-
-def bound_layer_rows(name, layer, rng, width):
-    """Rows of a layer with parameters, for inputs (5, 4) and outputs (5, width)."""
-    parameters = ParameterVector(layer.initial_values(rng), np.float64)
-    parameters.value += 0.1 * rng.standard_normal(parameters.value.shape)  # biases start at 0
-    layer.bind(parameters.views(parameters.value), parameters.views(parameters.grad))
-    x, dy = rng.standard_normal((5, 4)), rng.standard_normal((5, width))
-    yield from layer_rows(name, layer, parameters, x, dy)
+    yield from check_layer(network, rng.standard_normal((5, 4)))

@@ -1,9 +1,11 @@
-"""Rows of the whole model: the ELBO's derivatives for all weights, through both networks."""
+"""Checks of the whole model: the ELBO's derivatives for all weights, through both networks."""
+
+from dataclasses import replace
 
 import numpy as np
 
 from demos.gradients.layers import Swish
-from demos.gradients.row import parameter_rows
+from vae_np.gradcheck import check_model, check_vectors
 from vae_np.layers import Linear, Sequential
 from vae_np.networks import BernoulliDecoder, GaussianDecoder, GaussianEncoder
 from vae_np.objectives import ELBO
@@ -13,7 +15,7 @@ EXAMPLES, DRAWS, PIXELS, LATENTS = 4, 2, 8, 3
 
 
 def bernoulli(rng):
-    yield from elbo_rows("VAE, Bernoulli", model(), rng)
+    yield from elbo_checks("VAE, Bernoulli", model(), rng)
 
 
 def beta_vae(rng):
@@ -21,13 +23,22 @@ def beta_vae(rng):
     decoder = GaussianDecoder(
         LATENTS, [5], PIXELS, squash=True, activation="softplus", dtype=np.float64
     )
+    vae, kl_weight = model(decoder, "softplus"), 0.4
+    x, noise = minibatch(vae, rng)
+    objective = ELBO(vae, kl_weight)
+
+    def loss():
+        elbo = vae.elbo(x, noise)
+        return -(elbo.reconstruction - kl_weight * elbo.kl).mean()
+
     name = "beta-VAE, Gaussian, sigma per pixel"
-    yield from elbo_rows(name, model(decoder, "softplus"), rng, kl_weight=0.4)
+    vectors = {f"{name}: {part} ": vector for part, vector in objective.vectors.items()}
+    yield from check_vectors(vectors, loss, lambda: objective.value_and_gradient(x, noise))
 
 
 def gaussian_of_one_sigma(rng):
     decoder = GaussianDecoder(LATENTS, [5], PIXELS, noise="learned", dtype=np.float64)
-    yield from elbo_rows("VAE, Gaussian, one sigma", model(decoder), rng)
+    yield from elbo_checks("VAE, Gaussian, one sigma", model(decoder), rng)
 
 
 def your_own_layers(rng):
@@ -38,7 +49,7 @@ def your_own_layers(rng):
     encoder = GaussianEncoder(network=to_q, **common)
     decoder = BernoulliDecoder(network=to_logits, **common)
     encoder.parameters.value *= 2  # or some derivatives are hardly larger than rounding
-    yield from elbo_rows("VAE, your own layers", VAE(encoder, decoder), rng)
+    yield from elbo_checks("VAE, your own layers", VAE(encoder, decoder), rng)
 
 
 def model(decoder=None, activation="tanh"):
@@ -52,16 +63,6 @@ def minibatch(vae, rng):
     return rng.random((EXAMPLES, PIXELS)), vae.draw_noise(rng, DRAWS, EXAMPLES)
 
 
-def elbo_rows(name, vae, rng, kl_weight=1.0):
-    x, noise = minibatch(vae, rng)
-    objective = ELBO(vae, kl_weight)
-
-    def loss():
-        elbo = vae.elbo(x, noise)
-        return -(elbo.reconstruction - kl_weight * elbo.kl).mean()
-
-    def backward():
-        objective.value_and_gradient(x, noise)  # which is vae.elbo_and_gradient
-
-    for part, network in (("encoder", vae.encoder), ("decoder", vae.decoder)):
-        yield from parameter_rows(f"{name}: {part} ", network.parameters, loss, backward)
+def elbo_checks(name, vae, rng):
+    for check in check_model(vae, *minibatch(vae, rng)):
+        yield replace(check, name=f"{name}: {check.name}")

@@ -1,9 +1,9 @@
-"""Rows of the networks: the derivatives for their weights of the distribution that they return."""
+"""Checks of the networks: the weights' derivatives of the distribution that they return."""
 
 import numpy as np
 
-from demos.gradients.row import Row, parameter_rows
 from vae_np.distributions import Bernoulli
+from vae_np.gradcheck import check_gradient, check_vectors
 from vae_np.networks import BernoulliDecoder, GaussianDecoder, GaussianEncoder
 
 COMMON = {"dtype": np.float64, "activation": "softplus"}
@@ -11,14 +11,12 @@ COMMON = {"dtype": np.float64, "activation": "softplus"}
 
 def encoder(rng):
     x = rng.random((4, 6))
-    for row in network_rows("Encoder", GaussianEncoder(6, [5], 3, **COMMON), x, rng):
-        if row.array is not x:  # nobody asks how the loss changes with the data
-            yield row
+    yield from network_checks("Encoder", GaussianEncoder(6, [5], 3, **COMMON), x, rng)
 
 
 def bernoulli_decoder(rng):
     z = rng.standard_normal((2, 4, 3))
-    yield from network_rows("Bernoulli decoder", BernoulliDecoder(3, [5], 6, **COMMON), z, rng)
+    yield from network_checks("Bernoulli decoder", BernoulliDecoder(3, [5], 6, **COMMON), z, rng)
 
 
 def gaussian_decoders(rng):
@@ -30,10 +28,10 @@ def gaussian_decoders(rng):
     ):
         network = GaussianDecoder(3, [5], 6, noise=noise, squash=squash, **COMMON)
         z = rng.standard_normal((2, 4, 3))
-        yield from network_rows(f"Gaussian decoder, {what}", network, z, rng)
+        yield from network_checks(f"Gaussian decoder, {what}", network, z, rng)
 
 
-def network_rows(name, network, x, rng):
+def network_checks(name, network, x, rng):
     """Summed against ``upstream``, the distribution's parameters make one number."""
 
     def outputs():
@@ -49,5 +47,7 @@ def network_rows(name, network, x, rng):
         outputs()
         return network.backward(*upstream)
 
-    yield Row(f"{name} dz", f, x, backward)
-    yield from parameter_rows(f"{name}: ", network.parameters, f, backward)
+    dx = backward()
+    if dx is not None:  # as an encoder's is: nobody asks how the loss changes with the data
+        yield check_gradient(f"{name} dz", f, x, dx)
+    yield from check_vectors({f"{name}: ": network.parameters}, f, backward)

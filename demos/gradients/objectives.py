@@ -1,4 +1,4 @@
-"""Rows of the other objectives, and of what finds p(z|x) without the encoder.
+"""Checks of the other objectives, and of what finds p(z|x) without the encoder.
 
 Where an objective's gradient is that of its value, the table says so in one line. Wake-sleep and
 the score function climb something else: what is differentiated there is written out.
@@ -7,7 +7,7 @@ the score function climb something else: what is differentiated there is written
 import numpy as np
 
 from demos.gradients.models import EXAMPLES, LATENTS, PIXELS, minibatch, model
-from demos.gradients.row import Row, parameter_rows
+from vae_np.gradcheck import check_gradient, check_vectors
 from vae_np.inference import hmc, per_image
 from vae_np.layers import ParameterVector
 from vae_np.networks import BernoulliDecoder, GaussianDecoder
@@ -24,55 +24,59 @@ from vae_np.training.monte_carlo_em import MonteCarloEM
 
 
 def sgvb_a(rng):
-    yield from value_rows("SGVB-A", SGVB_A(model()), rng)
+    yield from value_checks("SGVB-A", SGVB_A(model()), rng)
 
 
 def importance_weighted(rng):
-    yield from value_rows("Importance-weighted", ImportanceWeighted(model()), rng)
+    yield from value_checks("Importance-weighted", ImportanceWeighted(model()), rng)
 
 
 def full_bayes(rng):
     """q(θ) has a mean and a log-variance for each weight; each example bears 1/N of its KL."""
     objective = FullBayes(model(), n_training=50)
-    yield from value_rows("Full Bayes", objective, rng, lambda: objective.weight_kl() / 50)
+    yield from value_checks("Full Bayes", objective, rng, lambda: objective.weight_kl() / 50)
 
 
-def value_rows(name, objective, rng, extra=lambda: 0.0):
+def value_checks(name, objective, rng, extra=lambda: 0.0):
     x, noise = minibatch(objective, rng)
 
     def loss():
         return -objective.value(x, noise).value.mean() + extra()
 
-    for part, vector in objective.vectors.items():
-        part = part.replace("weight_posterior", "q(theta)")
-        yield from parameter_rows(
-            f"{name}: {part} ", vector, loss, lambda: objective.value_and_gradient(x, noise)
-        )
+    vectors = {f"{name}: {part} ": vector for part, vector in objective.vectors.items()}
+    yield from check_vectors(vectors, loss, lambda: objective.value_and_gradient(x, noise))
 
 
 def score_function(rng):
+    yield from score_function_checks("none", rng)
+
+
+def score_function_with_baseline(rng):
+    yield from score_function_checks("leave-one-out", rng)
+
+
+def score_function_checks(baseline, rng):
     """φ's gradient is that of Σ signal · log q(z|x), with the draws z and their signal held."""
-    for baseline in ("none", "leave-one-out"):
-        objective = ScoreFunction(vae := model(), baseline)
-        x, noise = minibatch(objective, rng)
-        q = vae.encoder.forward(x)
-        z = q.sample(noise)
-        log_w = log_weight(x, q, vae.decoder.forward(z), z)
-        signal = log_w - log_w[::-1] if baseline == "leave-one-out" else log_w  # of two draws
+    objective = ScoreFunction(vae := model(), baseline)
+    x, noise = minibatch(objective, rng)
+    q = vae.encoder.forward(x)
+    z = q.sample(noise)
+    log_w = log_weight(x, q, vae.decoder.forward(z), z)
+    signal = log_w - log_w[::-1] if baseline == "leave-one-out" else log_w  # of two draws
 
-        def backward(objective=objective, x=x, noise=noise):
-            objective.value_and_gradient(x, noise)
+    def encoder_loss():
+        return -(signal * vae.encoder.forward(x).log_prob(z)).mean()
 
-        def encoder_loss(vae=vae, x=x, z=z, signal=signal):
-            return -(signal * vae.encoder.forward(x).log_prob(z)).mean()
+    def decoder_loss():
+        return -vae.decoder.forward(z).log_prob(x).mean()
 
-        def decoder_loss(vae=vae, x=x, z=z):
-            return -vae.decoder.forward(z).log_prob(x).mean()
+    def backward():
+        objective.value_and_gradient(x, noise)
 
-        name = f"Score function, baseline {baseline}"
-        phi, theta = vae.parameters
-        yield from parameter_rows(f"{name}: encoder ", phi, encoder_loss, backward)
-        yield from parameter_rows(f"{name}: decoder ", theta, decoder_loss, backward)
+    name = f"Score function, baseline {baseline}"
+    phi, theta = vae.parameters
+    yield from check_vectors({f"{name}: encoder ": phi}, encoder_loss, backward)
+    yield from check_vectors({f"{name}: decoder ": theta}, decoder_loss, backward)
 
 
 def wake_sleep(rng):
@@ -92,8 +96,8 @@ def wake_sleep(rng):
         return -vae.encoder.forward(dream_x).log_prob(dream_z).mean()
 
     phi, theta = vae.parameters
-    yield from parameter_rows("Wake: decoder ", theta, wake, backward)
-    yield from parameter_rows("Sleep: encoder ", phi, sleep, backward)
+    yield from check_vectors({"Wake: decoder ": theta}, wake, backward)
+    yield from check_vectors({"Sleep: encoder ": phi}, sleep, backward)
 
 
 def monte_carlo_em(rng):
@@ -106,7 +110,7 @@ def monte_carlo_em(rng):
         prior = 0.5 * (theta.value**2).sum() / len(x)
         return -hmc.log_joint(decoder, x, z).mean() + prior
 
-    yield from parameter_rows("Monte Carlo EM: ", theta, loss, lambda: em.fill_gradient(x, z))
+    yield from check_vectors({"Monte Carlo EM: ": theta}, loss, lambda: em.fill_gradient(x, z))
 
 
 def hmc_force(rng):
@@ -114,11 +118,11 @@ def hmc_force(rng):
     bernoulli = BernoulliDecoder(LATENTS, [5], PIXELS, dtype=np.float64)
     for name, decoder in (("Bernoulli", bernoulli), ("Gaussian", gaussian_decoder())):
         x, z = images_and_codes(rng)
-        yield Row(
+        yield check_gradient(
             f"HMC log p(x,z), {name} dz",
             lambda decoder=decoder, x=x, z=z: hmc.log_joint(decoder, x, z).sum(),
             z,
-            lambda decoder=decoder, x=x, z=z: hmc.log_joint_and_gradient(decoder, x, z)[1],
+            hmc.log_joint_and_gradient(decoder, x, z)[1],
         )
 
 
@@ -130,7 +134,7 @@ def q_per_image(rng):
     def elbo():
         return per_image.elbo_and_gradient(q, decoder, x, np.array(noise)).value.sum()
 
-    yield from parameter_rows("q of each image d", q, lambda: -elbo(), elbo)
+    yield from check_vectors({"q of each image d": q}, lambda: -elbo(), elbo)
 
 
 def gaussian_decoder():

@@ -1,16 +1,15 @@
-"""The gradient table: all rows, from the lowest level of the stack to the highest.
+"""The gradient table: all checks, from the lowest level of the stack to the highest.
 
-Each level is built on those before it: where a row of a low level fails, rows of the higher ones
+Each level is built on those before it: where a check of a low level fails, those of the higher ones
 fail for it, by the chain rule.
 """
 
 import numpy as np
 
-from demos.gradients import distributions, layers, models, networks, objectives
-from demos.gradients.row import Row
+from demos.gradients import distributions, full_size, layers, models, networks, objectives
 
 LEVELS = {
-    "layers": (layers.linear, layers.activations, layers.your_own, layers.sequential),
+    "layers": (layers.single, layers.sequential),
     "distributions": (
         distributions.gaussian,
         distributions.gaussian_of_one_sigma,
@@ -28,6 +27,7 @@ LEVELS = {
         objectives.sgvb_a,
         objectives.importance_weighted,
         objectives.score_function,
+        objectives.score_function_with_baseline,
         objectives.wake_sleep,
         objectives.full_bayes,
         objectives.monte_carlo_em,
@@ -36,23 +36,12 @@ LEVELS = {
 }
 
 
-def table(seed=0):
-    """The level and the `Row` of each tensor of derivatives, at random inputs; a list."""
-    return [
-        (level, row)
-        for level, groups in LEVELS.items()
-        for number, group in enumerate(groups)
-        for row in rows_of(group, np.random.default_rng([seed, *level.encode(), number]))
-    ]
+FULL_SIZE = {"the ELBO": (full_size.full_size,)}
 
 
-def rows_of(group, rng):
-    """A group's rows; if they cannot be made, one row that shows why, so that others are seen."""
-    try:
-        return list(group(rng))
-    except Exception as error:
-
-        def fail(error=error):
-            raise error
-
-        return [Row(group.__name__, fail, np.zeros(1), fail)]
+def table(seed=0, levels=LEVELS):
+    """Yield the level and the `GradientCheck` of each tensor of derivatives, at random inputs."""
+    for level, groups in levels.items():
+        for number, group in enumerate(groups):
+            for check in group(np.random.default_rng([seed, *level.encode(), number])):
+                yield level, check

@@ -29,8 +29,8 @@ from vae_np import VAE, GaussianEncoder, datasets
 from vae_np.backend import Stream, array_module, random_generator, to_numpy
 from vae_np.evaluation import evaluate_elbo
 from vae_np.figures import show, tiled
-from vae_np.gradcheck import check_directions, check_gradient
-from vae_np.layers import Linear, ParameterVector, Sequential, Tanh
+from vae_np.gradcheck import check_layer, check_vectors
+from vae_np.layers import Linear, Sequential, Tanh
 
 LATENT = 20
 FILTERS = 16, 32  # of the first and the second convolution
@@ -110,30 +110,20 @@ def convolutional():
 def gradient_checks(rng):
     """Of a small convolution, number by number; of the whole encoder, along random directions."""
     layer = Convolution((6, 7, 2), 3, size=3, stride=2)
-    vector = ParameterVector(layer.initial_values(rng), np.float64)
-    layer.bind(vector.views(vector.value), vector.views(vector.grad))
-    x = rng.standard_normal((4, 6 * 7 * 2))
-    dy = rng.standard_normal(layer.forward(x).shape)
-
-    def f():
-        return (layer.forward(x) * dy).sum()
-
-    dx = layer.backward(dy)
-    yield check_gradient("Convolution: x", f, x, dx)
-    yield check_gradient("Convolution: weight", f, layer.weight, layer.dweight)
-    yield check_gradient("Convolution: bias", f, layer.bias, layer.dbias)
+    yield from check_layer(layer, rng.standard_normal((4, 6 * 7 * 2)))
 
     encoder = GaussianEncoder(784, n_latent=LATENT, network=convolutional(), dtype=np.float64)
     x, dmean, dlog_var = rng.random((4, 784)), *rng.standard_normal((2, 4, LATENT))
 
-    def whole():
+    def f():
         q = encoder.forward(x)
         return (q.mean * dmean + q.log_var * dlog_var).sum()
 
-    whole()
-    encoder.backward(dmean, dlog_var)
-    phi = encoder.parameters
-    yield check_directions("The encoder: φ", whole, phi.value, phi.grad, rng)
+    def backward():
+        encoder.forward(x)
+        encoder.backward(dmean, dlog_var)
+
+    yield from check_vectors({"The encoder: ": encoder.parameters}, f, backward)
 
 
 def experiment(args):
