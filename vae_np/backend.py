@@ -1,18 +1,21 @@
-"""NumPy or CuPy: which array module an array belongs to. The only file that knows CuPy exists.
+"""NumPy or CuPy: which array module an array belongs to.
 
 One function body serves both devices: ``xp = array_module(x)``, then ``xp.exp(x)``. The arrays
-themselves decide, so a CPU model and a GPU model can live side by side in one process.
+themselves decide, so a CPU model and a GPU model can live side by side in one process. Here too
+stands what the devices do in different ways: matrix products, and a formula in one pass. But for
+`vae_np.training.recording`, no other file knows that CuPy exists.
 """
 
 import math
 import sys
 from enum import IntEnum
-from functools import cache, wraps
+from functools import cache, partial, wraps
 
 import numpy as np
 
 DEVICES = ("cpu", "gpu")
 CACHED = 131_072  # numbers in an array, a few of which stay in a core's cache
+WORKSPACE = 32 << 20  # bytes of GPU memory for cuBLAS, as NVIDIA advises for its newest GPUs
 
 
 def array_module(*arrays):
@@ -95,21 +98,35 @@ def to_numpy(array):
     return np.asarray(array) if xp is np else xp.asnumpy(array)
 
 
-def by_rows(formula):
-    """Run ``formula(xp, *arrays)`` a few rows at a time: its temporary arrays stay in the cache.
+@cache
+def say_once(text):
+    """Print what a user should know, and need not hear again."""
+    print(text, file=sys.stderr)
 
-    A decorator: call the result without ``xp``, which the arrays decide. The formula treats each
-    row, along the last axis, by itself, and returns a row or a number for each. For 5,000 examples
-    the Bernoulli takes half as long so.
+
+def in_one_pass(formula):
+    """Run ``formula(xp, *arrays)`` in one pass over memory; a decorator.
+
+    The result is called without ``xp``, which the arrays decide. On a CPU a few rows are taken at a
+    time, so that temporary arrays stay in the cache: for 5,000 examples the Bernoulli takes half as
+    long so. On a GPU all its operations become one kernel, by ``cupy.fuse``: launching 13 for the
+    Bernoulli took 22 µs, launching one takes 4.
+
+    The formula treats each row, along the last axis, by itself, and returns a row or a number for
+    each; or, of vectors, it changes them in place. Numbers may stand among the arrays. For
+    ``cupy.fuse`` it is written with operators and ``xp``'s functions: the arrays have no methods
+    there and no shape.
     """
 
     @wraps(formula)
     def run(*arrays):
         xp = array_module(*arrays)
-        small = max(array.size for array in arrays) <= CACHED
-        if small or xp is not np or max(array.ndim for array in arrays) == 1:
-            return formula(xp, *arrays)
-        shape = np.broadcast_shapes(*(array.shape for array in arrays))
+        if xp is not np:
+            return _one_kernel(xp, formula)(*arrays)
+        small = max(getattr(array, "size", 1) for array in arrays) <= CACHED
+        if small or max(map(np.ndim, arrays)) == 1:
+            return formula(np, *arrays)
+        shape = np.broadcast_shapes(*map(np.shape, arrays))
         arrays = [np.broadcast_to(array, shape) for array in arrays]
         n_rows, leading = shape[-2], (slice(None),) * (len(shape) - 2)
         step, result = max(1, CACHED * n_rows // math.prod(shape)), None
@@ -122,6 +139,100 @@ def by_rows(formula):
         return result
 
     return run
+
+
+@cache
+def _one_kernel(cupy, formula):
+    """``formula`` by ``cupy.fuse``; where it refuses at the first use, by its plain lines."""
+    ways = [
+        cupy.fuse(kernel_name=formula.__name__)(lambda *arrays: formula(cupy, *arrays)),
+        partial(formula, cupy),
+    ]
+    taken = []
+
+    def run(*arrays):
+        if taken:
+            return taken[0](*arrays)
+        try:
+            result, way = ways[0](*arrays), ways[0]
+        except Exception as error:  # one of many types
+            result, way = ways[1](*arrays), ways[1]  # raises by itself where the arrays are wrong
+            say_once(f"{formula.__name__} runs by many kernels: {_first_line(error)}")
+        taken.append(way)
+        return result
+
+    return run
+
+
+# Matrix products
+
+
+def matmul(a, b, out=None):
+    """The product of two matrices, written into ``out`` where that is given.
+
+    On a GPU it is cuBLAS's, called through nvmath, which can be recorded, as CuPy's own cannot.
+    The bits are those of CuPy's.
+    """
+    xp = array_module(a)
+    if xp is np or not (a.dtype == b.dtype and a.dtype.char in "fd" and cublas()):
+        return xp.matmul(a, b, out=out)
+    (m, k), n = a.shape, b.shape[1]
+    if out is None:
+        out = xp.empty((m, n), a.dtype)
+    a, b = (x if _in_a_row(x) or _in_a_row(x.T) else xp.ascontiguousarray(x) for x in (a, b))
+    one, zero = np.ones(1, a.dtype), np.zeros(1, a.dtype)
+    product = cublas().sgemm if a.dtype.char == "f" else cublas().dgemm
+    # cuBLAS takes columns for rows, and so each matrix for its transpose: outᵀ = bᵀ aᵀ.
+    product(
+        _handle(xp, xp.cuda.runtime.getDevice(), xp.cuda.get_current_stream().ptr)[0],
+        *(int(not _in_a_row(b)), int(not _in_a_row(a)), n, m, k, one.ctypes.data),
+        *(b.data.ptr, n if _in_a_row(b) else k, a.data.ptr, k if _in_a_row(a) else m),
+        *(zero.ctypes.data, out.data.ptr, n),
+    )
+    return out
+
+
+def _in_a_row(matrix):
+    """Whether its rows lie one after the other in memory."""
+    return matrix.flags.c_contiguous
+
+
+@cache
+def cublas():
+    """NVIDIA's bindings of cuBLAS; None where they are missing or do not work."""
+    try:
+        from nvmath.bindings import cublas
+
+        cublas.destroy(cublas.create())  # finds the library
+    except Exception:  # one of many types
+        return None
+    return cublas
+
+
+@cache
+def _handle(cupy, device, stream):
+    """cuBLAS's handle for the stream, and its workspace, which must live as long."""
+    handle, workspace = cublas().create(), cupy.empty(WORKSPACE, np.uint8)
+    cublas().set_stream(handle, stream)  # takes away the workspace: set that after it
+    cublas().set_workspace(handle, workspace.data.ptr, workspace.nbytes)
+    return handle, workspace
+
+
+def sum_rows(matrix, out):
+    """The sum of the rows, into ``out``: a bias's gradient.
+
+    On a GPU it is a product with ones, 8 instead of 53 µs for 5,000 rows of 784.
+    """
+    xp = array_module(matrix)
+    if xp is np:
+        return np.sum(matrix, axis=0, out=out)
+    ones = _ones(xp, xp.cuda.runtime.getDevice(), len(matrix), matrix.dtype)
+    return matmul(ones, matrix, out=out[None])
+
+
+@cache
+def _ones(cupy, device, n, dtype):
+    return cupy.ones((1, n), dtype)
 
 
 def on_a_cache_line(array):

@@ -15,7 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
-from vae_np.backend import array_module, by_rows, device_of
+from vae_np.backend import array_module, device_of, in_one_pass
 from vae_np.checks import generator_of
 from vae_np.layers import log1p, sigmoid, sigmoid_of
 
@@ -39,7 +39,7 @@ class DiagonalGaussian:
     @cached_property
     def std(self):
         """σ = exp(½ log_var)."""
-        return array_module(self.log_var).exp(0.5 * self.log_var)
+        return standard_deviation(self.log_var)
 
     @cached_property
     def variance(self):
@@ -58,11 +58,11 @@ class DiagonalGaussian:
         noise : (L, ..., D) or (..., D) array
             L draws per example, or one.
         """
-        return self.mean + self.std * noise
+        return gaussian_sample(self.mean, self.std, noise)
 
     def sample_backward(self, noise, dz):
         """dmean = dz and dlog_var = dz ⊙ ½ σ ⊙ noise, both summed over the L draws."""
-        dlog_var = 0.5 * self.std * noise * dz
+        dlog_var = gaussian_sample_backward(self.std, noise, dz)
         return _sum_to(dz, self.mean.shape), _sum_to(dlog_var, self.log_var.shape)
 
     def draw(self, generator):
@@ -97,7 +97,7 @@ class DiagonalGaussian:
 
     def kl_to_standard_normal(self):
         """KL(N(μ, σ²) ‖ N(0, I)) = ½ Σ [μ² + σ² − 1 − log σ²] (appendix B); (...,), nats."""
-        return 0.5 * (self.mean**2 + self._variance_minus_1 - self.log_var).sum(axis=-1)
+        return gaussian_kl(self.mean, self._variance_minus_1, self.log_var)
 
     def kl_backward(self, upstream):
         """dmean = mean and dlog_var = ½ (σ² − 1), times ``upstream``; summed as above."""
@@ -105,6 +105,30 @@ class DiagonalGaussian:
         dlog_var = 0.5 * upstream * self._variance_minus_1
         dlog_var = xp.broadcast_to(dlog_var, self.mean.shape)
         return upstream * self.mean, _sum_to(dlog_var, self.log_var.shape)
+
+
+@in_one_pass
+def standard_deviation(xp, log_var):
+    """σ = exp(½ log σ²)."""
+    return xp.exp(0.5 * log_var)
+
+
+@in_one_pass
+def gaussian_sample(xp, mean, std, noise):
+    """μ + σ ⊙ ε."""
+    return mean + std * noise
+
+
+@in_one_pass
+def gaussian_sample_backward(xp, std, noise, dz):
+    """dlog_var of each draw: dz ⊙ ½ σ ⊙ noise, for dσ/dlog σ² = ½ σ."""
+    return 0.5 * std * noise * dz
+
+
+@in_one_pass
+def gaussian_kl(xp, mean, variance_minus_1, log_var):
+    """½ Σ [μ² + σ² − 1 − log σ²]."""
+    return 0.5 * xp.sum(mean * mean + variance_minus_1 - log_var, axis=-1)
 
 
 def standard_normal_log_prob(z):
@@ -167,23 +191,23 @@ class Bernoulli:
         return exp_neg_abs(self.logits)  # shared by log_prob and its derivative
 
 
-@by_rows
+@in_one_pass
 def bernoulli_log_prob(xp, x, a, e):
     """Σ [x a − log(1 + exp(a))], with log(1 + exp(a)) = max(a, 0) + log(1 + e) and e = exp(−|a|).
 
     At x = 1 and a > 0, where the pixel is right, x a − max(a, 0) is exactly 0: the small last term
     is not rounded away.
     """
-    return (x * a - xp.maximum(a, 0) - log1p(xp, e)).sum(axis=-1)
+    return xp.sum(x * a - xp.maximum(a, 0) - log1p(xp, e), axis=-1)
 
 
-@by_rows
+@in_one_pass
 def bernoulli_log_prob_backward(xp, x, a, e, upstream):
     """da = (x − sigmoid(a)), times ``upstream``."""
     return (x - sigmoid_of(xp, a, e)) * upstream
 
 
-@by_rows
+@in_one_pass
 def exp_neg_abs(xp, a):
     """e = exp(−|a|), which neither overflows nor is above 1."""
     return xp.exp(-xp.abs(a))

@@ -14,7 +14,15 @@ import math
 
 import numpy as np
 
-from vae_np.backend import array_module, by_rows, device_of, on_a_cache_line, to_device
+from vae_np.backend import (
+    array_module,
+    device_of,
+    in_one_pass,
+    matmul,
+    on_a_cache_line,
+    sum_rows,
+    to_device,
+)
 from vae_np.checks import one_of, whole_number
 
 INITS = ("fan-in", "paper")
@@ -44,20 +52,19 @@ class Linear:
 
     def forward(self, x):
         self.x = x
-        y = x @ self.weight
+        y = matmul(x, self.weight)
         y += self.bias
         return y
 
     def backward(self, dy):
         """dW = xᵀ dy and db = Σ dy, summed over the rows; dx = dy Wᵀ."""
-        xp = array_module(dy)
-        xp.matmul(self.x.T, dy, out=self.dweight)
-        xp.sum(dy, axis=0, out=self.dbias)
+        matmul(self.x.T, dy, out=self.dweight)
+        sum_rows(dy, out=self.dbias)
         return self.backward_to_input(dy) if self.input_gradient else None
 
     def backward_to_input(self, dy):
         """dx alone, where the weights are held: it spares the product that dW takes."""
-        return dy @ self.weight.T
+        return matmul(dy, self.weight.T)
 
     def initial_values(self, generator):
         shape = self.n_in, self.n_out
@@ -83,9 +90,7 @@ class Tanh:
 
     def backward(self, dy):
         """dx = dy (1 − y²)."""
-        dx = 1 - self.y * self.y
-        dx *= dy
-        return dx
+        return tanh_backward(self.y, dy)
 
 
 class ReLU:
@@ -203,7 +208,15 @@ def _of_layer(i, parts):
     }
 
 
-@by_rows
+@in_one_pass
+def tanh_backward(xp, y, dy):
+    """dx = dy (1 − y²)."""
+    dx = 1 - y * y
+    dx *= dy
+    return dx
+
+
+@in_one_pass
 def softplus(xp, x):
     """log(1 + exp(x)) = max(x, 0) + log(1 + exp(−|x|)), which never overflows."""
     return xp.maximum(x, 0) + log1p(xp, xp.exp(-xp.abs(x)))
@@ -219,7 +232,7 @@ def log1p(xp, e):
     return xp.log(u) - (u - 1 - e)  # less what rounding 1 + e to u has added
 
 
-@by_rows
+@in_one_pass
 def sigmoid(xp, x):
     """1 / (1 + exp(−x)) for x ≥ 0 and exp(x) / (1 + exp(x)) below: neither overflows."""
     return sigmoid_of(xp, x, xp.exp(-xp.abs(x)))
