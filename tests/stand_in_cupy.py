@@ -1,24 +1,24 @@
 """A stand-in for CuPy where there is no GPU: NumPy behind CuPy's rules.
 
-Its arrays refuse implicit conversion to NumPy arrays and refuse to mix with them, as CuPy's do, and
-every copy from the "device" to the host is counted in ``host_copies``, every operation that would
-launch a kernel there in ``launches``.
+Its arrays refuse implicit conversion to NumPy arrays and refuse to mix with them, as CuPy's do.
+Every operation that would launch a kernel on a GPU is launched on the device of `stand_in_gpu`,
+which counts it, and which records it while a stream does; what CuPy refuses then is refused.
 """
 
 import operator
 import sys
 import types
+from functools import partial
 
 import numpy as np
-
-host_copies = 0
-launches = 0
+import stand_in_cublas
+import stand_in_gpu as gpu
 
 # What the package uses of CuPy. Each name is there to be checked against the real CuPy: see
 # test_every_function_that_the_package_uses_exists_in_cupy.
 FUNCTIONS = (
-    "abs broadcast_to concatenate divide empty exp expm1 full full_like isfinite log logaddexp "
-    "matmul maximum minimum negative ones ones_like sqrt sum tanh where zeros"
+    "abs ascontiguousarray broadcast_to concatenate divide empty exp expm1 full full_like isfinite "
+    "log logaddexp matmul maximum minimum negative ones ones_like sqrt sum tanh where zeros"
 ).split()
 METHODS = "all argmax astype copy max mean min reshape sum".split()
 
@@ -26,14 +26,17 @@ METHODS = "all argmax astype copy max mean min reshape sum".split()
 class ndarray:
     __array_priority__ = 100
 
-    def __init__(self, data):
-        self._data = data
+    def __init__(self, data, memory):
+        self._data, self._memory = data, memory
 
     shape = property(lambda self: self._data.shape)
     ndim = property(lambda self: self._data.ndim)
     size = property(lambda self: self._data.size)
+    nbytes = property(lambda self: self._data.nbytes)
     dtype = property(lambda self: self._data.dtype)
-    T = property(lambda self: ndarray(self._data.T))
+    flags = property(lambda self: self._data.flags)
+    data = property(lambda self: types.SimpleNamespace(ptr=self._data.ctypes.data))
+    T = property(lambda self: ndarray(self._data.T, self._memory))
 
     def __len__(self):
         return len(self._data)
@@ -51,78 +54,62 @@ class ndarray:
 
     # What makes the host wait for the device.
 
-    def _to_host(self):
-        global host_copies
-        host_copies += 1
-        return self._data
-
-    def __float__(self):
-        return float(self._to_host())
-
-    def __int__(self):
-        return int(self._to_host())
-
-    def __bool__(self):
-        return bool(self._to_host())
+    def get(self):
+        gpu.copied_to_host()
+        return self._data.copy()
 
     def item(self):
-        return self._to_host().item()
+        return self.get().item()
 
-    def get(self):
-        return self._to_host().copy()
+    def __float__(self):
+        return float(self.get())
+
+    def __int__(self):
+        return int(self.get())
+
+    def __bool__(self):
+        return bool(self.get())
 
     # What stays on the device.
 
     def __getitem__(self, key):
-        return _wrapped(self._data[_index(key)])
+        keys = key if isinstance(key, tuple) else (key,)
+        if any(isinstance(part, ndarray) for part in keys):  # a kernel gathers them
+            return _computed(lambda data, key: data[key].copy(), self, key)
+        rest = () if Ellipsis in keys else (Ellipsis,)  # a view, and be it of one number
+        return ndarray(self._data[(*keys, *rest)], self._memory)
 
     def __setitem__(self, key, value):
-        self._data[_index(key)] = _unwrapped(value)
-        _launched(None)
+        _in_place(lambda data, key, value: data.__setitem__(key, value), self, key, value)
 
     def __neg__(self):
-        return _launched(-self._data)
+        return _computed(operator.neg, self)
 
     def __getattr__(self, name):
         if name not in METHODS:
             raise AttributeError(name)
-        method = getattr(self._data, name)
-
-        def call(*args, **kwargs):
-            result = method(*map(_unwrapped, args), **_unwrapped_values(kwargs))
-            return _wrapped(result) if name == "reshape" else _launched(result)
-
-        return call
+        return partial(_computed, getattr(np.ndarray, name), self)
 
 
-def _operator(function):
+def _operator(name):
     def forward(self, other):
-        return _launched(function(self._data, _unwrapped(other)))
+        return _computed(getattr(operator, name), self, other)
 
-    return forward
+    def reflected(self, other):
+        return _computed(getattr(operator, name), other, self)
 
-
-def _reflected(function):
-    def backward(self, other):
-        return _launched(function(_unwrapped(other), self._data))
-
-    return backward
-
-
-def _in_place(function):
-    def update(self, other):
-        _launched(function(self._data, _unwrapped(other)))
+    def in_place(self, other):
+        _in_place(getattr(operator, f"i{name}"), self, other)
         return self
 
-    return update
+    return forward, reflected, in_place
 
 
 for _name in ("add", "sub", "mul", "truediv", "matmul", "pow"):
-    setattr(ndarray, f"__{_name}__", _operator(getattr(operator, _name)))
-    setattr(ndarray, f"__r{_name}__", _reflected(getattr(operator, _name)))
-    setattr(ndarray, f"__i{_name}__", _in_place(getattr(operator, f"i{_name}")))
+    for _prefix, _method in zip(("", "r", "i"), _operator(_name), strict=True):
+        setattr(ndarray, f"__{_prefix}{_name}__", _method)
 for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
-    setattr(ndarray, f"__{_name}__", _operator(getattr(operator, _name)))
+    setattr(ndarray, f"__{_name}__", _operator(_name)[0])
 
 
 def _unwrapped(value):
@@ -132,71 +119,164 @@ def _unwrapped(value):
         raise TypeError("Unsupported type <class 'numpy.ndarray'>")
     if isinstance(value, (list, tuple)):
         return type(value)(_unwrapped(item) for item in value)
+    if isinstance(value, dict):
+        return {name: _unwrapped(item) for name, item in value.items()}
     return value
 
 
-def _index(key):
-    """CuPy takes NumPy arrays as an index nowhere either."""
-    return tuple(map(_unwrapped, key)) if isinstance(key, tuple) else _unwrapped(key)
+def _computed(function, *args, **kwargs):
+    """The function's result: a view of the first argument, or an array that a kernel fills."""
+    if function in (operator.matmul, np.matmul) and gpu.current_stream().is_capturing():
+        raise NotImplementedError("calling cuBLAS API during stream capture is unsupported")
+    data, named = _unwrapped(args), _unwrapped(kwargs)
+    with np.errstate(all="ignore"):  # while recording, the data are of no meaning
+        result = function(*data, **named)
+    if isinstance(args[0], ndarray) and np.may_share_memory(result, data[0]):
+        same = result is data[0]
+        return args[0] if same else ndarray(result, args[0]._memory)
+    again = gpu.current_stream().is_capturing()
+    return _new(
+        np.shape(result), result.dtype, lambda: function(*data, **named) if again else result
+    )
 
 
-def _unwrapped_values(kwargs):
-    return {name: _unwrapped(value) for name, value in kwargs.items()}
+def _new(shape, dtype, kernel=None):
+    """An array of that shape in device memory, and what fills it."""
+    n_bytes = max(1, int(np.prod(shape))) * np.dtype(dtype).itemsize
+    memory = gpu.allocators[-1](n_bytes)
+    data = memory.block.view(dtype)[: int(np.prod(shape))].reshape(shape)
+    if kernel:
+        gpu.launch(lambda: np.copyto(data, kernel()), memory)
+    return ndarray(data, memory)
 
 
-def _wrapped(value):
-    # CuPy has no scalars: a sum over everything is an array of shape ().
-    return ndarray(np.asarray(value)) if isinstance(value, (np.ndarray, np.generic)) else value
-
-
-def _launched(value):
-    global launches
-    launches += 1
-    return _wrapped(value)
+def _in_place(function, array, *args):
+    data, args = array._data, _unwrapped(args)
+    gpu.launch(lambda: function(data, *args), array._memory)
 
 
 class Generator:
     def __init__(self, seed):
         self._generator = np.random.default_rng(seed)
 
-    def standard_normal(self, size=None, dtype=np.float64):
-        return _launched(self._generator.standard_normal(size, dtype))
+    def standard_normal(self, size=(), dtype=np.float64):
+        return _new(size, dtype, lambda: self._generator.standard_normal(size, dtype))
 
-    def random(self, size=None, dtype=np.float64):
-        return _launched(self._generator.random(size, dtype))
+    def random(self, size=(), dtype=np.float64):
+        return _new(size, dtype, lambda: self._generator.random(size, dtype))
 
 
 def _asarray(value):
-    return value if isinstance(value, ndarray) else ndarray(np.array(value))
+    if isinstance(value, ndarray):
+        return value
+    gpu.refuse_while_recording("H2D transfers")
+    value = np.array(value)
+    array = _new(value.shape, value.dtype)
+    array._data[...] = value
+    return array
 
 
 def _asnumpy(value):
     return value.get() if isinstance(value, ndarray) else np.asarray(value)
 
 
-def _module():
-    module = types.ModuleType("cupy")
-    module.ndarray = ndarray
-    module.asarray, module.asnumpy = _asarray, _asnumpy
-    module.random = types.SimpleNamespace(default_rng=Generator, Generator=Generator)
-    runtime = types.SimpleNamespace(getDeviceCount=lambda: 1, CUDARuntimeError=RuntimeError)
-    module.cuda = types.SimpleNamespace(runtime=runtime)
+class _InKernel:
+    """An array within ``fuse``: operators and the module's functions, no shape and no methods."""
 
-    module.inf = np.inf
-    for name in FUNCTIONS:
-        setattr(module, name, _function(getattr(np, name)))
-    return module
+    __array_ufunc__ = None
+
+    def __init__(self, data):
+        self.numbers = data
+
+
+def _inner(value):
+    return value.numbers if isinstance(value, _InKernel) else value
+
+
+def _kernel_operator(function):
+    def forward(self, other):
+        return _InKernel(function(self.numbers, _inner(other)))
+
+    def reflected(self, other):
+        return _InKernel(function(_inner(other), self.numbers))
+
+    def in_place(self, other):
+        self.numbers[...] = function(self.numbers, _inner(other))
+        return self
+
+    return forward, reflected, in_place
+
+
+for _name in "add sub mul truediv pow lt le gt ge".split():
+    _methods = _kernel_operator(getattr(operator, _name))
+    for _prefix, _method in zip(("", "r", "i"), _methods, strict=True):
+        setattr(_InKernel, f"__{_prefix}{_name}__", _method)
+_InKernel.__neg__ = lambda self: _InKernel(-self.numbers)
+
+
+def _fuse(kernel_name):
+    def decorator(formula):
+        def body(*data):
+            args = (_InKernel(x) if isinstance(x, np.ndarray) else x for x in data)
+            return _inner(formula(*args))
+
+        def call(*args):
+            data = _unwrapped(args)
+            with np.errstate(all="ignore"):
+                copies = (x.copy() if isinstance(x, np.ndarray) else x for x in data)
+                result = body(*copies)  # for its shape
+            if result is not None:
+                return _new(np.shape(result), result.dtype, lambda: body(*data))
+            gpu.launch(lambda: body(*data), args[0]._memory)
+
+        return call
+
+    return decorator
 
 
 def _function(function):
-    def call(*args, **kwargs):
-        result = function(*map(_unwrapped, args), **_unwrapped_values(kwargs))
-        launched = _launched(result)
-        return kwargs.get("out", launched)
+    def call(*args, out=None, **kwargs):
+        if any(isinstance(value, _InKernel) for value in args):
+            out = {} if out is None else {"out": _inner(out)}
+            return _InKernel(function(*map(_inner, args), **out, **kwargs))
+        if out is None:
+            return _computed(function, *args, **kwargs)
+        data = _unwrapped(args)
+        if function is np.matmul:
+            _computed(function, *args)  # is refused while recording
+        _in_place(lambda result: np.copyto(result, function(*data, **kwargs)), out)
+        return out
 
     return call
 
 
-def install(monkeypatch):
-    """Make ``import cupy`` find the stand-in for one test."""
+def _module():
+    module = types.ModuleType("cupy")
+    module.ndarray = ndarray
+    module.asarray, module.asnumpy, module.fuse = _asarray, _asnumpy, _fuse
+    module.random = types.SimpleNamespace(default_rng=Generator, Generator=Generator)
+    runtime = types.SimpleNamespace(
+        getDeviceCount=lambda: 1, getDevice=lambda: 0, CUDARuntimeError=RuntimeError
+    )
+    module.cuda = types.SimpleNamespace(
+        runtime=runtime,
+        Stream=gpu.Stream,
+        get_current_stream=gpu.current_stream,
+        MemoryPool=gpu.MemoryPool,
+        using_allocator=gpu.using_allocator,
+    )
+    module.inf = np.inf
+    for name in FUNCTIONS:
+        setattr(module, name, _function(getattr(np, name)))
+    module.empty = lambda shape, dtype=np.float64: _new(
+        shape if isinstance(shape, tuple) else (shape,), dtype
+    )
+    return module
+
+
+def install(monkeypatch, nvmath=True):
+    """Make ``import cupy`` find the stand-in for one test, and ``nvmath``, or none."""
     monkeypatch.setitem(sys.modules, "cupy", _module())
+    bindings = types.ModuleType("nvmath.bindings")
+    bindings.cublas = stand_in_cublas
+    monkeypatch.setitem(sys.modules, "nvmath.bindings", bindings if nvmath else None)

@@ -197,7 +197,7 @@ def test_a_block_has_as_many_rows_as_the_cache_holds(cached, blocks, rng, monkey
     monkeypatch.setattr(backend, "CACHED", cached)
     shapes = []
 
-    @backend.by_rows
+    @backend.in_one_pass
     def formula(xp, x, a):
         shapes.append(np.broadcast_shapes(x.shape, a.shape))
         return (x * a).sum(axis=-1)

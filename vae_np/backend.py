@@ -48,7 +48,7 @@ def _working_cupy():
     except ImportError as error:
         raise ValueError(
             'device "gpu" needs CuPy, which cannot be imported here '
-            f"({_first_line(error)}). Install it for your driver's CUDA version: "
+            f"({first_line(error)}). Install it for your driver's CUDA version: "
             'python -m pip install -e ".[cuda12]" or ".[cuda13]" (nvidia-smi shows the version)'
         ) from None
     _check_gpu(cupy)
@@ -62,7 +62,7 @@ def _check_gpu(cupy):
     except cupy.cuda.runtime.CUDARuntimeError as error:
         raise ValueError(
             'device "gpu" needs an NVIDIA GPU and its driver; CuPy is installed but finds no '
-            f"working driver or no GPU ({_first_line(error)}). Does nvidia-smi list a GPU?"
+            f"working driver or no GPU ({first_line(error)}). Does nvidia-smi list a GPU?"
         ) from None
     if gpus == 0:
         raise ValueError('device "gpu" needs an NVIDIA GPU; the driver works but lists none')
@@ -72,12 +72,12 @@ def _check_gpu(cupy):
     except Exception as error:  # a missing toolkit shows as one of many types
         raise ValueError(
             'device "gpu" found a GPU, but CuPy cannot run on it '
-            f"({_first_line(error)}). If the CUDA toolkit is missing, install it beside CuPy: "
+            f"({first_line(error)}). If the CUDA toolkit is missing, install it beside CuPy: "
             'python -m pip install "cupy-cuda12x[ctk]" (or cupy-cuda13x)'
         ) from None
 
 
-def _first_line(error):
+def first_line(error):
     lines = [line.strip() for line in str(error).splitlines() if line.strip(" =")]
     return lines[0] if lines else type(error).__name__
 
@@ -157,7 +157,7 @@ def _one_kernel(cupy, formula):
             result, way = ways[0](*arrays), ways[0]
         except Exception as error:  # one of many types
             result, way = ways[1](*arrays), ways[1]  # raises by itself where the arrays are wrong
-            say_once(f"{formula.__name__} runs by many kernels: {_first_line(error)}")
+            say_once(f"{formula.__name__} runs by many kernels: {first_line(error)}")
         taken.append(way)
         return result
 
@@ -174,14 +174,15 @@ def matmul(a, b, out=None):
     The bits are those of CuPy's.
     """
     xp = array_module(a)
-    if xp is np or not (a.dtype == b.dtype and a.dtype.char in "fd" and cublas()):
+    blas = None if xp is np else cublas(xp)
+    if blas is None or a.dtype != b.dtype or a.dtype.char not in "fd":
         return xp.matmul(a, b, out=out)
     (m, k), n = a.shape, b.shape[1]
     if out is None:
         out = xp.empty((m, n), a.dtype)
     a, b = (x if _in_a_row(x) or _in_a_row(x.T) else xp.ascontiguousarray(x) for x in (a, b))
     one, zero = np.ones(1, a.dtype), np.zeros(1, a.dtype)
-    product = cublas().sgemm if a.dtype.char == "f" else cublas().dgemm
+    product = blas.sgemm if a.dtype.char == "f" else blas.dgemm
     # cuBLAS takes columns for rows, and so each matrix for its transpose: outᵀ = bᵀ aᵀ.
     product(
         _handle(xp, xp.cuda.runtime.getDevice(), xp.cuda.get_current_stream().ptr)[0],
@@ -198,7 +199,7 @@ def _in_a_row(matrix):
 
 
 @cache
-def cublas():
+def cublas(cupy):
     """NVIDIA's bindings of cuBLAS; None where they are missing or do not work."""
     try:
         from nvmath.bindings import cublas
@@ -212,9 +213,10 @@ def cublas():
 @cache
 def _handle(cupy, device, stream):
     """cuBLAS's handle for the stream, and its workspace, which must live as long."""
-    handle, workspace = cublas().create(), cupy.empty(WORKSPACE, np.uint8)
-    cublas().set_stream(handle, stream)  # takes away the workspace: set that after it
-    cublas().set_workspace(handle, workspace.data.ptr, workspace.nbytes)
+    blas, workspace = cublas(cupy), cupy.empty(WORKSPACE, np.uint8)
+    handle = blas.create()
+    blas.set_stream(handle, stream)  # takes away the workspace: set that after it
+    blas.set_workspace(handle, workspace.data.ptr, workspace.nbytes)
     return handle, workspace
 
 

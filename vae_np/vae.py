@@ -190,10 +190,9 @@ class VAE:
     def as_pixels(self, images):
         """(N, D) images to the model's dtype and device; uint8 from 0..255 to [0, 1]."""
         images = to_device(images, self.device)
-        x = images.astype(self.dtype, copy=False)
         if images.dtype == np.uint8:
-            x /= 255  # in place, for it is a copy
-        return x
+            return array_module(images).divide(images, 255, dtype=self.dtype)
+        return images.astype(self.dtype, copy=False)
 
     def check(self, images):
         """Return ``images`` if the model can take them.

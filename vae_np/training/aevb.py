@@ -27,11 +27,21 @@ def train(objective, optimizer, images, epochs, batch_size=100, n_draws=1, seed=
 
 def minibatches(n_images, batch_size, seed, epoch, device):
     """Yield an epoch's minibatches: the rows of the images, shuffled, and a generator of noise."""
+    order, generator = shuffled(n_images, seed, epoch, device)
+    for rows in cut(order, batch_size):
+        yield rows, generator
+
+
+def shuffled(n_images, seed, epoch, device):
+    """All the randomness of an epoch: the order of the images, and a generator of noise."""
     shuffle = random_generator([seed, Stream.SHUFFLE, epoch])
     order = to_device(shuffle.permutation(n_images), device)
-    generator = random_generator([seed, Stream.TRAINING_NOISE, epoch], device)
-    for start in range(0, n_images, batch_size):
-        yield order[start : start + batch_size], generator
+    return order, random_generator([seed, Stream.TRAINING_NOISE, epoch], device)
+
+
+def cut(order, batch_size):
+    """The order, cut into minibatches; the last takes what is left."""
+    return (order[start : start + batch_size] for start in range(0, len(order), batch_size))
 
 
 def step(objective, optimizer, x, noise, prior_share=0.0):

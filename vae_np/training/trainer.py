@@ -2,6 +2,7 @@
 
 import time
 from contextlib import contextmanager
+from functools import partial
 from operator import attrgetter
 
 import numpy as np
@@ -13,10 +14,11 @@ from vae_np.networks import BernoulliDecoder
 from vae_np.objectives.elbo import ELBO
 from vae_np.progress import progress_bar
 from vae_np.training import resuming
-from vae_np.training.aevb import minibatches, step
+from vae_np.training.aevb import cut, shuffled, step
 from vae_np.training.divergence import check_finite, diverged_at
 from vae_np.training.history import row_of_epoch
 from vae_np.training.interrupt import deferred_interrupt
+from vae_np.training.recording import one_stream, recorded
 from vae_np.training.threads import product_threads, threads_for
 
 
@@ -57,6 +59,9 @@ class Trainer:
         How many compute the matrix products in `fit`. The default goes by their size: see
         `vae_np.training.threads`; after `load` it is what the checkpoint was saved with. Other
         numbers may give other bits.
+    graph : bool
+        On a GPU, record the step of each epoch and replay it: see `vae_np.training.recording`. The
+        weights are the same without.
 
     Attributes
     ----------
@@ -84,6 +89,7 @@ class Trainer:
         schedule=None,
         seed=0,
         threads=None,
+        graph=True,
     ):
         self._batch_size = whole_number("batch_size", batch_size)
         self._n_draws = whole_number("n_draws", n_draws)
@@ -110,6 +116,7 @@ class Trainer:
         if threads is None:
             threads = threads_for(vectors.values(), self.n_draws * self.batch_size)
         self.threads = whole_number("threads", threads)
+        self.graph = true_or_false("graph", graph)
         self.prior_share = 1 / len(images) if weight_prior else 0.0
         self._seed = whole_number("seed", seed, minimum=0)
         self.images_crc = resuming.checksum(self.images)
@@ -178,28 +185,32 @@ class Trainer:
         """Algorithm 1, for the steps that this epoch still has to do, or until somebody stops."""
         started = time.perf_counter()
         self._set_learning_rate()
-        for i, (rows, generator) in enumerate(self._minibatches()):
-            noise, uniform = self._draw(generator, len(rows))
+        order, generator = shuffled(len(self.images), self.seed, self.epoch, self.model.device)
+        train_step = recorded(self, partial(self._train_step, generator), order)
+        for i, rows in enumerate(cut(order, self.batch_size)):
             if i < self.step:  # done before a stop: only the draws are repeated
+                self._draw(generator, len(rows))
                 continue
             with stop.held():
-                self._train_step(rows, noise, uniform)
+                train_step(i, rows)
+                self.step += 1
             self._show(bar)
             if stop():
                 break
         check_finite(self)
         self.seconds += time.perf_counter() - started
 
-    def _train_step(self, rows, noise, uniform):
+    def _train_step(self, generator, i, rows):
+        """Step ``i`` of the epoch; while it is recorded, ``i`` is a number on the device."""
+        noise, uniform = self._draw(generator, len(rows))  # ε ← samples from p(ε)
         x = self.model.as_pixels(self.images[rows])  # X^M ← a random minibatch of M datapoints
         if self.binarize:
             x = binarize(x, uniform)
         value = step(self.objective, self.optimizer, x, noise, self.prior_share)
-        self.sums[self.step, 0] = value.reconstruction.sum()
-        self.sums[self.step, 1] = value.kl.sum()
-        if self.model.device == "cpu" and not np.isfinite(self.sums[self.step]).all():
-            raise diverged_at(self, self.step + 1)
-        self.step += 1
+        self.sums[i, 0] = value.reconstruction.sum()
+        self.sums[i, 1] = value.kl.sum()
+        if self.model.device == "cpu" and not np.isfinite(self.sums[i]).all():
+            raise diverged_at(self, i + 1)
 
     def _draw(self, generator, n_examples):
         """All the randomness of a step: the objective's noise, and what binarizes the images."""
@@ -208,11 +219,6 @@ class Trainer:
             return noise, None
         shape = n_examples, self.model.n_pixels
         return noise, generator.random(shape, dtype=self.model.dtype)
-
-    def _minibatches(self):
-        """(rows of the images, generator) of every step of the epoch."""
-        n_images, device = len(self.images), self.model.device
-        return minibatches(n_images, self.batch_size, self.seed, self.epoch, device)
 
     def _set_learning_rate(self):
         if self.schedule:
@@ -229,7 +235,13 @@ class Trainer:
             initial=self.epoch * self.steps_per_epoch + self.step,
         )
         quiet = np.errstate(all="ignore")  # divergence shows in the ELBO
-        with bar, quiet, product_threads(self.threads), deferred_interrupt() as stop:
+        with (
+            bar,
+            quiet,
+            product_threads(self.threads),
+            one_stream(self.model.device),
+            deferred_interrupt() as stop,
+        ):
             yield stop, bar
 
     def _show(self, bar):
