@@ -28,6 +28,7 @@ from demos.common.command_line import (
 from demos.common.findings import idea
 from demos.gradients.planted import ERRORS, describe, planted
 from demos.gradients.table import FULL_SIZE, LEVELS, table
+from vae_np.backend import DEVICES, device_module
 from vae_np.gradcheck import TOLERANCE
 from vae_np.progress import progress_bar
 
@@ -39,14 +40,15 @@ def main(argv=None):
             raise OSError(f"--json {args.json} is a folder, not a file")
         if args.json:
             make_folder(args.json.parent, "--json")
-    except OSError as error:  # before the work, which would be in vain
+        device_module(args.device)
+    except (OSError, ValueError) as error:  # before the work, which would be in vain
         return complain("gradient_check.py", error)
     say(f"{idea(__doc__)}\n")
     if args.broken:
         say(f"Planted in {describe(args.broken)}.\n")
     if args.full:
         say("Model 784-500-20-500-784, Bernoulli: each tensor along 5 random directions at once.\n")
-    rows = table(args.seed, FULL_SIZE if args.full else LEVELS)
+    rows = table(args.seed, FULL_SIZE if args.full else LEVELS, args.device)
     with planted(args.broken) if args.broken else nullcontext():
         rows = list(progress_bar(True, iterable=rows, desc="checking", unit="tensor", leave=False))
     levels, checks = zip(*rows, strict=True)
@@ -121,6 +123,13 @@ def make_parser():
         action="store_true",
         help="check the paper's model at its full size instead: 815,824 derivatives in seconds, "
         "along random directions",
+    )
+    parser.add_argument(
+        "--device",
+        choices=DEVICES,
+        default="cpu",
+        help="where all is computed but the comparison; gpu needs CuPy and an NVIDIA GPU "
+        "(default: cpu)",
     )
     parser.add_argument(
         "--json", type=named_path, metavar="FILE", help="write the table there as well"

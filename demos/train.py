@@ -186,6 +186,7 @@ def make_trainer(args, data):
         schedule=schedule_of(args),
         seed=args.seed,
         threads=args.threads,
+        graph=args.graph,
     )
 
 

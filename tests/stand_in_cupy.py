@@ -18,7 +18,7 @@ import stand_in_gpu as gpu
 # test_every_function_that_the_package_uses_exists_in_cupy.
 FUNCTIONS = (
     "abs ascontiguousarray broadcast_to concatenate divide empty exp expm1 full full_like isfinite "
-    "log logaddexp matmul maximum minimum negative ones ones_like sqrt sum tanh where zeros"
+    "log logaddexp matmul maximum minimum negative ones ones_like sign sqrt sum tanh where zeros"
 ).split()
 METHODS = "all argmax astype copy max mean min reshape sum".split()
 
@@ -81,6 +81,9 @@ class ndarray:
 
     def __setitem__(self, key, value):
         _in_place(lambda data, key, value: data.__setitem__(key, value), self, key, value)
+
+    def __deepcopy__(self, memo):
+        return self.copy()
 
     def __neg__(self):
         return _computed(operator.neg, self)
@@ -161,6 +164,9 @@ class Generator:
 
     def standard_normal(self, size=(), dtype=np.float64):
         return _new(size, dtype, lambda: self._generator.standard_normal(size, dtype))
+
+    def uniform(self, low=0.0, high=1.0, size=()):
+        return _new(size, np.float64, lambda: self._generator.uniform(low, high, size))
 
     def random(self, size=(), dtype=np.float64):
         return _new(size, dtype, lambda: self._generator.random(size, dtype))

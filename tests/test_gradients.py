@@ -14,8 +14,10 @@ import sys
 import pytest
 
 import vae_np
+from demos.gradients import full_size
 from demos.gradients.table import LEVELS, table
 from vae_np import gradcheck
+from vae_np.backend import random_generator
 
 GROUPS = [group for groups in LEVELS.values() for group in groups]
 
@@ -23,6 +25,15 @@ GROUPS = [group for groups in LEVELS.values() for group in groups]
 @pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.__name__)
 def test_gradients(group, rng):
     wrong = [str(check) for check in group(rng) if not check.passed]
+    if wrong:
+        pytest.fail("\n".join(wrong), pytrace=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("group", [*GROUPS, full_size.full_size], ids=lambda group: group.__name__)
+def test_gradients_on_a_gpu(group, gpu):
+    """Its products and kernels are its own; the differences of what it computes judge them."""
+    wrong = [str(check) for check in group(random_generator(0, gpu)) if not check.passed]
     if wrong:
         pytest.fail("\n".join(wrong), pytrace=False)
 

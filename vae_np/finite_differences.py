@@ -7,6 +7,7 @@ drowns in rounding; so h is 1e-3, and points further out take away what that lea
 
 import numpy as np
 
+from vae_np.backend import array_module, to_numpy
 from vae_np.checks import positive_number
 
 
@@ -20,7 +21,7 @@ def numerical_gradient(f, array, step=1e-3):
     ----------
     f : callable
         Takes no argument, reads ``array`` as it stands, draws no noise, and returns a number.
-    array : float64 numpy.ndarray, or a view
+    array : float64 array of either device, or a view
         Changed in place while this runs, and put back.
     step : float
         h.
@@ -43,7 +44,7 @@ def numerical_gradient(f, array, step=1e-3):
 
 def along(f, array, index):
     """f as a function of how far array[index] has moved; it is put back each time."""
-    start = array[index]
+    start = float(array[index])
 
     def line(distance):
         try:
@@ -125,16 +126,19 @@ def wrong_entries(analytic, numeric, tolerance):
 
 def movable(array):
     """``array``, if its numbers can be moved, and by little."""
-    good = isinstance(array, np.ndarray) and array.dtype == np.float64 and array.size
-    if not good or not array.flags.writeable:
+    good = isinstance(array, array_module(array).ndarray)
+    good = good and array.dtype == np.float64 and array.size
+    if not good or not getattr(array.flags, "writeable", True):  # as CuPy's arrays all are
         got = f"{getattr(array, 'dtype', type(array).__name__)} {np.shape(array)}"
-        raise ValueError(f"array must be NumPy's, of float64, not empty nor read-only, got {got}")
+        raise ValueError(
+            f"array must be NumPy's or CuPy's, of float64, not empty nor read-only, got {got}"
+        )
     return array
 
 
 def number(f):
     """What f returns, as a float."""
-    value = np.asarray(f())
+    value = to_numpy(f())
     if value.size != 1 or value.dtype.kind not in "fiu" or value.dtype in (np.float32, np.float16):
         got = f"{value.dtype} {value.shape}"
         raise ValueError(f"f must return one real number of float64, got {got}: no return, no sum?")

@@ -14,7 +14,8 @@ from dataclasses import replace
 import numpy as np
 
 from vae_np import finite_differences as differences
-from vae_np.checks import model_of, one_of, whole_number
+from vae_np.backend import device_of, to_device, to_numpy
+from vae_np.checks import model_of, whole_number
 from vae_np.finite_differences import relative_error, relative_errors, wrong_entries
 from vae_np.gradient_causes import TOLERANCE, Entry, GradientCheck, likely_cause
 from vae_np.initialization import every_layer, whole_layer
@@ -50,16 +51,16 @@ def check_layer(layer, x):
     if hasattr(layer, "bind"):
         drawn = layer.initial_values(generator)  # a bias of 0 or a factor of 1 would hide errors
         initial |= {part: a + generator.uniform(0, 0.2, np.shape(a)) for part, a in drawn.items()}
-    vector = ParameterVector(initial, np.float64)
+    vector, device = ParameterVector(initial, np.float64, device_of(x)), device_of(x)
     value, grad = vector.views(vector.value), vector.views(vector.grad)
     x, dx = value.pop("x"), grad.pop("x")
     if value:
         layer.bind(value, grad)
-    dy = generator.standard_normal(layer.forward(x).shape)
+    dy = to_device(generator.standard_normal(layer.forward(x).shape), device)
 
     def backward():
         layer.forward(x)
-        dx[...] = _gradient_of(x, layer.backward(dy.copy()))
+        dx[...] = to_device(_gradient_of(x, layer.backward(dy.copy())), device)
 
     return check_vectors({f"{name} d": vector}, lambda: (layer.forward(x) * dy).sum(), backward)
 
@@ -70,7 +71,7 @@ def check_model(model, x, noise):
     Parameters
     ----------
     model : VAE
-        On the CPU. It is left as it is: a copy with the same weights is checked, in float64.
+        It is left as it is: a copy with the same weights is checked, in float64.
     x : (N, D) array
     noise : (L, N, Z) array
         As for `VAE.elbo`.
@@ -80,10 +81,12 @@ def check_model(model, x, noise):
     list of GradientCheck
         As `check_layer` makes it, named "encoder 0.weight" and so on.
     """
-    one_of("the model's device", model_of(model).device, ["cpu"])
-    in_float64 = {id(v): ParameterVector(v.views(v.value), np.float64) for v in model.parameters}
+    device = model_of(model).device
+    in_float64 = {
+        id(v): ParameterVector(v.views(v.value), np.float64, device) for v in model.parameters
+    }
     model = copy.deepcopy(model, in_float64)  # which has these in place of its own
-    x, noise = model.as_pixels(x), np.asarray(noise, np.float64)
+    x, noise = model.as_pixels(x), to_device(noise, device).astype(np.float64)
     return check_vectors(
         {"encoder ": model.encoder.parameters, "decoder ": model.decoder.parameters},
         lambda: -model.elbo(x, noise).value.mean(),
@@ -156,7 +159,7 @@ def check_gradient(name, f, array, analytic, step=1e-3, tolerance=TOLERANCE, dir
     start, distances = array.copy(), np.zeros(directions)
 
     def moved():
-        array[...] = start + np.tensordot(distances, signs, 1)
+        array[...] = start + to_device(np.tensordot(distances, signs, 1), device_of(array))
         return f()
 
     rates = np.array([(analytic * v).sum() for v in signs])
@@ -170,7 +173,7 @@ def check_gradient(name, f, array, analytic, step=1e-3, tolerance=TOLERANCE, dir
 
 def _gradient_of(array, gradient):
     """A copy of ``gradient``, if it has a real number for each of ``array``."""
-    gradient = np.array(gradient)
+    gradient = np.array(to_numpy(gradient))
     if gradient.shape != array.shape or gradient.dtype.kind not in "fiu":
         got = f"{gradient.dtype} {gradient.shape}"
         raise ValueError(f"a gradient must be real numbers of its array's {array.shape}, got {got}")

@@ -14,15 +14,8 @@ import math
 
 import numpy as np
 
-from vae_np.backend import (
-    array_module,
-    device_of,
-    in_one_pass,
-    matmul,
-    on_a_cache_line,
-    sum_rows,
-    to_device,
-)
+from vae_np import backend
+from vae_np.backend import array_module, device_of, in_one_pass, on_a_cache_line, to_device
 from vae_np.checks import one_of, whole_number
 
 INITS = ("fan-in", "paper")
@@ -52,19 +45,19 @@ class Linear:
 
     def forward(self, x):
         self.x = x
-        y = matmul(x, self.weight)
+        y = backend.matmul(x, self.weight)
         y += self.bias
         return y
 
     def backward(self, dy):
         """dW = xᵀ dy and db = Σ dy, summed over the rows; dx = dy Wᵀ."""
-        matmul(self.x.T, dy, out=self.dweight)
-        sum_rows(dy, out=self.dbias)
+        backend.matmul(self.x.T, dy, out=self.dweight)
+        backend.sum_rows(dy, out=self.dbias)
         return self.backward_to_input(dy) if self.input_gradient else None
 
     def backward_to_input(self, dy):
         """dx alone, where the weights are held: it spares the product that dW takes."""
-        return matmul(dy, self.weight.T)
+        return backend.matmul(dy, self.weight.T)
 
     def initial_values(self, generator):
         shape = self.n_in, self.n_out
@@ -210,7 +203,6 @@ def _of_layer(i, parts):
 
 @in_one_pass
 def tanh_backward(xp, y, dy):
-    """dx = dy (1 − y²)."""
     dx = 1 - y * y
     dx *= dy
     return dx
@@ -248,7 +240,7 @@ class ParameterVector:
 
     Parameters
     ----------
-    initial : dict of str to numpy.ndarray
+    initial : dict of str to array
         Each parameter's name and initial value, in the order in which they lie in the vector.
     dtype : numpy.dtype
     device : {"cpu", "gpu"}
@@ -265,7 +257,7 @@ class ParameterVector:
     def __init__(self, initial, dtype=np.float32, device="cpu"):
         if np.dtype(dtype) not in (np.float32, np.float64):
             raise ValueError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
-        flat = np.concatenate([np.ravel(array) for array in initial.values()])
+        flat = np.concatenate([np.ravel(to_device(array, "cpu")) for array in initial.values()])
         self._value = to_device(on_a_cache_line(flat.astype(dtype)), device)
         self._grad = to_device(on_a_cache_line(np.zeros_like(flat, dtype=dtype)), device)
         self.shapes = {name: np.shape(array) for name, array in initial.items()}

@@ -3,8 +3,7 @@
 There is one quantity per example. Summed against ``upstream``, they make one number.
 """
 
-import numpy as np
-
+from demos.gradients.models import common
 from vae_np.distributions import (
     Bernoulli,
     DiagonalGaussian,
@@ -21,7 +20,7 @@ def gaussian(rng):
 
 def gaussian_of_one_sigma(rng):
     """Its σ, one number for all outputs, collects what all of them say."""
-    yield from gaussian_rows(rng, np.array(0.3), ", one sigma")
+    yield from gaussian_rows(rng, rng.uniform(0.2, 0.4, ()), ", one sigma")
 
 
 def gaussian_rows(rng, log_var, what):
@@ -67,7 +66,7 @@ def priors(rng):
         z,
         standard_normal_log_prob_backward(z, upstream),
     )
-    theta = ParameterVector({"theta": rng.standard_normal(6)}, np.float64)
+    theta = ParameterVector({"theta": rng.standard_normal(6)}, **common(rng))
     theta.add_weight_prior(0.1)
     yield check_gradient(
         "Weight prior -log p(theta) dtheta",

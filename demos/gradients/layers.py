@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from vae_np.backend import array_module
 from vae_np.gradcheck import check_layer
 from vae_np.layers import Linear, ReLU, Sequential, Sigmoid, Softplus, Tanh, sigmoid
 
@@ -32,7 +33,9 @@ class Swish:
 def single(rng):
     for layer in (Linear(4, 3), Tanh(), ReLU(), Softplus(), Sigmoid(), Swish(4)):
         x = rng.standard_normal((5, 4))
-        x += 0.1 * np.sign(x)  # away from ReLU's kink at 0, where there is no derivative
+        x += 0.1 * array_module(x).sign(
+            x
+        )  # away from ReLU's kink at 0, where there is no derivative
         yield from check_layer(layer, x)
 
 

@@ -2,21 +2,23 @@
 
 import numpy as np
 
+from demos.gradients.models import common
 from vae_np.distributions import Bernoulli
 from vae_np.gradcheck import check_gradient, check_vectors
 from vae_np.networks import BernoulliDecoder, GaussianDecoder, GaussianEncoder
 
-COMMON = {"dtype": np.float64, "activation": "softplus"}
-
 
 def encoder(rng):
     x = rng.random((4, 6))
-    yield from network_checks("Encoder", GaussianEncoder(6, [5], 3, **COMMON), x, rng)
+    yield from network_checks(
+        "Encoder", GaussianEncoder(6, [5], 3, activation="softplus", **common(rng)), x, rng
+    )
 
 
 def bernoulli_decoder(rng):
     z = rng.standard_normal((2, 4, 3))
-    yield from network_checks("Bernoulli decoder", BernoulliDecoder(3, [5], 6, **COMMON), z, rng)
+    network = BernoulliDecoder(3, [5], 6, activation="softplus", **common(rng))
+    yield from network_checks("Bernoulli decoder", network, z, rng)
 
 
 def gaussian_decoders(rng):
@@ -26,7 +28,9 @@ def gaussian_decoders(rng):
         ("per-output", False, "sigma per pixel"),
         ("per-output", True, "sigma per pixel, mean squashed"),
     ):
-        network = GaussianDecoder(3, [5], 6, noise=noise, squash=squash, **COMMON)
+        network = GaussianDecoder(
+            3, [5], 6, noise=noise, squash=squash, activation="softplus", **common(rng)
+        )
         z = rng.standard_normal((2, 4, 3))
         yield from network_checks(f"Gaussian decoder, {what}", network, z, rng)
 

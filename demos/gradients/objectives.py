@@ -4,9 +4,7 @@ Where an objective's gradient is that of its value, the table says so in one lin
 the score function climb something else: what is differentiated there is written out.
 """
 
-import numpy as np
-
-from demos.gradients.models import EXAMPLES, LATENTS, PIXELS, minibatch, model
+from demos.gradients.models import EXAMPLES, LATENTS, PIXELS, common, minibatch, model
 from vae_np.gradcheck import check_gradient, check_vectors
 from vae_np.inference import hmc, per_image
 from vae_np.layers import ParameterVector
@@ -24,16 +22,16 @@ from vae_np.training.monte_carlo_em import MonteCarloEM
 
 
 def sgvb_a(rng):
-    yield from value_checks("SGVB-A", SGVB_A(model()), rng)
+    yield from value_checks("SGVB-A", SGVB_A(model(rng)), rng)
 
 
 def importance_weighted(rng):
-    yield from value_checks("Importance-weighted", ImportanceWeighted(model()), rng)
+    yield from value_checks("Importance-weighted", ImportanceWeighted(model(rng)), rng)
 
 
 def full_bayes(rng):
     """q(θ) has a mean and a log-variance for each weight; each example bears 1/N of its KL."""
-    objective = FullBayes(model(), n_training=50)
+    objective = FullBayes(model(rng), n_training=50)
     yield from value_checks("Full Bayes", objective, rng, lambda: objective.weight_kl() / 50)
 
 
@@ -57,7 +55,7 @@ def score_function_with_baseline(rng):
 
 def score_function_checks(baseline, rng):
     """φ's gradient is that of Σ signal · log q(z|x), with the draws z and their signal held."""
-    objective = ScoreFunction(vae := model(), baseline)
+    objective = ScoreFunction(vae := model(rng), baseline)
     x, noise = minibatch(objective, rng)
     q = vae.encoder.forward(x)
     z = q.sample(noise)
@@ -81,7 +79,7 @@ def score_function_checks(baseline, rng):
 
 def wake_sleep(rng):
     """Awake, θ climbs log p(x|z) at the encoder's z; asleep, φ climbs log q(z|x) on a dream."""
-    objective = WakeSleep(vae := model())
+    objective = WakeSleep(vae := model(rng))
     x, (noise, dream_z, dream_noise) = minibatch(objective, rng)
     z = vae.encoder.forward(x).sample(noise)
     dream_x = vae.decoder.forward(dream_z).sample(dream_noise)
@@ -102,7 +100,7 @@ def wake_sleep(rng):
 
 def monte_carlo_em(rng):
     """The M step, with the paper's weight prior: θ climbs log p(x, z) at z from the posterior."""
-    decoder, (x, z) = gaussian_decoder(), images_and_codes(rng)
+    decoder, (x, z) = gaussian_decoder(rng), images_and_codes(rng)
     em = MonteCarloEM(decoder, Adam([decoder.parameters]), x, weight_prior=True)
     theta = decoder.parameters
 
@@ -115,8 +113,8 @@ def monte_carlo_em(rng):
 
 def hmc_force(rng):
     """What drives HMC: the slope of log p(x, z) in z, which is that of log p(z|x)."""
-    bernoulli = BernoulliDecoder(LATENTS, [5], PIXELS, dtype=np.float64)
-    for name, decoder in (("Bernoulli", bernoulli), ("Gaussian", gaussian_decoder())):
+    bernoulli = BernoulliDecoder(LATENTS, [5], PIXELS, **common(rng))
+    for name, decoder in (("Bernoulli", bernoulli), ("Gaussian", gaussian_decoder(rng))):
         x, z = images_and_codes(rng)
         yield check_gradient(
             f"HMC log p(x,z), {name} dz",
@@ -127,18 +125,18 @@ def hmc_force(rng):
 
 
 def q_per_image(rng):
-    decoder, (x, mean) = gaussian_decoder(), images_and_codes(rng)
-    log_var, *noise = rng.standard_normal((3, *mean.shape))
-    q = ParameterVector({"mean": mean, "log_var": log_var}, np.float64)
+    decoder, (x, mean) = gaussian_decoder(rng), images_and_codes(rng)
+    log_var, noise = rng.standard_normal(mean.shape), rng.standard_normal((2, *mean.shape))
+    q = ParameterVector({"mean": mean, "log_var": log_var}, **common(rng))
 
     def elbo():
-        return per_image.elbo_and_gradient(q, decoder, x, np.array(noise)).value.sum()
+        return per_image.elbo_and_gradient(q, decoder, x, noise).value.sum()
 
     yield from check_vectors({"q of each image d": q}, lambda: -elbo(), elbo)
 
 
-def gaussian_decoder():
-    return GaussianDecoder(LATENTS, [5], PIXELS, dtype=np.float64)
+def gaussian_decoder(rng):
+    return GaussianDecoder(LATENTS, [5], PIXELS, **common(rng))
 
 
 def images_and_codes(rng):

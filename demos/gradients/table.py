@@ -4,9 +4,8 @@ Each level is built on those before it: where a check of a low level fails, thos
 fail for it, by the chain rule.
 """
 
-import numpy as np
-
 from demos.gradients import distributions, full_size, layers, models, networks, objectives
+from vae_np.backend import random_generator
 
 LEVELS = {
     "layers": (layers.single, layers.sequential),
@@ -39,9 +38,12 @@ LEVELS = {
 FULL_SIZE = {"the ELBO": (full_size.full_size,)}
 
 
-def table(seed=0, levels=LEVELS):
-    """Yield the level and the `GradientCheck` of each tensor of derivatives, at random inputs."""
+def table(seed=0, levels=LEVELS, device="cpu"):
+    """Yield the level and the `GradientCheck` of each tensor of derivatives, at random inputs.
+
+    They are drawn on the device, where all is computed but the comparison.
+    """
     for level, groups in levels.items():
         for number, group in enumerate(groups):
-            for check in group(np.random.default_rng([seed, *level.encode(), number])):
+            for check in group(random_generator([seed, *level.encode(), number], device)):
                 yield level, check

@@ -107,7 +107,7 @@ def elbos_without_u(data, args):
     try:
         train(model, data.train, args, epochs, after_epoch=rows.append)
     except DivergenceError as error:  # nothing holds this ELBO
-        say(error)
+        say(str(error))
     return [row["train_elbo"] for row in rows]
 
 

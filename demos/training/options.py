@@ -121,6 +121,13 @@ def make_parser(description):
     )
     number("--seed", int, 0, "for initial weights, shuffling and noise (default: 0)", 0)
     choice("--device", DEVICES, "gpu needs CuPy and an NVIDIA GPU (default: cpu)", "cpu")
+    add(
+        "--no-graph",
+        dest="graph",
+        action="store_false",
+        help="on a GPU, do not record a step and replay it, but launch all its kernels one by one: "
+        "the same weights, slower",
+    )
     number(
         "--threads",
         int,

@@ -27,7 +27,8 @@ PICTURES = (
 )
 RUNS = Path("runs")
 CAN_CHANGE = ("epochs", "device", "data")  # on --resume; the images must be the same ones
-NO_SETTINGS = ("out", "resume", "overwrite", "threads")  # the trainer saves its own threads
+# The trainer saves its own threads, and recorded or not, the weights are the same.
+NO_SETTINGS = ("out", "resume", "overwrite", "threads", "graph")
 
 
 def parse(argv, description):
