@@ -1,0 +1,71 @@
+"""vae_np's peers of benchmark.py: its training step in all its ways, and the matrix products alone."""
+
+import os
+
+import numpy as np
+
+from demos.common.findings import cores
+from vae_np import VAE, Adam, BernoulliDecoder, GaussianEncoder, Trainer, fused
+from vae_np.backend import array_module, to_device, to_numpy
+from vae_np.training.threads import product_threads
+
+PIXELS, LATENT, LEARNING_RATE = 784, 20, 1e-3
+
+
+def vae_np(images, batch, width, device, threads=None, fast=False):
+    os.environ["VAE_NP_FUSED"] = "1" if fast else "0"
+    encoder = GaussianEncoder(PIXELS, [width], LATENT, device=device)
+    model = VAE(encoder, BernoulliDecoder(LATENT, [width], PIXELS, device=device))
+    if fast and fused.one_pass(fused.adam, model.encoder.parameters.value) is None:
+        raise ValueError("numba is not installed, or not for this device or so small a model")
+    optimizer = Adam(model.parameters, LEARNING_RATE)
+    trainer = Trainer(model, optimizer, images, batch_size=batch, threads=threads or cores())
+    return np.__version__, lambda: trainer.fit(trainer.epoch + 1, progress=False)
+
+
+def vae_np_fast(*arguments):
+    return vae_np(*arguments, fast=True)
+
+
+def vae_np_fast_1(*arguments):
+    return vae_np(*arguments, threads=1, fast=True)
+
+
+def vae_np_1(*arguments):
+    return vae_np(*arguments, threads=1)
+
+
+def matrix_products(images, batch, width, device, threads=None):
+    """The eleven matrix products of a training step, and nothing else: the floor."""
+    generator = np.random.default_rng(0)
+
+    def array(*shape):
+        return to_device(generator.standard_normal(shape, dtype=np.float32), device)
+
+    x, h, k, a = (
+        array(batch, PIXELS),
+        array(batch, width),
+        array(batch, width),
+        array(batch, PIXELS),
+    )
+    z, heads = array(batch, LATENT), array(batch, 2 * LATENT)
+    w_in, w_heads = array(PIXELS, width), array(width, 2 * LATENT)
+    w_z, w_out = array(LATENT, width), array(width, PIXELS)
+    forward = [(x, w_in), (h, w_heads), (z, w_z), (k, w_out)]
+    backward = [(k.T, a), (a, w_out.T), (z.T, k), (k, w_z.T), (h.T, heads), (heads, w_heads.T)]
+    products = [*forward, *backward, (x.T, h)]  # the last has no dx beside it: x is data
+    results = [left @ right for left, right in products]
+    xp = array_module(x)
+
+    def epoch():
+        with product_threads(threads or cores()):
+            for _ in range(-(-len(images) // batch)):
+                for (left, right), result in zip(products, results, strict=True):
+                    xp.matmul(left, right, out=result)
+            to_numpy(results[0][0, :1])  # waits for a GPU
+
+    return np.__version__, epoch
+
+
+def matrix_products_1(*arguments):
+    return matrix_products(*arguments, threads=1)
