@@ -14,7 +14,7 @@ from pathlib import Path
 
 from demos.common.command_line import Parser, complain, make_folder, named_path, prepare_streams
 from demos.page.fill import contents, fill_template
-from demos.train import make_trainer
+from demos.training.making import make_trainer
 from demos.training.run import CHECKPOINT, parse
 from vae_np import datasets
 from vae_np.checkpoints import read_checkpoint, whole_file
