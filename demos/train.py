@@ -35,6 +35,7 @@ from demos.training.run import (
     progress_of,
     resume_command,
     settings,
+    warm_up,
 )
 from demos.training.saved import TEST_IMAGES
 from vae_np import datasets
@@ -106,6 +107,7 @@ def train(trainer, data, args, out):
     test_images = checksum(data.test)
 
     def save():
+        warm_up(trainer, args)  # an epoch may have ended since, and the next one not begun
         trainer.save(out / CHECKPOINT, {**settings(args), TEST_IMAGES: test_images})
         discard_results(out)  # an earlier state's, where there are any
 
@@ -133,6 +135,7 @@ def train(trainer, data, args, out):
             f"{row[f'{part}_kl']:6.2f}"
             for part in ("train", "test")
         )
+        warm_up(trainer, args)
         saver.save_in_time()
         say(f"epoch {row['epoch']:<14}{train_part:>40}{test_part:>42}")
 
