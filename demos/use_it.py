@@ -20,6 +20,7 @@ The same as ten lines to copy: docs/use.md
 
 import dataclasses
 import sys
+from functools import partial
 
 from demos.common.command_line import say
 from demos.common.findings import run
@@ -31,13 +32,18 @@ from demos.using.unusual import find_unusual
 from demos.using.walks import walk
 from vae_np import datasets
 from vae_np.checkpoints import CheckpointError
+from vae_np.datasets import DataError
 
 LATENT, EPOCHS = 20, 40  # of the model that is trained here
-TRAIN, TEST = 10_000, 1_000  # images that are looked at, of larger data
+TRAIN, TEST, FEWEST = 10_000, 1_000, 10  # images that are looked at, of larger data; the least
 
 
 def experiment(args):
     model, data, binary = a_model(args)
+    if len(data.test) < FEWEST:
+        raise DataError(
+            f"{len(data.test)} test images are too few: {FEWEST} are wanted, of 50 in all"
+        )
     labels = {}
     if data.train_labels is not None:
         labels = {
@@ -49,7 +55,7 @@ def experiment(args):
     for name, part in {
         "interpolation": interpolate,
         "walks": walk,
-        "unusual": lambda *of: find_unusual(*of[:2], binary, of[2]),
+        "unusual": partial(find_unusual, binary=binary),
         "features": classify,
     }.items():
         say(name)

@@ -70,6 +70,7 @@ def test_the_share_between_classes_is_that_of_the_means(rng):
     centres = [means[labels == name, 1].mean() for name in "ab"]
     expected = np.var(np.repeat(centres, [300, 100])) / means[:, 1].var()
     assert shares[1] == pytest.approx(expected) and shares[1] < 0.05
+    assert walks.between_classes(0 * means, labels).tolist() == [0, 0]  # two that say nothing
 
 
 def test_a_walk_moves_one_latent_and_its_change_is_the_decoders(linear, rng):
@@ -147,6 +148,13 @@ def test_a_folder_without_a_run_is_refused_in_one_line(tmp_path):
         (line,) = result.stderr.splitlines()
         assert line.endswith(f"{folder} holds no run of train.py: there is no checkpoint.npz")
     assert not (tmp_path / "runs" / "use_it").exists()
+
+
+def test_a_few_images_are_refused_in_one_line(tmp_path, rng):
+    np.save(tmp_path / "few.npy", rng.random((45, 4, 4)))
+    run(tmp_path, "train", "--data", "few.npy", *TINY, "--out", "few")
+    (line,) = run(tmp_path, "use_it", "few", status=2).stderr.splitlines()
+    assert line == "use_it.py: error: 9 test images are too few: 10 are wanted, of 50 in all"
 
 
 @pytest.mark.slow

@@ -29,7 +29,7 @@ def strange_kinds(images, image_shape, generator):
     return {name: kind.reshape(len(kind), -1).astype(images.dtype) for name, kind in kinds.items()}
 
 
-def find_unusual(model, data, binary, args):
+def find_unusual(model, data, args, binary):
     """log p(x) of the test images and of strange ones, ROC areas, a picture; numbers and text.
 
     Three scores, each the higher the more usual: log p(x); how near the nearest training image is,
@@ -51,14 +51,15 @@ def find_unusual(model, data, binary, args):
     generator = random_generator([args.seed, Stream.DATA])
     kinds = strange_kinds(data.test, data.image_shape, generator)
     usual, strange = scores(data.test), {name: scores(kind) for name, kind in kinds.items()}
-    log_px = usual["log_px"]
+    log_px, ink = usual["log_px"], data.test.mean(axis=1)
+    varies = np.ptp(ink) > 0
     numbers = {
         "images": len(data.test),
         "draws": DRAWS,
         "log_px": float(log_px.mean()),
         "highest_log_px": float(log_px.max()),
         "lowest": np.sort(log_px)[:SHOWN].tolist(),
-        "correlation_with_ink": float(np.corrcoef(log_px, data.test.mean(axis=1))[0, 1]),
+        "correlation_with_ink": float(np.corrcoef(log_px, ink)[0, 1]) if varies else 0.0,
         "kinds": {
             name: {
                 "log_px": float(of_kind["log_px"].mean()),

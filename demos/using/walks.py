@@ -29,7 +29,8 @@ def between_classes(means, labels):
     """The share of each latent's variance that lies between the classes; (Z,), each in [0, 1]."""
     names, index, counts = np.unique(labels, return_inverse=True, return_counts=True)
     centres = np.stack([means[index == i].mean(axis=0) for i in range(len(names))])
-    return counts @ (centres - means.mean(axis=0)) ** 2 / len(means) / means.var(axis=0)
+    between = counts @ (centres - means.mean(axis=0)) ** 2 / len(means)
+    return between / means.var(axis=0).clip(np.finfo(np.float32).tiny)
 
 
 def walk(model, data, args):
@@ -51,10 +52,11 @@ def walk(model, data, args):
 def describe(numbers):
     kl, changes = numbers["kl"], numbers["change"]
     most = min(MOST, len(kl))
+    share = sum(kl[:most]) / (sum(kl) or 1)
     text = (
-        f"Walks: of {len(kl)} latents the {most} that carry most KL have "
-        f"{sum(kl[:most]) / sum(kl):.0%} of it. Along the first, from −{ENDS} to {ENDS}, the "
-        f"picture changes by {changes[0]:.1f} (squared); along the last by {changes[-1]:.1f}."
+        f"Walks: of {len(kl)} latents the {most} that carry most KL have {share:.0%} of it. Along "
+        f"the first, from −{ENDS} to {ENDS}, the picture changes by {changes[0]:.1f} (squared); "
+        f"along the last by {changes[-1]:.1f}."
     )
     if "between_classes" in numbers:
         shares = numbers["between_classes"][:most]
