@@ -14,8 +14,8 @@ from pathlib import Path
 
 from demos.common.command_line import Parser, complain, make_folder, named_path, prepare_streams
 from demos.page.fill import contents, fill_template
-from demos.train import make_trainer
-from demos.training.run import CHECKPOINT, parse
+from demos.training.making import make_trainer
+from demos.training.run import CHECKPOINT, load, parse
 from vae_np import datasets
 from vae_np.checkpoints import read_checkpoint, whole_file
 from vae_np.training.divergence import DivergenceError
@@ -76,7 +76,7 @@ def trained(folder):
     data = datasets.load(settings.data)
     trainer = make_trainer(settings, data)
     if folder is not None:
-        trainer.load(path)
+        load(trainer, settings, path)
     else:
         print(f"Training a model of two latents, {EPOCHS} epochs.")
         if not trainer.fit(EPOCHS):

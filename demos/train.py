@@ -8,7 +8,6 @@ keeps everything so far.
 
 import sys
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 
 from demos.common.command_line import (
@@ -22,8 +21,7 @@ from demos.common.command_line import (
     say,
 )
 from demos.common.long_runs import Saver
-from demos.common.models import make_networks
-from demos.training.options import OBJECTIVES
+from demos.training.making import make_trainer
 from demos.training.report import announce, draw_pictures, interrupted, report, write_history
 from demos.training.run import (
     CHECKPOINT,
@@ -36,20 +34,15 @@ from demos.training.run import (
     parse,
     progress_of,
     resume_command,
-    schedule_of,
     settings,
+    warm_up,
 )
 from demos.training.saved import TEST_IMAGES
 from vae_np import datasets
 from vae_np.evaluation import evaluate_elbo
-from vae_np.networks import BernoulliDecoder, GaussianDecoder
-from vae_np.objectives import ELBO
-from vae_np.optimizers import OPTIMIZERS
 from vae_np.training.divergence import DivergenceError
 from vae_np.training.interrupt import deferred_interrupt
 from vae_np.training.resuming import checksum
-from vae_np.training.trainer import Trainer
-from vae_np.vae import VAE
 
 SECONDS_BETWEEN_CHECKPOINTS = 5
 
@@ -114,6 +107,7 @@ def train(trainer, data, args, out):
     test_images = checksum(data.test)
 
     def save():
+        warm_up(trainer, args)  # an epoch may have ended since, and the next one not begun
         trainer.save(out / CHECKPOINT, {**settings(args), TEST_IMAGES: test_images})
         discard_results(out)  # an earlier state's, where there are any
 
@@ -141,6 +135,7 @@ def train(trainer, data, args, out):
             f"{row[f'{part}_kl']:6.2f}"
             for part in ("train", "test")
         )
+        warm_up(trainer, args)
         saver.save_in_time()
         say(f"epoch {row['epoch']:<14}{train_part:>40}{test_part:>42}")
 
@@ -154,40 +149,6 @@ def train(trainer, data, args, out):
     if stop():
         raise KeyboardInterrupt
     return finished
-
-
-def make_trainer(args, data):
-    decoder = BernoulliDecoder
-    if args.decoder == "gaussian":
-        decoder = partial(GaussianDecoder, noise=args.noise, squash=True)
-    networks = make_networks(
-        args,
-        data.train.shape[1],
-        args.hidden,
-        args.latent,
-        decoder,
-        activation=args.activation,
-        init=args.init,
-    )
-    if args.init == "fan-in":  # the paper's starts every bias near 0
-        networks[1].start_at(data.mean_image)
-    model = VAE(*networks)
-    objective = OBJECTIVES[args.objective]
-    weight = {"kl_weight": args.kl_weight} if objective is ELBO else {}
-    return Trainer(
-        model,
-        OPTIMIZERS[args.optimizer](model.parameters, args.learning_rate),
-        data.train,
-        objective(model, **weight),
-        batch_size=args.batch_size,
-        n_draws=args.samples,
-        binarize=args.binarize,
-        weight_prior=args.weight_prior,
-        schedule=schedule_of(args),
-        seed=args.seed,
-        threads=args.threads,
-        graph=args.graph,
-    )
 
 
 if __name__ == "__main__":

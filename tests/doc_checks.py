@@ -2,13 +2,17 @@
 
 import ast
 import io
+import os
 import re
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from unittest.mock import patch
 from urllib.parse import unquote
 
 from documents import Document
+from PIL import Image
 
 from vae_np import Trainer
 
@@ -100,14 +104,33 @@ def wrong_examples(document):
             yield f"{document}:{block.line}: the example prints {printed!r}"
 
 
+@contextmanager
+def empty_folder():
+    """Go into a folder with nothing but some pictures in my_images, as a reader's might be."""
+    here = Path.cwd()
+    with TemporaryDirectory() as folder:
+        os.chdir(folder)
+        try:
+            Path("my_images").mkdir()
+            for shade in (40, 80, 120):
+                Image.new("RGB", (30, 20), (shade, 0, 0)).save(f"my_images/{shade}.png")
+            yield
+        finally:
+            os.chdir(here)
+
+
 def run_examples(document):
     """Run a document's examples in one namespace; it, and (block, wanted, printed) of each.
 
-    What they train trains for one epoch: how well it does is not what is asked here.
+    What they train trains for one epoch: how well it does is not what is asked here. What they save
+    goes to a folder that is removed.
     """
     namespace, results = {"__name__": document.name}, []
     fit = Trainer.fit
-    with patch.object(Trainer, "fit", lambda trainer, epochs, **more: fit(trainer, 1, **more)):
+    one_epoch = patch.object(
+        Trainer, "fit", lambda trainer, epochs, **more: fit(trainer, 1, **more)
+    )
+    with empty_folder(), one_epoch:
         for block, wanted in document.examples():
             printed = io.StringIO()
             with redirect_stdout(printed), redirect_stderr(io.StringIO()):

@@ -13,6 +13,7 @@ from demos import train
 from demos.common.command_line import claimed
 from demos.training.run import PICTURES
 from vae_np.checkpoints import read_checkpoint, write_checkpoint
+from vae_np.training.trainer import Trainer
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals and claims are Unix's")
 LONG = ["--data", "stripes.npz", *TINY, "--epochs", 100_000]
@@ -78,13 +79,13 @@ def test_a_checkpoint_exists_before_the_first_epoch_is_over(stripes, monkeypatch
         raise OSError("no more electricity")
 
     monkeypatch.chdir(stripes)
-    monkeypatch.setattr(train.Trainer, "fit", broken)
+    monkeypatch.setattr(Trainer, "fit", broken)
     assert train.main(["--data", "stripes.npz", *TINY, "--out", "run"]) == 2
     assert (stripes / "run" / "checkpoint.npz").exists()
 
 
 def test_no_ctrl_c_keeps_the_last_save_from_being_made(stripes, monkeypatch, capsys):
-    save = train.Trainer.save
+    save = Trainer.save
 
     def pressed(trainer, *args):
         for _ in range(2 * (trainer.epoch == 2)):
@@ -92,7 +93,7 @@ def test_no_ctrl_c_keeps_the_last_save_from_being_made(stripes, monkeypatch, cap
         save(trainer, *args)
 
     monkeypatch.chdir(stripes)
-    monkeypatch.setattr(train.Trainer, "save", pressed)
+    monkeypatch.setattr(Trainer, "save", pressed)
     assert train.main(["--data", "stripes.npz", *TINY, "--out", "run"]) == 130
     assert "--resume run goes on from what was saved" in capsys.readouterr().err
     assert read_checkpoint(stripes / "run" / "checkpoint.npz")[0]["epoch"] == 2

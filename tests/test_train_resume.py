@@ -4,15 +4,19 @@ import json
 import os
 import signal
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import TINY, command, make_model, run
 
+from demos import train
 from demos.training.run import latest_run
 from vae_np import Adam, Trainer
 from vae_np.checkpoints import read_checkpoint, write_checkpoint
+from vae_np.objectives import ELBO
+from vae_np.training.interrupt import Stop
 
 
 def test_resumed_run_equals_an_uninterrupted_one(stripes, error_of):
@@ -32,6 +36,88 @@ def test_resumed_run_equals_an_uninterrupted_one(stripes, error_of):
         np.testing.assert_array_equal(short[name], long[name])
     summaries = [json.loads((stripes / f / "summary.json").read_text()) for f in ("short", "long")]
     assert summaries[0]["test_log_likelihood"] == summaries[1]["test_log_likelihood"]
+
+
+WARM_UP = ["--data", "stripes.npz", *TINY, "--kl-weight", "2", "--kl-warm-up", "3"]
+STEPS = 4  # an epoch: 64 images in minibatches of 20
+
+
+@pytest.fixture
+def trainers(stripes, monkeypatch):
+    """Every Trainer of which a step was asked, in the folder with the stripes."""
+
+    def train_step(trainer, *batch):
+        seen.append(trainer)
+        step(trainer, *batch)
+
+    step, seen = Trainer._train_step, []
+    monkeypatch.setattr(Trainer, "_train_step", train_step)
+    monkeypatch.setattr(train, "draw_pictures", lambda *of: None)  # they take their time
+    monkeypatch.chdir(stripes)
+    return seen
+
+
+def assert_goes_on_as_if_never_stopped():
+    assert train.main(["--resume", "stopped", "--epochs", "4"]) == 0
+    assert train.main([*WARM_UP, "--epochs", "4", "--out", "straight"]) == 0
+    straight, stopped = (checkpoint_arrays(f"{f}/checkpoint.npz") for f in ("straight", "stopped"))
+    assert straight.keys() == stopped.keys()
+    for name in straight:
+        np.testing.assert_array_equal(straight[name], stopped[name])
+
+
+def test_the_kls_weight_rises_epoch_by_epoch_and_stays(trainers, monkeypatch):
+    weights, elbo = [], ELBO.value_and_gradient
+
+    def noted(objective, x, noise):
+        weights.append(objective.kl_weight)
+        return elbo(objective, x, noise)
+
+    monkeypatch.setattr(ELBO, "value_and_gradient", noted)
+    assert train.main([*WARM_UP, "--epochs", "5", "--out", "run"]) == 0
+    assert weights == [w for w in (0, 2 * (1 / 3), 2 * (2 / 3), 2, 2) for _ in range(STEPS)]
+
+
+@pytest.mark.parametrize("last_step", [1, 4, 6, 8])
+def test_a_warm_up_that_was_stopped_goes_on_bit_for_bit(trainers, monkeypatch, last_step):
+    step = Trainer._train_step
+
+    def pressed(trainer, *batch):
+        step(trainer, *batch)
+        if len(trainers) == last_step:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Trainer, "_train_step", pressed)
+    assert train.main([*WARM_UP, "--epochs", "4", "--out", "stopped"]) == 130
+    about, _ = read_checkpoint("stopped/checkpoint.npz")
+    assert STEPS * about["epoch"] + about["step"] == last_step
+    assert_goes_on_as_if_never_stopped()
+
+
+def test_a_warm_up_that_was_killed_between_two_epochs_goes_on_bit_for_bit(trainers, monkeypatch):
+    """The epoch is counted, and the next one's weight not yet set."""
+
+    @contextmanager
+    def held(stop):
+        with hold(stop):
+            yield
+        if len(trainers) == STEPS and trainers[-1].step == 0:
+            trainers.append(None)  # once
+            raise KeyboardInterrupt
+
+    hold = Stop.held
+    monkeypatch.setattr(Stop, "held", held)
+    assert train.main([*WARM_UP, "--epochs", "4", "--out", "stopped"]) == 130
+    assert read_checkpoint("stopped/checkpoint.npz")[0]["epoch"] == 1
+    assert_goes_on_as_if_never_stopped()
+
+
+def test_a_warm_up_is_the_elbos_and_its_own_runs(stripes, error_of):
+    run(stripes, "train", *WARM_UP, "--out", "run")
+    message = error_of(stripes, "--resume", "run", "--kl-warm-up", 5)
+    assert "the run in run has --kl-warm-up 3, not 5: leave the option out" in message
+    message = error_of(stripes, *WARM_UP[:-4], "--kl-warm-up", 3, "--objective", "sgvb-a")
+    assert message.endswith("--kl-warm-up is the ELBO's: leave it out for sgvb-a")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows cannot send Ctrl-C to one process")

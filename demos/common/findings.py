@@ -48,7 +48,7 @@ def run(experiment, description, epochs=None, samples=None, resumes=False, add_o
     experiment : callable
         Takes the options ``seed``, ``out``, ``device`` and, if it has them, ``epochs`` or
         ``samples``; draws its picture into the folder ``out``; returns its numbers, a dict, and a
-        paragraph about them. Without numbers, None, there is nothing to save.
+        paragraph about them, or several. Without numbers, None, there is nothing to save.
     description : str
         The demo's docstring.
     epochs : int, optional
@@ -113,7 +113,9 @@ def run(experiment, description, epochs=None, samples=None, resumes=False, add_o
         if own_folder:
             discard_if_empty(args.out)
         claim.close()
-    say(f"\n{textwrap.fill(findings, WIDTH)}\n\nThe picture and {SUMMARY} are in {args.out}")
+    drawn = "The pictures" if len(list(args.out.glob("*.png"))) > 1 else "The picture"
+    said = "\n\n".join(textwrap.fill(part, WIDTH) for part in findings.split("\n\n"))
+    say(f"\n{said}\n\n{drawn} and {SUMMARY} are in {args.out}")
     return 0
 
 

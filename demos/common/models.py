@@ -7,6 +7,7 @@ from tqdm import tqdm
 
 from vae_np import VAE, Adam, BernoulliDecoder, GaussianEncoder, Trainer
 from vae_np.backend import Stream, random_generator, to_numpy
+from vae_np.distributions import DiagonalGaussian
 
 ACTIVE_VARIANCE = 0.01
 
@@ -81,6 +82,14 @@ def active_latents(model, images):
     section 5.2).
     """
     return to_numpy(model.encode(images).mean).var(axis=0) > ACTIVE_VARIANCE
+
+
+def kl_of_each_latent(model, images):
+    """The KL that each latent carries, averaged over the images; (Z,), nats."""
+    q = model.encode(images)
+    # A last axis of width 1 makes the KL one number per latent.
+    alone = DiagonalGaussian(q.mean[..., None], q.log_var[..., None])
+    return to_numpy(alone.kl_to_standard_normal()).mean(axis=0)
 
 
 def over_draws(value, q, generator, n_draws, at_once):

@@ -10,7 +10,15 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from demos.common.command_line import Parser, complain, named_path, prepare_streams, say
+from demos.common.command_line import (
+    Parser,
+    complain,
+    make_folder,
+    named_path,
+    prepare_streams,
+    say,
+    write_json,
+)
 from demos.exercising.exercise_list import make_exercises
 from vae_np.gradcheck import check_gradient
 
@@ -25,17 +33,28 @@ def main(learner, argv=None):
     prepare_streams()
     exercises = make_exercises(np.random.default_rng(0))
     args = make_parser(learner, exercises).parse_args(argv)
-    if args.solutions:
-        names = exercises if args.solutions == "all" else [args.solutions]
-        say("\n".join(f"{name}: {solution(exercises[name])}" for name in names))
-        return 0
+    try:
+        if args.solutions:
+            names = exercises if args.solutions == "all" else [args.solutions]
+            say("\n".join(f"{name}: {solution(exercises[name])}" for name in names))
+            return 0
+        if args.json:
+            make_folder(args.json.parent, "--json")
+        if args.json and args.json.is_dir():
+            raise OSError(f"--json {args.json} is a folder, not a file")
+    except OSError as error:
+        return complain("exercises.py", error)
     try:
         learner = functions_of(args.file) if args.file else learner
     except (Exception, SystemExit) as error:  # of the learner's lines, whatever it is
         reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
-        return complain("exercises.py", f"cannot read {args.file}: {reason}")
+        reason = f"cannot read {args.file}: {reason}"
+        status = complain("exercises.py", reason)
+        if args.json:
+            write_scores(args.json, dict.fromkeys(exercises, (WRONG, reason)))
+        return status
 
-    statuses = {}
+    statuses, reports = {}, {}
     for index, (name, exercise) in enumerate(exercises.items(), 1):
         function = getattr(learner, name, None)
         status, report = grade(function, exercise)
@@ -43,8 +62,13 @@ def main(learner, argv=None):
             for used in function.__code__.co_names:
                 if statuses.get(used) == WRONG:
                     report += f"\nit calls {used}, which is wrong: mend that first"
-        statuses[name] = status
+        statuses[name], reports[name] = status, (status, f"{status}{report}")
         say(f"{index}. {name}: {status}" + report.replace("\n", "\n   "))
+    if args.json:
+        try:
+            write_scores(args.json, reports)
+        except OSError as error:
+            return complain("exercises.py", error)
     right, wrong, left = (sum(s == t for s in statuses.values()) for t in (RIGHT, WRONG, LEFT))
     say(f"\n{right} of {len(statuses)} right, {wrong} wrong, {left} left to write.")
     if right == len(statuses):
@@ -55,6 +79,15 @@ def main(learner, argv=None):
     where = f" ({location(function)})" if inspect.isfunction(function) else ""
     say(f"Next: {todo}{where}")
     return 1
+
+
+def write_scores(path, reports):
+    """Write what a course's autograder reads: for each exercise its score, of 1, and its report."""
+    tests = [
+        {"name": name, "score": int(status == RIGHT), "max_score": 1, "output": report}
+        for name, (status, report) in reports.items()
+    ]
+    write_json(path, {"tests": tests})
 
 
 def make_parser(learner, exercises):
@@ -70,6 +103,9 @@ def make_parser(learner, exercises):
         metavar="NAME",
         help="show where the package has the answers, or the one to this exercise, and its lines",
     )
+    parser.add_argument(
+        "--json", type=named_path, metavar="FILE", help="write the scores there as well"
+    )
     return parser
 
 
@@ -82,8 +118,11 @@ def functions_of(path):
 
 def solution(exercise):
     """Where the package has the answer, and its lines."""
-    lines, _ = inspect.getsourcelines(exercise.solution)
     name = exercise.solution.__qualname__
+    try:
+        lines, _ = inspect.getsourcelines(exercise.solution)
+    except OSError:
+        raise OSError(f"this copy of vae_np has no source of {name}") from None
     return f"{name} ({location(exercise.solution)})\n\n{''.join(lines)}"
 
 

@@ -24,11 +24,14 @@ import numpy as np
 
 from demos.common.command_line import say
 from demos.common.findings import run
-from demos.common.models import make_networks, reconstructed_and_drawn, train
+from demos.common.models import (
+    kl_of_each_latent,
+    make_networks,
+    reconstructed_and_drawn,
+    train,
+)
 from demos.common.plots import epochs_axis, save, strips_over_panels
 from vae_np import VAE, datasets
-from vae_np.backend import to_numpy
-from vae_np.distributions import DiagonalGaussian
 from vae_np.evaluation import evaluate_elbo
 from vae_np.objectives.elbo import ELBO
 
@@ -44,14 +47,6 @@ RUNS = {  # the networks; the KL's weight; whether it is warmed up, from 0, in h
     "Three layers deep, KL weight 1": (DEEP, 1, False),
     "Three layers deep, warm-up": (DEEP, 1, True),
 }
-
-
-def kl_of_each_latent(model, images):
-    """The KL that each latent carries, averaged over the images; (Z,), nats."""
-    q = model.encode(images)
-    # A last axis of width 1 makes the KL one number per latent.
-    alone = DiagonalGaussian(q.mean[..., None], q.log_var[..., None])
-    return to_numpy(alone.kl_to_standard_normal()).mean(axis=0)
 
 
 def weight_at(epoch, weight, warm_up, epochs):

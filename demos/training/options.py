@@ -99,6 +99,14 @@ def make_parser(description):
         "autoencoder, others are the beta of a beta-VAE (default: 1)",
         1.0,
     )
+    number(
+        "--kl-warm-up",
+        int,
+        0,
+        "let the KL's weight rise from 0 to --kl-weight over so many epochs, against posterior "
+        "collapse; the ELBO that is printed has the weight 1 (default: 0)",
+        0,
+    )
     choice(
         "--optimizer",
         OPTIMIZERS,

@@ -37,6 +37,7 @@ def announce(trainer, data, args):
         f"{data.image_shape[0]} × {data.image_shape[1]} pixels\n"
         f"encoder q(z|x): {model.encoder}\ndecoder p(x|z): {model.decoder}\n"
         + "".join(f"note: {note}\n" for note in data.notes)
+        + warming_up(args)
         + "\n"
         f"{'in nats per example':<20}{f'training {name} = reconstruction − KL':>40}"
         f"{f'test {name} = reconstruction − KL':>42}"
@@ -45,6 +46,15 @@ def announce(trainer, data, args):
         say("(what stands for the KL is reconstruction − bound, which is not the KL of q here)")
     if name != "ELBO" and args.samples == 1:
         say("(of one draw this bound is the ELBO, as SGVB-A estimates it: add --samples 5, say)")
+
+
+def warming_up(args):
+    if not args.kl_warm_up:
+        return ""
+    epochs = f"{args.kl_warm_up} epochs" if args.kl_warm_up > 1 else "1 epoch"
+    return (
+        f"the KL's weight rises from 0 to {args.kl_weight:g} over {epochs}; the ELBO has it at 1\n"
+    )
 
 
 def interrupted(out):

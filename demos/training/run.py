@@ -60,6 +60,8 @@ def parse(argv, description):
                 )
     if args.kl_weight != 1 and args.objective != "elbo":
         raise ValueError(f"--kl-weight is the ELBO's: it must be 1 for {args.objective}")
+    if args.kl_warm_up and args.objective != "elbo":
+        raise ValueError(f"--kl-warm-up is the ELBO's: leave it out for {args.objective}")
     if args.objective == "score-function" and args.samples == 1:
         raise ValueError("--objective score-function compares draws: add --samples 2 or more")
     if args.noise and args.decoder != "gaussian":
@@ -97,6 +99,25 @@ def schedule_of(args):
     if any(later[0] <= earlier[0] for earlier, later in pairwise(pairs)):
         raise ValueError(f"--schedule wants epochs that rise, got {typed(args.schedule)}")
     return pairs
+
+
+def kl_weight_at(args, epoch):
+    """The KL's weight in the epoch, counted from 0: --kl-weight, or on the way there."""
+    return args.kl_weight * min(1, epoch / args.kl_warm_up) if args.kl_warm_up else args.kl_weight
+
+
+def warm_up(trainer, args):
+    """Set the KL's weight of the trainer's epoch: before it begins, and before it is saved."""
+    if args.kl_warm_up:
+        trainer.objective.kl_weight = kl_weight_at(args, trainer.epoch)
+
+
+def load(trainer, args, path):
+    """Go on from the checkpoint at ``path``, which wants the KL's weight of its own epoch."""
+    epoch = read_checkpoint(path)[0].get("epoch")
+    if args.kl_warm_up and type(epoch) is int and epoch >= 0:
+        trainer.objective.kl_weight = kl_weight_at(args, epoch)
+    trainer.load(path)
 
 
 def typed(value):
@@ -150,7 +171,7 @@ def go_on(trainer, args, data, out):
 
     ValueError if there is nothing left to do, or other test images to do it with.
     """
-    trainer.load(out / CHECKPOINT)
+    load(trainer, args, out / CHECKPOINT)
     check_history(trainer.history, out / CHECKPOINT)
     check_test_images(out / CHECKPOINT, data.test)
     if args.epochs <= trainer.epoch and (out / SUMMARY).exists():
