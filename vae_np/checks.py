@@ -6,10 +6,33 @@ it got and what it wants.
 
 import math
 import numbers
+from operator import attrgetter
 
 import numpy as np
 
 from vae_np.backend import array_module, device_module, device_of
+
+
+class Checked:
+    """An attribute that may change: ``check(name, value, *more)`` looks at it where it is set."""
+
+    def __init__(self, check, *more, default=None):
+        self.check, self.more, self.default = check, more, default
+
+    def __set_name__(self, owner, name):
+        self.name = name
+
+    def __get__(self, instance, owner=None):
+        return self.default if instance is None else vars(instance).get(self.name, self.default)
+
+    def __set__(self, instance, value):
+        vars(instance)[self.name] = self.check(self.name, value, *self.more)
+
+
+def read_only(names):
+    """A property for each of the names, which reads ``_name``: what may not be exchanged."""
+    return [property(attrgetter(f"_{name}")) for name in names.split()]
+
 
 # Numbers and choices
 
@@ -28,10 +51,11 @@ def positive_number(name, value):
     return float(value)
 
 
-def number_from_0(name, value):
-    """``value`` as a float: finite and at least 0."""
-    if not (isinstance(value, numbers.Real) and 0 <= value < math.inf):
-        raise ValueError(f"{name} must be a finite number ≥ 0, got {value!r}")
+def number_from_0(name, value, below=math.inf):
+    """``value`` as a float: at least 0, and finite or below another number."""
+    if not (isinstance(value, numbers.Real) and 0 <= value < below):
+        wanted = "a finite number ≥ 0" if below == math.inf else f"≥ 0 and below {below:g}"
+        raise ValueError(f"{name} must be {wanted}, got {value!r}")
     return float(value)
 
 
@@ -213,6 +237,17 @@ def model_of(model):
     if not (hasattr(model, "encoder") and hasattr(model, "decoder")):
         raise ValueError(f"model must be a VAE, got {type(model).__name__}")
     return model
+
+
+def optimizer_of(optimizer, vectors):
+    """``optimizer``, if it was made from these vectors, in this order."""
+    theirs = () if isinstance(optimizer, type) else getattr(optimizer, "vectors", ())
+    if [id(vector) for vector in theirs] != [id(vector) for vector in vectors]:
+        raise ValueError(
+            "optimizer must be made from this model's parameters, or from the objective's vectors "
+            "if it has its own, got others"
+        )
+    return optimizer
 
 
 def decoder_of(decoder):

@@ -15,7 +15,7 @@ import math
 import numpy as np
 
 from vae_np.backend import array_module, by_rows, device_of, on_a_cache_line, to_device
-from vae_np.checks import one_of, whole_number
+from vae_np.checks import one_of, read_only, whole_number
 
 INITS = ("fan-in", "paper")
 
@@ -38,6 +38,9 @@ class Linear:
     def __init__(self, n_in, n_out, init="fan-in", input_gradient=True):
         self.n_in, self.n_out = whole_number("n_in", n_in), whole_number("n_out", n_out)
         self.init, self.input_gradient = one_of("init", init, INITS), input_gradient
+
+    # Slices of the network's parameters: write into them, as in `weight[...] = …`.
+    weight, bias, dweight, dbias = read_only("weight bias dweight dbias")
 
     def __repr__(self):
         return f"Linear({self.n_in}, {self.n_out})"
@@ -70,8 +73,8 @@ class Linear:
         return {"weight": generator.uniform(-limit, limit, shape), "bias": np.zeros(self.n_out)}
 
     def bind(self, value, grad):
-        self.weight, self.bias = value["weight"], value["bias"]
-        self.dweight, self.dbias = grad["weight"], grad["bias"]
+        self._weight, self._bias = value["weight"], value["bias"]
+        self._dweight, self._dbias = grad["weight"], grad["bias"]
 
 
 class Tanh:
