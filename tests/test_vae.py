@@ -70,8 +70,8 @@ def test_uint8_pixels_are_divided_by_255(rng):
         (np.full((4, 6), np.nan), "must be finite"),
         (np.full((4, 6), np.inf), "must be finite"),
         (np.zeros((4, 6), int), r"must be uint8 \(0 to 255\) or float, got int64"),
-        (np.ma.masked_invalid(np.full((4, 6), np.nan)), "must be a plain array, got one with a"),
-        (np.ma.zeros((4, 6), np.uint8), "images must be a plain array, got one with a mask"),
+        (np.ma.masked_invalid(np.full((4, 6), np.nan)), "must be a plain array, got Masked"),
+        (np.ma.zeros((4, 6), np.uint8), "images must be a plain array, got MaskedArray"),
         ([[0.5] * 6], "images must be an array of NumPy or CuPy, got list"),
     ],
 )

@@ -100,7 +100,7 @@ def generator_of(generator, device):
     return generator
 
 
-def rate_schedule(schedule):
+def schedule_of(schedule):
     """A list of (epoch, learning rate) with epochs that start at 0 and rise; or None."""
     if schedule is None:
         return None
@@ -119,20 +119,29 @@ def rate_schedule(schedule):
 # Arrays
 
 
+def plain_array(name, x):
+    """``x``, an array of NumPy or CuPy: no mask, no matrix, whose * is another product."""
+    kind = type(x).__name__
+    if not isinstance(getattr(x, "dtype", None), np.dtype) or hasattr(x, "toarray"):  # sparse
+        ways = [way for way in ("toarray", "to_numpy", "numpy") if hasattr(x, way)]
+        how = f": {name}.{ways[0]}() makes one" if ways else ""
+        raise ValueError(f"{name} must be an array of NumPy or CuPy, got {kind}{how}")
+    if isinstance(x, np.ma.MaskedArray | np.matrix):
+        raise ValueError(f"{name} must be a plain array, got {kind}")
+    return x
+
+
 def rows_of(name, x, width):
     """``x``, an array (N, width) with N ≥ 1, without a mask."""
-    if not isinstance(getattr(x, "dtype", None), np.dtype):  # PyTorch's is not
-        raise ValueError(f"{name} must be an array of NumPy or CuPy, got {type(x).__name__}")
+    plain_array(name, x)
     if x.ndim != 2 or len(x) == 0 or x.shape[1] != width:
         raise ValueError(f"{name} must have shape (N, {width}) with N ≥ 1, got {x.shape}")
-    if isinstance(x, np.ma.MaskedArray):
-        raise ValueError(f"{name} must be a plain array, got one with a mask")
     return x
 
 
 def values_in(name, x, support):
     """The least and the largest value of the array ``x``, all finite and within ``support``."""
-    if not array_module(x).isfinite(x).all():
+    if not array_module(plain_array(name, x)).isfinite(x).all():
         raise ValueError(f"{name} must be finite, got NaN or infinity")
     low, high = float(x.min()), float(x.max())
     if low < support[0] or high > support[1]:
@@ -156,7 +165,7 @@ def images_of(images, n_pixels, support, dtype):
     """``images`` as a model can take them: (N, D), uint8 (0 to 255) or float within ``support``."""
     rows_of("images", images, n_pixels)
     if images.dtype == np.uint8:
-        return images
+        return not_black_and_white(images)
     if images.dtype.kind != "f":
         raise ValueError(f"images must be uint8 (0 to 255) or float, got {images.dtype}")
     low, high = values_in("images", images, support)
@@ -166,8 +175,8 @@ def images_of(images, n_pixels, support, dtype):
 
 
 def not_black_and_white(images):
-    """``images`` of a data set: those of uint8 mean 0 to 255, not 0 and 1."""
-    if images.dtype == np.uint8 and float(images.max()) == 1:
+    """``images``, unless they are of 0 and 1 in uint8, which means 0 to 255; one may be so dark."""
+    if images.dtype == np.uint8 and len(images) > 1 and float(images.max()) == 1:
         raise ValueError(
             "images of uint8 are taken as 0 to 255, got none above 1: give black-and-white images "
             "as float"

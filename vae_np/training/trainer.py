@@ -6,15 +6,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from vae_np.backend import keep_freed_memory, to_device
-from vae_np.checks import (
-    Checked,
-    not_black_and_white,
-    optimizer_of,
-    rate_schedule,
-    read_only,
-    true_or_false,
-    whole_number,
-)
+from vae_np.checks import Checked, optimizer_of, read_only, schedule_of, true_or_false, whole_number
 from vae_np.distributions import binarize
 from vae_np.networks import BernoulliDecoder
 from vae_np.objectives.elbo import ELBO
@@ -106,8 +98,8 @@ class Trainer:
             raise ValueError("binarize makes binary images, which need a Bernoulli decoder")
         self._model, self._objective, self._binarize = model, objective, binarize
         self._optimizer = resuming.complete("optimizer", optimizer)
-        self._schedule = rate_schedule(schedule)
-        self._images = to_device(not_black_and_white(model.check(images)), model.device)
+        self._schedule = schedule_of(schedule)
+        self._images = to_device(model.check(images), model.device)
         self.keeps_threads = threads is not None  # whatever a checkpoint says
         if threads is None:
             threads = threads_for(vectors.values(), self.n_draws * self.batch_size)
