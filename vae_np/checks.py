@@ -40,21 +40,26 @@ def read_only(names):
 def whole_number(name, value, minimum=1):
     """``value`` as an int: a whole number ≥ minimum."""
     if not isinstance(value, numbers.Integral) or value < minimum:
-        raise ValueError(f"{name} must be a whole number ≥ {minimum}, got {value!r}")
+        raise ValueError(f"{name} must be a whole number >= {minimum}, got {value!r}")
     return int(value)
 
 
-def positive_number(name, value):
-    """``value`` as a float: finite and above 0."""
-    if not (isinstance(value, numbers.Real) and math.isfinite(value) and value > 0):
-        raise ValueError(f"{name} must be a finite number > 0, got {value!r}")
+def positive_number(name, value, above=0.0):
+    """``value`` as a float: finite and above 0, or above another number."""
+    if not (isinstance(value, numbers.Real) and math.isfinite(value) and value > above):
+        raise ValueError(f"{name} must be a finite number > {above:g}, got {value!r}")
     return float(value)
+
+
+def step_size_of(step_size, dtype):
+    """A leapfrog's first ``step_size``: long enough to move a z of about 1 in this ``dtype``."""
+    return positive_number("step_size", step_size, above=float(np.finfo(dtype).eps))
 
 
 def number_from_0(name, value, below=math.inf):
     """``value`` as a float: at least 0, and finite or below another number."""
     if not (isinstance(value, numbers.Real) and 0 <= value < below):
-        wanted = "a finite number ≥ 0" if below == math.inf else f"≥ 0 and below {below:g}"
+        wanted = "a finite number >= 0" if below == math.inf else f">= 0 and below {below:g}"
         raise ValueError(f"{name} must be {wanted}, got {value!r}")
     return float(value)
 
@@ -86,7 +91,7 @@ def generator_of_weights(seed):
         return np.random.default_rng(seed)
     except (TypeError, ValueError):
         raise ValueError(
-            f"seed must be a whole number ≥ 0, or a sequence of them, got {seed!r}"
+            f"seed must be a whole number >= 0, or a sequence of them, got {seed!r}"
         ) from None
 
 
@@ -135,7 +140,7 @@ def rows_of(name, x, width):
     """``x``, an array (N, width) with N ≥ 1, without a mask."""
     plain_array(name, x)
     if x.ndim != 2 or len(x) == 0 or x.shape[1] != width:
-        raise ValueError(f"{name} must have shape (N, {width}) with N ≥ 1, got {x.shape}")
+        raise ValueError(f"{name} must have shape (N, {width}) with N >= 1, got {x.shape}")
     return x
 
 
@@ -211,7 +216,7 @@ def minibatch(x, noise, model):
     shape = getattr(noise, "shape", type(noise).__name__)
     if len(shape) != 3 or shape[0] == 0 or shape[1:] != (len(x), model.n_latent):
         raise ValueError(
-            f"noise must have shape (L, {len(x)}, {model.n_latent}) with L ≥ 1, got {shape}"
+            f"noise must have shape (L, {len(x)}, {model.n_latent}) with L >= 1, got {shape}"
         )
     for name, array in (("x", x), ("noise", noise)):
         if array.dtype != model.dtype:

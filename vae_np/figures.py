@@ -223,7 +223,7 @@ def latent_scatter(means, labels, path):
     if 0 < len(names) <= 20:
         colours = colormaps["tab10" if len(names) <= 10 else "tab20"].colors
         for i, name in enumerate(names):
-            text = str(name).replace("$", r"\$")  # $ would begin a formula
+            text = f" {name}".replace("$", r"\$")  # $ begins a formula, _ hides a label
             axes.scatter(*means[index == i].T, color=colours[i], label=text, **look)
         axes.legend(title="label", markerscale=2, loc="center left", bbox_to_anchor=(1, 0.5))
     elif len(names) and labels.dtype.kind in "iuf":

@@ -136,7 +136,7 @@ def _try_both_ways(network, y, n_out, input_gradient):
     for name, grad in parameters.views(parameters.grad).items():
         if name[0].isdigit() and not array_module(grad).isfinite(grad).all():
             raise ValueError(
-                f"backward must write all of the gradient of {name}, with grad[...] = …: it left "
+                f"backward must write all of the gradient of {name}, with grad[...] = ...: it left "
                 "a part as it was, or added to it"
             )
     return output, inputs

@@ -150,7 +150,7 @@ class Sequential:
         self.layers, self.parameters = layers, None
 
     def __repr__(self):
-        return " → ".join(map(layer_name, self.layers))
+        return " -> ".join(map(layer_name, self.layers))
 
     def forward(self, x):
         """(..., n_in) to (..., n_out), a row for each example and draw: all products are 2-D."""

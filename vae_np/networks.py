@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from vae_np import checks
-from vae_np.backend import array_module, device_of, to_device, to_numpy
+from vae_np.backend import array_module, device_of, to_device
 from vae_np.distributions import Bernoulli, DiagonalGaussian
 from vae_np.initialization import built
 from vae_np.layers import Linear, Sigmoid
@@ -201,13 +201,13 @@ class GaussianDecoder:
             raise ValueError(
                 'std is for noise "fixed" or "learned"; "per-output" has the network\'s'
             )
-        std = checks.positive_number("std", SQUARED_ERROR_STD if std is None else std)
+        self._std = checks.positive_number("std", SQUARED_ERROR_STD if std is None else std)
         self._n_pixels = checks.whole_number("n_pixels", n_pixels)
         self._n_latent = checks.whole_number("n_latent", n_latent)
         self._noise = noise
         self._squashing = Sigmoid() if checks.true_or_false("squash", squash) else None
 
-        log_var = np.array(2 * math.log(std), dtype)
+        log_var = np.array(2 * math.log(self._std), dtype)
         self._fixed_log_var = to_device(log_var, device)
         learned = {"log_var": log_var} if noise == "learned" else {}
         n_outputs = 2 * self.n_pixels if noise == "per-output" else self.n_pixels
@@ -221,15 +221,9 @@ class GaussianDecoder:
     noise, squashing = checks.read_only("noise squashing")
 
     def __repr__(self):
-        noise = self.noise
-        if noise == "fixed":
-            std = math.exp(0.5 * to_numpy(self.log_var))
-            text = f"{std:.4g}"
-            if not math.isclose(std, float(text), rel_tol=1e-5):  # a checkpoint tells σ by the text
-                text = f"{std:.6g}"
-            noise += f" at σ {text}"
+        fixed = f" at sigma {self._std!r}" if self.noise == "fixed" else ""  # a checkpoint's too
         squashed = ", mean squashed" if self.squashing else ""
-        return f"GaussianDecoder({self.network}; noise {noise}{squashed})"
+        return f"GaussianDecoder({self.network}; noise {self.noise}{fixed}{squashed})"
 
     @property
     def log_var(self):

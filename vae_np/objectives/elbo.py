@@ -12,8 +12,8 @@ class ELBO:
     kl_weight : float
         Weight of the KL in the *loss*: 1 climbs the ELBO; 0 leaves a plain autoencoder; other
         values are the β of a β-VAE. It may be changed between epochs, as in `Trainer.fit`'s
-        ``after_epoch``; a checkpoint loads at the weight it was saved at. The ELBO that is
-        reported always has the weight 1.
+        ``after_epoch``, before it saves: a checkpoint loads at the weight that it was saved at,
+        and goes on with it. The ELBO that is reported always has the weight 1.
     """
 
     def __init__(self, model, kl_weight=1.0):

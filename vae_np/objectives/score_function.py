@@ -59,6 +59,6 @@ def score_signal(log_w, baseline):
     if baseline == "none":
         return log_w
     if len(log_w) < 2:
-        raise ValueError('baseline "leave-one-out" needs noise of L ≥ 2 draws, got 1')
+        raise ValueError('baseline "leave-one-out" needs noise of L >= 2 draws, got 1')
     mean_of_others = (log_w.sum(axis=0) - log_w) / (len(log_w) - 1)
     return log_w - mean_of_others

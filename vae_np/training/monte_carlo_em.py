@@ -21,8 +21,8 @@ from vae_np.checks import (
     between_0_and_1,
     optimizer_of,
     pixels_in_support,
-    positive_number,
     read_only,
+    step_size_of,
     true_or_false,
     whole_number,
 )
@@ -94,9 +94,8 @@ class MonteCarloEM:
         self.epoch, self.acceptance, self.in_epoch = 0, float("nan"), False
         generator = random_generator([self.seed, Stream.POSTERIOR], device_of(theta))
         self.z = generator.standard_normal((len(x), decoder.n_latent), dtype=x.dtype)
-        self.step_size = array_module(theta).full(
-            (1, 1), positive_number("step_size", step_size), dtype=x.dtype
-        )
+        step_size = step_size_of(step_size, x.dtype)
+        self.step_size = array_module(theta).full((1, 1), step_size, dtype=x.dtype)
 
     decoder, optimizer, x, seed, prior_share = read_only("decoder optimizer x seed prior_share")
     batch_size, n_leapfrog = Checked(whole_number), Checked(whole_number)

@@ -92,7 +92,7 @@ class Trainer:
         vectors = resuming.complete("objective", objective).vectors
         optimizer_of(optimizer, vectors.values())
         if true_or_false("weight_prior", weight_prior) and "decoder" not in vectors:
-            raise ValueError("weight_prior is a prior on θ, which this objective does not learn")
+            raise ValueError("weight_prior is one of theta, which this objective does not learn")
         binarize = true_or_false("binarize", binarize)
         if binarize and not isinstance(model.decoder, BernoulliDecoder):
             raise ValueError("binarize makes binary images, which need a Bernoulli decoder")
