@@ -48,3 +48,18 @@ def test_it_runs_by_itself(monkeypatch, capsys, images):
     assert len(lines) == 20 and lines[0].startswith("epoch  1: training ELBO -")
     elbo = [float(line.split()[4]) for line in lines]
     assert elbo[-1] > elbo[0] + 50
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"batch_size": -5}, "batch_size must be a whole number .* 1, got -5"),
+        ({"epochs": -1}, "epochs must be a whole number .* 0, got -1"),
+        ({"optimizer": Adam(make_model().parameters)}, "optimizer must be made from this model's"),
+    ],
+)
+def test_what_would_train_nothing_is_refused(images, wrong, message):
+    model = make_model()
+    options = {"optimizer": Adam(model.parameters), "images": images, "epochs": 1, **wrong}
+    with pytest.raises(ValueError, match=message):
+        list(aevb.train(ELBO(model), **options))

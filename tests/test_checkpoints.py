@@ -93,7 +93,7 @@ def test_checkpoint_of_other_data_or_another_sigma_is_refused(images, tmp_path):
         model = VAE(GaussianEncoder(6, (5,), 3), decoder)
         sigmas.append(Trainer(model, Adam(model.parameters), images))
     sigmas[0].save(tmp_path / "sigma.npz")
-    with pytest.raises(CheckpointError, match=r"at σ 0\.12341\), not .*at σ 0\.12344\)"):
+    with pytest.raises(CheckpointError, match=r"at sigma 0\.12341\), not .*at sigma 0\.12344\)"):
         sigmas[1].load(tmp_path / "sigma.npz")
 
 

@@ -205,6 +205,13 @@ def test_truncated_or_altered_download_is_said_and_not_kept(server, tmp_path, bo
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
 
 
+def test_a_tilde_is_the_home_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.setenv("VAE_NP_DATA", "~/data")
+    assert downloads.data_folder() == tmp_path / "data"
+
+
 def test_altered_file_in_the_cache_is_said_and_replaced(server, tmp_path):
     url, pages = server
     path = tmp_path / "cache" / "mnist" / "file.gz"

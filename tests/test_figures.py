@@ -55,7 +55,7 @@ def test_uint8_images_look_as_they_are(rng):
 
 @pytest.mark.parametrize("images", [np.zeros((4, 5)), np.zeros((0, 6)), np.zeros((4, 12))])
 def test_images_must_have_the_shape_that_is_said(images, tmp_path):
-    with pytest.raises(ValueError, match=r"images must have shape \(N, 6\) with N ≥ 1"):
+    with pytest.raises(ValueError, match=r"images must have shape \(N, 6\) with N >= 1"):
         figures.image_grid(images, (2, 3), tmp_path / "g.png", title="wrong")
 
 
@@ -102,6 +102,16 @@ def test_latent_scatter_takes_any_labels_and_wants_one_each(tmp_path, rng, monke
         figures.latent_scatter(rng.standard_normal((4, 3)), None, tmp_path / "latent.png")
 
 
+def test_every_label_is_in_the_legend(tmp_path, monkeypatch):
+    """Matplotlib leaves out those that begin with _, and takes $ for a formula."""
+    drawn, labels = [], np.array(["_a", "b", "$c"])
+    with monkeypatch.context() as patch:
+        patch.setattr(figures.Figure, "savefig", lambda figure, *args, **more: drawn.append(figure))
+        figures.latent_scatter(np.ones((3, 2)), labels, tmp_path / "latent.png")
+    texts = [text.get_text().strip() for text in drawn[0].axes[0].get_legend().get_texts()]
+    assert texts == [r"\$c", "_a", "b"]
+
+
 def test_latent_scatter_has_a_colour_for_each_of_20_labels_and_then_a_scale(tmp_path, monkeypatch):
     means, drawn = np.arange(100.0).reshape(50, 2), []
     with monkeypatch.context() as patch:
@@ -137,7 +147,7 @@ def test_a_label_is_no_formula(tmp_path):
 
 
 def test_a_grid_wants_a_column(tmp_path):
-    with pytest.raises(ValueError, match="columns must be a whole number ≥ 1, got 0"):
+    with pytest.raises(ValueError, match="columns must be a whole number >= 1, got 0"):
         figures.image_grid(np.zeros((4, 6)), (2, 3), tmp_path / "grid.png", "", columns=0)
 
 

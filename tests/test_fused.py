@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import make_model
+from conftest import make_model, make_trainer
 
 from vae_np import SGD, Adagrad, Adam, Trainer, fused
 from vae_np.backend import on_a_cache_line
@@ -181,6 +181,14 @@ def test_divergence_is_noticed_at_its_step(images, use, monkeypatch):
             trainer.fit(3, progress=False)
         messages.append(str(raised.value))
     assert messages[0] == messages[1]
+
+
+def test_the_switch_is_0_or_1(images, monkeypatch):
+    monkeypatch.setenv("VAE_NP_FUSED", "no")
+    with pytest.raises(ValueError, match="VAE_NP_FUSED must be one of 0, 1, got 'no'"):
+        make_trainer(images).fit(1, progress=False)
+    monkeypatch.setenv("VAE_NP_FUSED", "")  # unset
+    make_trainer(images).fit(1, progress=False)
 
 
 def loaded_modules(code):

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
-from conftest import LATENT, PIXELS, exact
+from conftest import LATENT, PIXELS, exact, make_model
 
+from vae_np import Adam
 from vae_np.inference.hmc import log_joint_and_gradient, sample_posterior, transition
+from vae_np.training.monte_carlo_em import MonteCarloEM
 
 IMAGES, CHAINS, LEAPFROG = 3, 40, 4
 
@@ -93,3 +95,18 @@ def test_a_density_that_is_infinite_is_refused_though_its_slope_is_not(linear, r
     x = np.full((1, PIXELS), 1e200)  # (x − μ)² overflows, (x − μ)/σ² does not
     with pytest.raises(ValueError, match="not finite where a chain starts"):
         sample_posterior(linear.decoder, x, 1, rng, np.zeros((1, 1, LATENT)))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_step_that_rounding_swallows_is_refused(dtype, rng):
+    """z + step would be z: an acceptance of 1, and no move at all."""
+    model = make_model(latent=2, dtype=dtype)
+    x, start = rng.random((4, 6)).astype(dtype), rng.standard_normal((3, 4, 2)).astype(dtype)
+    decoder, adam = model.decoder, Adam([model.decoder.parameters])
+    for short in (1e-60, float(np.finfo(dtype).eps)):
+        for call in (
+            lambda short=short: sample_posterior(decoder, x, 2, rng, start, step_size=short),
+            lambda short=short: MonteCarloEM(decoder, adam, x, step_size=short),
+        ):
+            with pytest.raises(ValueError, match=r"step_size must be a finite number > .*e-"):
+                call()

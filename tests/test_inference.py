@@ -127,8 +127,8 @@ def test_closed_forms_want_a_linear_layer_and_no_kind_of_it():
 
 def test_closed_forms_refuse_data_that_do_not_fit(linear, rng):
     for x, message in (
-        (np.ones((3, 1)), r"x must have shape \(N, 5\) with N ≥ 1, got \(3, 1\)"),
-        (np.ones((0, PIXELS)), r"x must have shape \(N, 5\) with N ≥ 1, got \(0, 5\)"),
+        (np.ones((3, 1)), r"x must have shape \(N, 5\) with N >= 1, got \(3, 1\)"),
+        (np.ones((0, PIXELS)), r"x must have shape \(N, 5\) with N >= 1, got \(0, 5\)"),
         (np.full((3, PIXELS), np.nan), "x must be finite"),
     ):
         for function in (
@@ -216,16 +216,16 @@ def test_hmc_survives_a_far_too_long_step(linear, rng):
 def test_hmc_refuses_bad_arguments(linear, rng):
     x, start = rng.standard_normal((3, PIXELS)), np.zeros((1, 3, LATENT))
     for options, message in (
-        ({"n_draws": 0}, "n_draws must be a whole number ≥ 1, got 0"),
+        ({"n_draws": 0}, "n_draws must be a whole number >= 1, got 0"),
         ({"n_leapfrog": 0}, "n_leapfrog must be a whole number"),
-        ({"n_warmup": -1}, "n_warmup must be a whole number ≥ 0, got -1"),
+        ({"n_warmup": -1}, "n_warmup must be a whole number >= 0, got -1"),
         ({"target_acceptance": 1}, "target_acceptance must lie strictly between 0 and 1, got 1"),
         ({"step_size": 0}, "step_size must be a finite number > 0, got 0"),
         ({"initial": start[0]}, r"initial must have shape \(C, 3, 2\), got \(3, 2\)"),
         ({"initial": start[:, :2]}, r"initial must have shape \(C, 3, 2\), got \(1, 2, 2\)"),
         ({"x": x * np.inf}, "x must be finite"),
-        ({"x": x[:, :1]}, r"x must have shape \(N, 5\) with N ≥ 1, got \(3, 1\)"),
-        ({"x": x[0]}, r"x must have shape \(N, 5\) with N ≥ 1, got \(5,\)"),
+        ({"x": x[:, :1]}, r"x must have shape \(N, 5\) with N >= 1, got \(3, 1\)"),
+        ({"x": x[0]}, r"x must have shape \(N, 5\) with N >= 1, got \(5,\)"),
         ({"x": x.astype(np.float32)}, "x must be float64 on cpu as the decoder is, got float32"),
     ):
         arguments = {"x": x, "n_draws": 5, "generator": rng, "initial": start, **options}
@@ -253,7 +253,7 @@ def test_mean_field_refuses_bad_arguments(linear, rng):
     q = linear.encode(x)
     with pytest.raises(ValueError, match=r"initial must have a mean and log_var of shape \(3, 2\)"):
         per_image.fit(linear.decoder, x[:3], q, rng)
-    with pytest.raises(ValueError, match="n_steps must be a whole number ≥ 1, got 0"):
+    with pytest.raises(ValueError, match="n_steps must be a whole number >= 1, got 0"):
         per_image.fit(linear.decoder, x, q, rng, n_steps=0)
     with pytest.raises(ValueError, match="x must be finite"):
         per_image.fit(linear.decoder, np.full_like(x, np.nan), q, rng, n_steps=2)

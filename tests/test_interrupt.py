@@ -85,7 +85,7 @@ def test_an_impatient_stop_does_not_part_an_epoch_from_its_row(images, tmp_path)
             signal.raise_signal(signal.SIGINT)
 
     stopped, again = make_trainer(images), make_trainer(images)
-    stopped.history = Pressed()
+    vars(stopped)["_history"] = Pressed()
     assert not stopped.fit(3, progress=False)
     stopped.save(tmp_path / "c.npz")
     again.load(tmp_path / "c.npz")

@@ -112,7 +112,7 @@ def test_initial_weights(rng):
 
 def test_widths_are_whole_numbers_and_layers_a_list():
     for widths, name in (((0, 4), "n_in"), (("16", 4), "n_in"), ((4, 2.5), "n_out")):
-        with pytest.raises(ValueError, match=f"{name} must be a whole number ≥ 1, got"):
+        with pytest.raises(ValueError, match=f"{name} must be a whole number >= 1, got"):
             Linear(*widths)
     with pytest.raises(ValueError, match=r"layers must be a list of layers, got Linear\(4, 3\)"):
         Sequential(Linear(4, 3))

@@ -38,7 +38,7 @@ def test_ascent_waits_for_the_last_image(entangled, rng):
 
 
 def test_sweeps_must_be_counted(linear, rng):
-    with pytest.raises(ValueError, match="max_sweeps must be a whole number ≥ 1, got 0"):
+    with pytest.raises(ValueError, match="max_sweeps must be a whole number >= 1, got 0"):
         mean_field(linear.decoder, rng.standard_normal((2, PIXELS)), max_sweeps=0)
 
 
@@ -49,7 +49,7 @@ def test_maximum_likelihood_takes_all_but_one_dimension(rng):
     least = np.linalg.eigvalsh(covariance)[0]
     assert variance == pytest.approx(least, rel=1e-10)
     np.testing.assert_allclose(weight.T @ weight + variance * np.eye(PIXELS), covariance)
-    with pytest.raises(ValueError, match=r"x must have shape \(N, D\) with N ≥ 1, got \(60,\)"):
+    with pytest.raises(ValueError, match=r"x must have shape \(N, D\) with N >= 1, got \(60,\)"):
         maximum_likelihood(x[:, 0], LATENT)
 
 

@@ -168,6 +168,60 @@ class Copies(Scale):
         super().bind({"a": np.array(value["a"])}, grad)
 
 
+class Later:
+    """What begins with the second ``forward`` only."""
+
+    times = 0
+
+    def forward(self, x):
+        self.times += 1
+        return super().forward(x)
+
+
+class WritesLater(Later, Tanh):
+    def forward(self, x):
+        y = super().forward(x)
+        if self.times > 1:
+            x -= 0.5
+        return y
+
+
+class PromotesLater(Later, Tanh):
+    def forward(self, x):
+        return super().forward(x).astype(np.float64 if self.times > 1 else x.dtype)
+
+
+class AddsLater(Later, PReLU):
+    def backward(self, dy):
+        earlier = self.dslope.copy() if self.times > 1 else 0
+        dx = super().backward(dy)
+        self.dslope += earlier
+        return dx
+
+
+class OfFourRows(Tanh):
+    def forward(self, x):
+        return super().forward(x)[:4]
+
+
+class Reuses(Tanh):
+    """A network's last layer: its output is the q that the reader holds."""
+
+    def forward(self, x):
+        self.y = getattr(self, "y", np.empty_like(x))
+        return np.tanh(x, out=self.y)
+
+
+class Dropout(Scale):
+    def forward(self, x):
+        return super().forward(x) * np.random.default_rng().integers(0, 2, x.shape).astype(x.dtype)
+
+
+class Noisy(Tanh):
+    def forward(self, x):
+        return super().forward(x) + np.random.default_rng().random(x.shape, dtype=x.dtype)
+
+
 class ReturnsAList(Scale):
     def initial_values(self, generator):
         return list(super().initial_values(generator).values())
@@ -184,15 +238,18 @@ TWICE = Tanh()
     ("layers", "message"),
     [
         ([Linear(6, 4), Forgets()], r"backward must write all of the gradient of 1\.slope"),
-        ([Linear(6, 4), Adds()], r"of 1\.slope, with grad\[\.\.\.\] = …: it left a part as it was"),
+        (
+            [Linear(6, 4), Adds()],
+            r"of 1\.slope, with grad\[\.\.\.\] = \.\.\.: it left a part as it was",
+        ),
         ([Linear(6, 4), Rebinds()], r"backward must write all of the gradient of 1\.slope"),
         ([Linear(6, 4), NoBackward()], r"layer 1 \(NoBackward\) has no backward"),
         ([Linear(6, 4), Undeclared()], r"layer 1 \(Undeclared\) has no initial_values"),
         ([Linear(6, 4), Promotes()], "forward must keep the dtype float32, got float64"),
-        ([Linear(6, 4), Narrow()], r"layer 1 \(Narrow\): backward must return shape \(2, 4\), got"),
-        ([Linear(6, 4), Raises()], r"layer 1 \(Raises\): forward fails on an array \(2, 4\): Key"),
+        ([Linear(6, 4), Narrow()], r"layer 1 \(Narrow\): backward must return shape \(5, 4\), got"),
+        ([Linear(6, 4), Raises()], r"layer 1 \(Raises\): forward fails on an array \(5, 4\): Key"),
         ([Linear(6, 5)], r"network must lead from 6 to 4 numbers, got \(5,\)"),
-        ([Linear(5, 4)], r"layer 0 \(Linear\(5, 4\)\): forward fails on an array \(2, 6\)"),
+        ([Linear(5, 4)], r"layer 0 \(Linear\(5, 4\)\): forward fails on an array \(5, 6\)"),
         ([Tanh()], "network must have parameters to learn"),
         ([], "network must be a Sequential of one layer or more"),
         ([Linear(6, 4), *[Tanh()] * 2], "network has the same layer twice"),
@@ -200,12 +257,32 @@ TWICE = Tanh()
         ([Linear(6, 4), Tanh], r"layer 1 is a class: make a layer of it, as in Tanh\(\)"),
         ([WritesIntoItsInput(), Linear(6, 4)], r"layer 0 \(Writes.*forward fails.*read-only"),
         ([Copies(6), Linear(6, 4)], r"layer 0 \(Scale\(6\)\): bind must keep the arrays that"),
+        ([Linear(6, 4), WritesLater()], r"layer 1 \(WritesLater\): forward fails.*read-only"),
+        ([Linear(6, 4), PromotesLater()], "forward must keep the dtype float32, got float64"),
+        ([Linear(6, 4), AddsLater()], r"backward must write all of the gradient of 1\.slope"),
+        ([Linear(6, 4), OfFourRows()], r"forward must return 5 rows, got \(4, 4\)"),
+        (
+            [Linear(6, 4), Reuses()],
+            "forward of Reuses must return a new array: it wrote into",
+        ),
+        ([Dropout(6), Linear(6, 4)], r"layer 0 \(Scale\(6\)\): forward must return the same for"),
+        ([Linear(6, 4), Noisy()], r"layer 1 \(Noisy\): forward must return the same for the same"),
         ([ReturnsAList(6), Linear(6, 4)], "initial_values fails in a layer of Scale.*no attribute"),
     ],
 )
 def test_layers_that_could_not_be_trained_are_refused(layers, message):
     with pytest.raises(ValueError, match=message):
         encoder_of(*layers)
+
+
+def test_the_trial_leaves_a_network_where_its_layers_start_it(rng):
+    """The trial moves the parameters for a moment, and its gradients are nobody's."""
+    model = own_network_model()
+    layers = Sequential([Scale(6), Linear(6, 5), Tanh(), Linear(5, 4)])
+    drawn = layers.initial_values(np.random.default_rng(0)).values()
+    expected = np.concatenate([values.ravel() for values in drawn])
+    np.testing.assert_array_equal(model.encoder.parameters.value, expected)
+    assert not model.encoder.parameters.grad.any()
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
@@ -235,7 +312,7 @@ def test_a_network_that_was_refused_can_be_used_again():
 
 def test_a_decoder_needs_the_derivative_with_respect_to_z():
     network = Sequential([Linear(2, 6, input_gradient=False)])
-    with pytest.raises(ValueError, match=r"backward must return shape \(2, 2\), got None"):
+    with pytest.raises(ValueError, match=r"backward must return shape \(5, 2\), got None"):
         BernoulliDecoder(2, n_pixels=6, network=network)
     encoder_of(Linear(6, 4, input_gradient=False))
 
@@ -245,7 +322,7 @@ def test_a_decoder_needs_the_derivative_with_respect_to_z():
     [
         ({"hidden": [5]}, "network= stands for hidden, activation and init"),
         ({"activation": "relu"}, "network= stands for hidden, activation and init"),
-        ({"n_latent": None}, "n_latent must be a whole number ≥ 1, got None"),
+        ({"n_latent": None}, "n_latent must be a whole number >= 1, got None"),
         ({"network": [Linear(6, 4)]}, "network must be a Sequential"),
         ({"network": None}, r"hidden must be a list of widths such as \[500\], got None"),
     ],
@@ -263,7 +340,7 @@ def test_start_at_wants_a_linear_layer_at_the_end():
 
 
 def test_a_layers_name_is_part_of_a_checkpoints_identity():
-    assert "Scale(6) → Linear(6, 5) → Tanh" in repr(own_network_model().encoder)
+    assert "Scale(6) -> Linear(6, 5) -> Tanh" in repr(own_network_model().encoder)
     assert "PReLU" in repr(prelu_model().encoder) and "0x" not in repr(prelu_model().encoder)
 
 

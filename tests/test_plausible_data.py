@@ -30,7 +30,7 @@ def test_labels_of_ones_own_file_go_with_their_images(tmp_path, rng):
     [
         (np.full((300, 4, 4), 16, np.uint8), "the pixels reach 16 of 255: the images are nearly"),
         (np.full((300, 4, 4), 0.06), "the pixels reach 0.06 of 1: the images are nearly black"),
-        (np.full((300, 6), 0.5), "each row is taken as an image of 1 × 6 pixels"),
+        (np.full((300, 6), 0.5), "each row is taken as an image of 1 x 6 pixels"),
         (np.full((4, 4, 4), 0.5), "3 training images are few"),
     ],
 )

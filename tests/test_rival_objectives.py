@@ -150,7 +150,7 @@ def test_full_bayes_without_data_to_speak_of_is_the_prior(images):
     """The KL of the weights outweighs one image's bound: q(θ) must go to N(0, I)."""
     model = make_model()
     bayes = FullBayes(model, n_training=1)
-    bayes.n_training = 1e-6
+    vars(bayes)["n_training"] = 1e-6  # set so, it would be refused
     trainer = Trainer(model, Adam(list(bayes.vectors.values()), 0.05), images, bayes)
     trainer.fit(600, progress=False)
     assert bayes.weight_kl() < 0.01
@@ -178,22 +178,25 @@ def test_bad_arguments_are_refused(rng):
     decoder, x = model.decoder, rng.random((4, 6))
     adam = Adam([decoder.parameters])
     for options, message in (
-        ({"optimizer": Adam(model.parameters)}, "optimizer must be made from .decoder.parameters."),
-        ({"x": x[:, :3]}, r"x must have shape \(N, 6\) with N ≥ 1, got \(4, 3\)"),
+        (
+            {"optimizer": Adam(model.parameters)},
+            "optimizer must be made from this model's parameters",
+        ),
+        ({"x": x[:, :3]}, r"x must have shape \(N, 6\) with N >= 1, got \(4, 3\)"),
         ({"x": x.astype(np.float32)}, "x must be float64 on cpu as the decoder is, got float32"),
         ({"target_acceptance": 0}, "target_acceptance must lie strictly between 0 and 1, got 0"),
-        ({"n_weight_updates": 0}, "n_weight_updates must be a whole number ≥ 1, got 0"),
+        ({"n_weight_updates": 0}, "n_weight_updates must be a whole number >= 1, got 0"),
         ({"weight_prior": "no"}, "weight_prior must be True or False, got 'no'"),
         ({"step_size": -1}, "step_size must be a finite number > 0, got -1"),
         ({"x": x * np.nan}, "x must be finite"),
-        ({"batch_size": 0}, "batch_size must be a whole number ≥ 1, got 0"),
+        ({"batch_size": 0}, "batch_size must be a whole number >= 1, got 0"),
     ):
         with pytest.raises(ValueError, match=message):
             MonteCarloEM(decoder, **{"optimizer": adam, "x": x, **options})
     diverging = MonteCarloEM(decoder, Adam([decoder.parameters], 1e308), x)
     with pytest.raises(ValueError, match="a weight is not finite in epoch 1: training diverged"):
         diverging.fit(3, progress=False)
-    with pytest.raises(ValueError, match="n_training must be a whole number ≥ 1, got 0"):
+    with pytest.raises(ValueError, match="n_training must be a whole number >= 1, got 0"):
         FullBayes(model, 0)
     for objective in (WakeSleep(model), FullBayes(model, 4)):
         for method in (objective.value, objective.value_and_gradient):
@@ -203,7 +206,7 @@ def test_bad_arguments_are_refused(rng):
             model.elbo(x, objective.draw_noise(rng, 1, 4))
     bayes = FullBayes(model, 4)
     optimizer = Adam(list(bayes.vectors.values()))
-    with pytest.raises(ValueError, match="weight_prior is a prior on θ, which this objective"):
+    with pytest.raises(ValueError, match="weight_prior is one of theta, which this objective"):
         Trainer(model, optimizer, x, bayes, weight_prior=True)
     with pytest.raises(ValueError, match="objective must be made from this model"):
         Trainer(make_model(dtype=np.float64), optimizer, x, bayes)

@@ -42,7 +42,7 @@ def test_a_run_with_a_schedule_resumes_bit_for_bit(images, tmp_path, monkeypatch
         ([(1, 0.1)], r"got epochs \[1\]"),
         ([(0, 0.1), (5, 0.1), (3, 0.1)], r"got epochs \[0, 5, 3\]"),
         ([(0, -0.1)], "each learning rate of schedule must be a finite number > 0, got -0.1"),
-        ([(0.5, 0.1)], "each epoch of schedule must be a whole number ≥ 0, got 0.5"),
+        ([(0.5, 0.1)], "each epoch of schedule must be a whole number >= 0, got 0.5"),
     ],
 )
 def test_bad_schedules_are_refused(images, schedule, message):

@@ -5,12 +5,15 @@ import threading
 import numpy as np
 import pytest
 from conftest import make_model, make_trainer
+from test_the_door import OBJECTIVES
 
 from vae_np import Adam, Trainer
 from vae_np.checkpoints import CheckpointError, whole_file
 from vae_np.evaluation import evaluate_elbo
+from vae_np.objectives import ELBO, FullBayes, ScoreFunction
 from vae_np.optimizers import Adagrad
 from vae_np.training.divergence import DivergenceError
+from vae_np.training.monte_carlo_em import MonteCarloEM
 
 
 @pytest.mark.parametrize("name", ["encoder", "decoder", "parameters"])
@@ -20,7 +23,7 @@ def test_a_models_parts_stay(name):
         setattr(model, name, getattr(make_model(), name))
 
 
-@pytest.mark.parametrize("name", ["network", "parameters"])
+@pytest.mark.parametrize("name", ["network", "parameters", "n_pixels", "n_latent"])
 @pytest.mark.parametrize("decoder", ["bernoulli", "learned"])
 def test_a_networks_parts_stay(name, decoder):
     """Its layers' weights are views of its parameters: exchanged alone, nothing would learn."""
@@ -32,12 +35,95 @@ def test_a_networks_parts_stay(name, decoder):
 
 @pytest.mark.parametrize(
     "name",
-    ["model", "optimizer", "objective", "images", "batch_size", "n_draws", "binarize", "seed"],
+    "model optimizer objective images batch_size n_draws binarize seed schedule prior_share "
+    "images_crc sums epoch step steps_per_epoch history seconds".split(),
 )
 def test_a_trainers_parts_stay(images, name):
     trainer = make_trainer(images)
     with pytest.raises(AttributeError):
         setattr(trainer, name, getattr(make_trainer(images), name))
+
+
+@pytest.mark.parametrize("make", OBJECTIVES)
+@pytest.mark.parametrize("name", ["model", "vectors"])
+def test_an_objectives_parts_stay(make, name):
+    """With another model, forward would compute with weights that the optimizer does not move."""
+    objective, other = make(make_model()), make(make_model())
+    with pytest.raises(AttributeError):
+        setattr(objective, name, getattr(other, name))
+
+
+@pytest.mark.parametrize("name", ["vectors", "state"])
+def test_an_optimizers_parts_stay(name):
+    optimizers = [Adam(make_model().parameters) for _ in range(2)]
+    with pytest.raises(AttributeError):
+        setattr(optimizers[0], name, getattr(optimizers[1], name))
+
+
+@pytest.mark.parametrize("name", ["decoder", "optimizer", "x", "seed", "prior_share"])
+def test_the_parts_of_monte_carlo_em_stay(images, name):
+    decoder, x = make_model().decoder, (images / 255).astype(np.float32)
+    em = MonteCarloEM(decoder, Adam([decoder.parameters]), x)
+    with pytest.raises(AttributeError):
+        setattr(em, name, getattr(em, name))
+
+
+@pytest.mark.parametrize("name", ["noise", "squashing"])
+def test_what_a_gaussian_decoder_is_stays(name):
+    decoder = make_model("learned").decoder
+    with pytest.raises(AttributeError):
+        setattr(decoder, name, None)
+
+
+@pytest.mark.parametrize("name", ["weight", "bias", "dweight", "dbias"])
+def test_a_layers_weights_are_not_exchanged_for_some_that_nobody_trains(name):
+    """They are slices of the vector that the optimizer moves, and a checkpoint holds."""
+    model = make_model()
+    layer, views = model.encoder.network.layers[0], model.encoder.parameters.views
+    with pytest.raises(AttributeError):
+        setattr(layer, name, np.ones_like(getattr(layer, name)))
+    layer.weight[...] = 7
+    assert (views(model.encoder.parameters.value)["0.weight"] == 7).all()
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "wrong", "right"),
+    [
+        ("adam", "beta1", 1.5, 0),
+        ("adam", "beta1", 1, 0.5),
+        ("adam", "beta2", -0.1, 0.5),
+        ("adam", "epsilon", -1, 1e-4),
+        ("adam", "learning_rate", 0, 1),
+        ("adam", "steps", -1, 3),
+        ("adagrad", "epsilon", 0, 1e-4),
+        ("elbo", "kl_weight", -1, 2),
+        ("bayes", "n_training", -5, 5),
+        ("score", "baseline", "None", "none"),
+        ("trainer", "threads", 0, 2),
+        ("em", "batch_size", -5, 5),
+        ("em", "n_leapfrog", 0, 5),
+        ("em", "n_weight_updates", 0.5, 1),
+        ("em", "target_acceptance", 1, 0.5),
+    ],
+)
+def test_what_may_change_is_checked_where_it_is_set(images, part, name, wrong, right):
+    model, x = make_model(), (images / 255).astype(np.float32)
+    optimizer = Adam([model.decoder.parameters])
+    part = {
+        "adam": optimizer,
+        "adagrad": Adagrad(model.parameters),
+        "elbo": ELBO(model),
+        "bayes": FullBayes(model, 38),
+        "score": ScoreFunction(model),
+        "trainer": make_trainer(images),
+        "em": MonteCarloEM(model.decoder, optimizer, x),
+    }[part]
+    before = getattr(part, name)
+    with pytest.raises(ValueError, match=f"^{name} must .*, got {wrong!r}"):
+        setattr(part, name, wrong)
+    assert getattr(part, name) == before
+    setattr(part, name, right)
+    assert getattr(part, name) == right
 
 
 def test_images_that_changed_are_not_saved_as_if_they_had_not(images, tmp_path):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from conftest import LATENT, PIXELS, make_model
 
-from vae_np import VAE, Adam, BernoulliDecoder, Trainer, evaluation
+from vae_np import VAE, Adam, BernoulliDecoder, Trainer, evaluation, figures
 from vae_np.distributions import DiagonalGaussian
 from vae_np.inference import grid, hmc, linear_gaussian, per_image
 from vae_np.inference.appendix_d import appendix_d
@@ -22,6 +22,7 @@ from vae_np.objectives import (
     WakeSleep,
 )
 from vae_np.progress import progress_bar
+from vae_np.training import aevb
 from vae_np.training.monte_carlo_em import MonteCarloEM
 
 OBJECTIVES = (
@@ -126,21 +127,69 @@ def test_closed_forms_refuse_them(x, linear, rng):
 @pytest.mark.parametrize("kl_weight", [-1, float("nan"), "1"])
 def test_the_weight_of_the_kl_is_a_number_from_0(kl_weight, rng):
     model = make_model(dtype=np.float64)
-    with pytest.raises(ValueError, match="kl_weight must be a finite number ≥ 0, got"):
+    with pytest.raises(ValueError, match="kl_weight must be a finite number >= 0, got"):
         model.elbo_and_gradient(GREY, model.draw_noise(rng, 2, 4), kl_weight)
 
 
-def test_black_and_white_images_in_uint8_are_refused_by_all_that_take_a_data_set():
+def test_black_and_white_images_in_uint8_are_refused_at_every_door(rng, tmp_path):
+    """They would be taken as nearly black: 0 and 1 of 255."""
     model, x = make_model(latent=2), np.eye(4, 6, dtype=np.uint8)
+    out = tmp_path / "x.png"
     for call in (
+        lambda: model.encode(x),
+        lambda: model.reconstruct_mean(x),
+        lambda: model.reconstruct_draw(x, rng),
         lambda: Trainer(model, Adam(model.parameters), x),
+        lambda: next(aevb.train(ELBO(model), Adam(model.parameters), x, epochs=1)),
         lambda: evaluation.evaluate_elbo(model, x),
         lambda: evaluation.importance_sampled_log_likelihood(model, x, 5),
         lambda: evaluation.grid_log_likelihood(model, x, spacing=1),
         lambda: evaluation.reciprocal_log_likelihood(model, x, 20),
+        lambda: figures.image_grid(x, (2, 3), out, "x"),
+        lambda: figures.reconstructions(x, {"again": x}, (2, 3), out),
     ):
         with pytest.raises(ValueError, match="images of uint8 are taken as 0 to 255, got none ab"):
             call()
+    assert model.encode(x[:1]).mean.shape == (1, 2)  # one image may be so dark
+
+
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # of np.matrix
+@pytest.mark.parametrize("kind", [np.ma.masked_array, np.matrix])
+def test_an_array_that_is_more_than_its_numbers_is_refused_at_every_door(kind, linear):
+    """A mask would be dropped; and * of matrices is the matrix product."""
+    model, x, z = make_model(dtype=np.float64), kind(GREY), kind(np.ones((2, 3)))
+    lacking = kind(np.ones((4, PIXELS)))
+    calls = [
+        lambda: model.encode(x),
+        lambda: model.decode(z),
+        lambda: Trainer(model, Adam(model.parameters), x),
+        lambda: hmc.log_joint(model.decoder, x, np.ones((4, 3))),
+        lambda: linear_gaussian.posterior(linear.decoder, lacking),
+        lambda: linear_gaussian.maximum_likelihood(lacking, 1),
+    ]
+    if kind is np.ma.masked_array:  # a matrix is never of one dimension
+        calls.append(lambda: model.decoder.start_at(np.ma.masked_less(np.full(6, 0.5), 0.2)))
+    for call in calls:
+        with pytest.raises(ValueError, match=r"must be a plain array, got (MaskedArray|matrix)"):
+            call()
+
+
+class Table:
+    """As pandas' DataFrame: columns, and a dtype for each."""
+
+    shape, ndim, dtypes = (4, 6), 2, [np.float64] * 6
+
+    def to_numpy(self):
+        return GREY
+
+
+def test_tables_and_sparse_matrices_are_told_how_to_become_arrays():
+    model, sparse = make_model(), pytest.importorskip("scipy.sparse")
+    for x, how in ((Table(), "to_numpy"), (sparse.csr_matrix(GREY), "toarray")):
+        for call in (model.encode, lambda x: Trainer(model, Adam(model.parameters), x)):
+            with pytest.raises(ValueError, match=rf"of NumPy or CuPy, got .*: images\.{how}\(\)"):
+                call(x)
+            assert call(getattr(x, how)())
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)

@@ -193,10 +193,10 @@ def test_ignored_interrupts_stay_ignored(images, monkeypatch):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"batch_size": 0}, "batch_size must be a whole number ≥ 1, got 0"),
-        ({"n_draws": 1.5}, "n_draws must be a whole number ≥ 1, got 1.5"),
-        ({"seed": -1}, "seed must be a whole number ≥ 0, got -1"),
-        ({"seed": 1.9}, "seed must be a whole number ≥ 0, got 1.9"),
+        ({"batch_size": 0}, "batch_size must be a whole number >= 1, got 0"),
+        ({"n_draws": 1.5}, "n_draws must be a whole number >= 1, got 1.5"),
+        ({"seed": -1}, "seed must be a whole number >= 0, got -1"),
+        ({"seed": 1.9}, "seed must be a whole number >= 0, got 1.9"),
     ],
 )
 def test_bad_settings(images, settings, message):
@@ -207,7 +207,7 @@ def test_bad_settings(images, settings, message):
 
 @pytest.mark.parametrize("epochs", [-1, 1.5, float("nan")])
 def test_epochs_must_be_whole(images, epochs):
-    with pytest.raises(ValueError, match=f"epochs must be a whole number ≥ 0, got {epochs}"):
+    with pytest.raises(ValueError, match=f"epochs must be a whole number >= 0, got {epochs}"):
         make_trainer(images).fit(epochs, progress=False)
 
 

@@ -93,9 +93,9 @@ def to_device(array, device):
 
 
 def to_numpy(array):
-    """Return ``array`` as a NumPy array, copied from the GPU if it lives there."""
+    """Return ``array`` as a NumPy array, copied from the GPU if it lives there; a mask stays."""
     xp = array_module(array)
-    return np.asarray(array) if xp is np else xp.asnumpy(array)
+    return np.asanyarray(array) if xp is np else xp.asnumpy(array)
 
 
 @cache

@@ -6,10 +6,33 @@ it got and what it wants.
 
 import math
 import numbers
+from operator import attrgetter
 
 import numpy as np
 
 from vae_np.backend import array_module, device_module, device_of
+
+
+class Checked:
+    """An attribute that may change: ``check(name, value, *more)`` looks at it where it is set."""
+
+    def __init__(self, check, *more, default=None):
+        self.check, self.more, self.default = check, more, default
+
+    def __set_name__(self, owner, name):
+        self.name = name
+
+    def __get__(self, instance, owner=None):
+        return self.default if instance is None else vars(instance).get(self.name, self.default)
+
+    def __set__(self, instance, value):
+        vars(instance)[self.name] = self.check(self.name, value, *self.more)
+
+
+def read_only(names):
+    """A property for each of the names, which reads ``_name``: what may not be exchanged."""
+    return [property(attrgetter(f"_{name}")) for name in names.split()]
+
 
 # Numbers and choices
 
@@ -17,21 +40,27 @@ from vae_np.backend import array_module, device_module, device_of
 def whole_number(name, value, minimum=1):
     """``value`` as an int: a whole number ≥ minimum."""
     if not isinstance(value, numbers.Integral) or value < minimum:
-        raise ValueError(f"{name} must be a whole number ≥ {minimum}, got {value!r}")
+        raise ValueError(f"{name} must be a whole number >= {minimum}, got {value!r}")
     return int(value)
 
 
-def positive_number(name, value):
-    """``value`` as a float: finite and above 0."""
-    if not (isinstance(value, numbers.Real) and math.isfinite(value) and value > 0):
-        raise ValueError(f"{name} must be a finite number > 0, got {value!r}")
+def positive_number(name, value, above=0.0):
+    """``value`` as a float: finite and above 0, or above another number."""
+    if not (isinstance(value, numbers.Real) and math.isfinite(value) and value > above):
+        raise ValueError(f"{name} must be a finite number > {above:g}, got {value!r}")
     return float(value)
 
 
-def number_from_0(name, value):
-    """``value`` as a float: finite and at least 0."""
-    if not (isinstance(value, numbers.Real) and 0 <= value < math.inf):
-        raise ValueError(f"{name} must be a finite number ≥ 0, got {value!r}")
+def step_size_of(step_size, dtype):
+    """A leapfrog's first ``step_size``: long enough to move a z of about 1 in this ``dtype``."""
+    return positive_number("step_size", step_size, above=float(np.finfo(dtype).eps))
+
+
+def number_from_0(name, value, below=math.inf):
+    """``value`` as a float: at least 0, and finite or below another number."""
+    if not (isinstance(value, numbers.Real) and 0 <= value < below):
+        wanted = "a finite number >= 0" if below == math.inf else f">= 0 and below {below:g}"
+        raise ValueError(f"{name} must be {wanted}, got {value!r}")
     return float(value)
 
 
@@ -62,7 +91,7 @@ def generator_of_weights(seed):
         return np.random.default_rng(seed)
     except (TypeError, ValueError):
         raise ValueError(
-            f"seed must be a whole number ≥ 0, or a sequence of them, got {seed!r}"
+            f"seed must be a whole number >= 0, or a sequence of them, got {seed!r}"
         ) from None
 
 
@@ -76,7 +105,7 @@ def generator_of(generator, device):
     return generator
 
 
-def rate_schedule(schedule):
+def schedule_of(schedule):
     """A list of (epoch, learning rate) with epochs that start at 0 and rise; or None."""
     if schedule is None:
         return None
@@ -95,20 +124,29 @@ def rate_schedule(schedule):
 # Arrays
 
 
+def plain_array(name, x):
+    """``x``, an array of NumPy or CuPy: no mask, no matrix, whose * is another product."""
+    kind = type(x).__name__
+    if not isinstance(getattr(x, "dtype", None), np.dtype) or hasattr(x, "toarray"):  # sparse
+        ways = [way for way in ("toarray", "to_numpy", "numpy") if hasattr(x, way)]
+        how = f": {name}.{ways[0]}() makes one" if ways else ""
+        raise ValueError(f"{name} must be an array of NumPy or CuPy, got {kind}{how}")
+    if isinstance(x, np.ma.MaskedArray | np.matrix):
+        raise ValueError(f"{name} must be a plain array, got {kind}")
+    return x
+
+
 def rows_of(name, x, width):
     """``x``, an array (N, width) with N ≥ 1, without a mask."""
-    if not isinstance(getattr(x, "dtype", None), np.dtype):  # PyTorch's is not
-        raise ValueError(f"{name} must be an array of NumPy or CuPy, got {type(x).__name__}")
+    plain_array(name, x)
     if x.ndim != 2 or len(x) == 0 or x.shape[1] != width:
-        raise ValueError(f"{name} must have shape (N, {width}) with N ≥ 1, got {x.shape}")
-    if isinstance(x, np.ma.MaskedArray):
-        raise ValueError(f"{name} must be a plain array, got one with a mask")
+        raise ValueError(f"{name} must have shape (N, {width}) with N >= 1, got {x.shape}")
     return x
 
 
 def values_in(name, x, support):
     """The least and the largest value of the array ``x``, all finite and within ``support``."""
-    if not array_module(x).isfinite(x).all():
+    if not array_module(plain_array(name, x)).isfinite(x).all():
         raise ValueError(f"{name} must be finite, got NaN or infinity")
     low, high = float(x.min()), float(x.max())
     if low < support[0] or high > support[1]:
@@ -132,7 +170,7 @@ def images_of(images, n_pixels, support, dtype):
     """``images`` as a model can take them: (N, D), uint8 (0 to 255) or float within ``support``."""
     rows_of("images", images, n_pixels)
     if images.dtype == np.uint8:
-        return images
+        return not_black_and_white(images)
     if images.dtype.kind != "f":
         raise ValueError(f"images must be uint8 (0 to 255) or float, got {images.dtype}")
     low, high = values_in("images", images, support)
@@ -142,8 +180,8 @@ def images_of(images, n_pixels, support, dtype):
 
 
 def not_black_and_white(images):
-    """``images`` of a data set: those of uint8 mean 0 to 255, not 0 and 1."""
-    if images.dtype == np.uint8 and float(images.max()) == 1:
+    """``images``, unless they are of 0 and 1 in uint8, which means 0 to 255; one may be so dark."""
+    if images.dtype == np.uint8 and len(images) > 1 and float(images.max()) == 1:
         raise ValueError(
             "images of uint8 are taken as 0 to 255, got none above 1: give black-and-white images "
             "as float"
@@ -178,7 +216,7 @@ def minibatch(x, noise, model):
     shape = getattr(noise, "shape", type(noise).__name__)
     if len(shape) != 3 or shape[0] == 0 or shape[1:] != (len(x), model.n_latent):
         raise ValueError(
-            f"noise must have shape (L, {len(x)}, {model.n_latent}) with L ≥ 1, got {shape}"
+            f"noise must have shape (L, {len(x)}, {model.n_latent}) with L >= 1, got {shape}"
         )
     for name, array in (("x", x), ("noise", noise)):
         if array.dtype != model.dtype:
@@ -213,6 +251,17 @@ def model_of(model):
     if not (hasattr(model, "encoder") and hasattr(model, "decoder")):
         raise ValueError(f"model must be a VAE, got {type(model).__name__}")
     return model
+
+
+def optimizer_of(optimizer, vectors):
+    """``optimizer``, if it was made from these vectors, in this order."""
+    theirs = () if isinstance(optimizer, type) else getattr(optimizer, "vectors", ())
+    if [id(vector) for vector in theirs] != [id(vector) for vector in vectors]:
+        raise ValueError(
+            "optimizer must be made from this model's parameters, or from the objective's vectors "
+            "if it has its own, got others"
+        )
+    return optimizer
 
 
 def decoder_of(decoder):

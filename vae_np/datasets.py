@@ -57,7 +57,7 @@ class Dataset:
             )
         if self.image_shape[0] == 1 < self.train.shape[1]:
             notes.append(
-                f"each row is taken as an image of 1 × {self.train.shape[1]} pixels; an image of "
+                f"each row is taken as an image of 1 x {self.train.shape[1]} pixels; an image of "
                 "two dimensions has three in the file: (images, height, width)"
             )
         if n_train < FEW:

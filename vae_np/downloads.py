@@ -37,7 +37,7 @@ class DataError(ValueError):
 
 def data_folder():
     """Where downloads are kept: $VAE_NP_DATA, or the user's cache folder."""
-    return Path(os.environ.get("VAE_NP_DATA") or pooch.os_cache("vae_np"))
+    return Path(os.environ.get("VAE_NP_DATA") or pooch.os_cache("vae_np")).expanduser()
 
 
 def fetch(name, mirrors):

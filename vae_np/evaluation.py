@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from vae_np.backend import Stream, random_generator, to_numpy
-from vae_np.checks import model_of, not_black_and_white, true_or_false, whole_number
+from vae_np.checks import model_of, true_or_false, whole_number
 from vae_np.distributions import binarize
 from vae_np.inference.appendix_d import appendix_d
 from vae_np.inference.grid import grid_log_joint, latent_grid, log_integral
@@ -287,7 +287,6 @@ def _generator(model, seed, stream):
 
 def _batches(model, images, binary, seed, batch_size):
     """Yield the images as the model's pixels, some at a time."""
-    not_black_and_white(images)
     whole_number("batch_size", batch_size)
     binary = true_or_false("binary", binary)
     if binary and not isinstance(model.decoder, BernoulliDecoder):

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from vae_np.backend import to_numpy
 from vae_np.checkpoints import whole_file
-from vae_np.checks import rows_of, whole_number
+from vae_np.checks import not_black_and_white, rows_of, whole_number
 
 
 def learning_curves(history, path, kl="KL(q(z|x) ‖ p(z))"):
@@ -138,7 +138,7 @@ def tiled(images, image_shape, columns):
 def _shaped(images, image_shape):
     """(N, D) images, uint8 or float in [0, 1], as (N, height, width) floats on the CPU."""
     height, width = image_shape
-    rows_of("images", images, height * width)
+    not_black_and_white(rows_of("images", images, height * width))
     images = to_numpy(images).reshape(-1, height, width)
     return images / 255 if images.dtype == np.uint8 else images
 
@@ -223,7 +223,7 @@ def latent_scatter(means, labels, path):
     if 0 < len(names) <= 20:
         colours = colormaps["tab10" if len(names) <= 10 else "tab20"].colors
         for i, name in enumerate(names):
-            text = str(name).replace("$", r"\$")  # $ would begin a formula
+            text = f" {name}".replace("$", r"\$")  # $ begins a formula, _ hides a label
             axes.scatter(*means[index == i].T, color=colours[i], label=text, **look)
         axes.legend(title="label", markerscale=2, loc="center left", bbox_to_anchor=(1, 0.5))
     elif len(names) and labels.dtype.kind in "iuf":

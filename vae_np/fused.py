@@ -15,6 +15,7 @@ from functools import cache
 import numpy as np
 
 from vae_np.backend import device_of
+from vae_np.checks import one_of
 
 LARGE = 100_000  # numbers; below it a step gains less than 0.1 ms, and importing numba takes 0.5 s
 CHUNK = 98_304  # numbers: of float32, a chunk of all of Adam's arrays is 2 MB
@@ -47,7 +48,7 @@ def one_pass(update, value):
     """
     if not update or value.size < LARGE or device_of(value) != "cpu":
         return None
-    if os.environ.get("VAE_NP_FUSED") == "0":
+    if one_of("VAE_NP_FUSED", os.environ.get("VAE_NP_FUSED") or "1", ("0", "1")) == "0":
         return None
     return _compiled(update)
 

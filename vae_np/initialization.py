@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from vae_np.backend import array_module
+from vae_np.backend import array_module, device_of, to_device
 from vae_np.checks import generator_of_weights, one_of, whole_number
 from vae_np.layers import Linear, ParameterVector, ReLU, Sequential, Softplus, Tanh, layer_name
 
@@ -102,14 +102,27 @@ def whole_layer(name, layer):
 
 def try_layers(network, n_in, n_out, input_gradient):
     """ValueError if layers do not fit, change the dtype or their input, or learn only in part."""
-    parameters = network.parameters
-    xp = array_module(parameters.value)
+    theta = network.parameters.value
+    x = np.linspace(0.1, 0.9, 5 * n_in, dtype=theta.dtype).reshape(5, n_in)
+    first, _ = _try_both_ways(network, to_device(x, device_of(theta)), n_out, input_gradient)
+    before = first.copy()  # and once more: a layer may treat its first rows otherwise
+    _, inputs = _try_both_ways(network, to_device(x / 2, device_of(theta)), n_out, input_gradient)
+    if array_module(first).abs(first - before).max() > 0:
+        name = layer_name(network.layers[-1])
+        raise ValueError(f"forward of {name} must return a new array: it wrote into an earlier one")
+    network.parameters.grad[:] = 0
+    _try_binding(network, inputs)
+
+
+def _try_both_ways(network, y, n_out, input_gradient):
+    """Forward and back once; return the output, and every layer's input."""
+    parameters, inputs = network.parameters, []
     parameters.grad[:] = math.nan  # what is still NaN afterwards was never written
-    y, inputs = xp.full((2, n_in), 0.5, parameters.value.dtype), []
     for i, layer in enumerate(network.layers):
         inputs.append(y)
         y = _tried(i, layer, "forward", y)
-    if y.shape != (2, n_out):
+    output, n_in = y, inputs[0].shape[1]
+    if y.shape != (5, n_out):
         raise ValueError(f"network must lead from {n_in} to {n_out} numbers, got {y.shape[1:]}")
     for i, layer in reversed(list(enumerate(network.layers))):
         y = _tried(i, layer, "backward", y)
@@ -121,28 +134,31 @@ def try_layers(network, n_in, n_out, input_gradient):
                 f"got {getattr(y, 'shape', None)}"
             )
     for name, grad in parameters.views(parameters.grad).items():
-        if name[0].isdigit() and not xp.isfinite(grad).all():
+        if name[0].isdigit() and not array_module(grad).isfinite(grad).all():
             raise ValueError(
-                f"backward must write all of the gradient of {name}, with grad[...] = …: it left "
+                f"backward must write all of the gradient of {name}, with grad[...] = ...: it left "
                 "a part as it was, or added to it"
             )
-    parameters.grad[:] = 0
-    _try_binding(network, inputs)
+    return output, inputs
+
+
+NOT_ITSELF = (
+    "forward must return the same for the same x and parameters, got two results: does it draw "
+    "noise, or keep a state?"
+)
+COPIES = "bind must keep the arrays that it is given, not copies: its output does not follow them"
 
 
 def _try_binding(network, inputs):
-    """ValueError if a layer computes with copies: it then follows a new ``bind``, but not θ."""
+    """ValueError if a layer is no function of x and θ, or of a copy: it follows a new ``bind``."""
     parameters, start = network.parameters, network.parameters.value.copy()
-    layers = [(i, layer) for i, layer in enumerate(network.layers) if hasattr(layer, "bind")]
     parameters.value += 0.1
-    outputs = [layer.forward(inputs[i]) for i, layer in layers]
-    network.own(parameters)
-    for (i, layer), y in zip(layers, outputs, strict=True):
-        if array_module(y).abs(layer.forward(inputs[i]) - y).max() > 0:
-            raise ValueError(
-                f"layer {i} ({layer_name(layer)}): bind must keep the arrays that it is given, not "
-                "copies: its output does not follow them"
-            )
+    outputs = [layer.forward(x).copy() for layer, x in zip(network.layers, inputs, strict=True)]
+    for wrong in (NOT_ITSELF, COPIES):
+        for i, layer in enumerate(network.layers):
+            if array_module(inputs[i]).abs(layer.forward(inputs[i]) - outputs[i]).max() > 0:
+                raise ValueError(f"layer {i} ({layer_name(layer)}): {wrong}")
+        network.own(parameters)
     parameters.value = start
 
 
@@ -167,7 +183,7 @@ def _tried(i, layer, method, rows):
         return None
     if getattr(result, "ndim", None) != 2 or len(result) != len(rows):
         shape = getattr(result, "shape", type(result).__name__)
-        raise ValueError(f"{where} must return 2 rows, got {shape}")
+        raise ValueError(f"{where} must return {len(rows)} rows, got {shape}")
     if result.dtype != rows.dtype:
         raise ValueError(f"{where} must keep the dtype {rows.dtype}, got {result.dtype}")
     return result

@@ -8,6 +8,14 @@ That is all that a layer of your own needs. One with parameters declares them to
 ``initial_values(generator)`` draws them, a dict of names and arrays, and ``bind(value, grad)``
 receives two dicts of the same names: arrays that are slices of the network's `ParameterVector`, to
 be kept, not copied. ``backward`` *writes* the gradients there (``grad[...] = …``), and adds none.
+
+Three things to know. ``forward`` is a function of x and the parameters alone, and returns a new
+array: whatever else a layer keeps, running means or a random generator, is not in a checkpoint, and
+a run that goes on would go on without it. A layer with numbers of its own names them in its
+``__repr__``, as ``Leaky(0.1)``: a checkpoint knows the layers by that text, and would else load one
+into ``Leaky(0.9)``. And each layer has its own weights: tied ones, as a decoder that uses the
+encoder's W transposed, are not supported, for each ``backward`` would write over the other's
+gradient.
 """
 
 import math
@@ -16,7 +24,7 @@ import numpy as np
 
 from vae_np import backend
 from vae_np.backend import array_module, device_of, in_one_pass, on_a_cache_line, to_device
-from vae_np.checks import one_of, whole_number
+from vae_np.checks import one_of, read_only, whole_number
 
 INITS = ("fan-in", "paper")
 
@@ -39,6 +47,9 @@ class Linear:
     def __init__(self, n_in, n_out, init="fan-in", input_gradient=True):
         self.n_in, self.n_out = whole_number("n_in", n_in), whole_number("n_out", n_out)
         self.init, self.input_gradient = one_of("init", init, INITS), input_gradient
+
+    # Slices of the network's parameters: write into them, as in `weight[...] = …`.
+    weight, bias, dweight, dbias = read_only("weight bias dweight dbias")
 
     def __repr__(self):
         return f"Linear({self.n_in}, {self.n_out})"
@@ -70,8 +81,8 @@ class Linear:
         return {"weight": generator.uniform(-limit, limit, shape), "bias": np.zeros(self.n_out)}
 
     def bind(self, value, grad):
-        self.weight, self.bias = value["weight"], value["bias"]
-        self.dweight, self.dbias = grad["weight"], grad["bias"]
+        self._weight, self._bias = value["weight"], value["bias"]
+        self._dweight, self._dbias = grad["weight"], grad["bias"]
 
 
 class Tanh:
@@ -137,7 +148,7 @@ class Sequential:
         self.layers, self.parameters = layers, None
 
     def __repr__(self):
-        return " → ".join(map(layer_name, self.layers))
+        return " -> ".join(map(layer_name, self.layers))
 
     def forward(self, x):
         """(..., n_in) to (..., n_out), a row for each example and draw: all products are 2-D."""

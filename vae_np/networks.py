@@ -6,12 +6,11 @@ distribution's parameters, in the same order, and fills the network's own gradie
 """
 
 import math
-from operator import attrgetter
 
 import numpy as np
 
-from vae_np.backend import array_module, device_of, to_device, to_numpy
-from vae_np.checks import mean_of_images, one_of, positive_number, true_or_false, whole_number
+from vae_np import checks
+from vae_np.backend import array_module, device_of, to_device
 from vae_np.distributions import Bernoulli, DiagonalGaussian
 from vae_np.initialization import built
 from vae_np.layers import Linear, Sigmoid
@@ -67,8 +66,8 @@ class GaussianEncoder:
         device="cpu",
         network=None,
     ):
-        self.n_pixels = whole_number("n_pixels", n_pixels)
-        self.n_latent = whole_number("n_latent", n_latent)
+        self._n_pixels = checks.whole_number("n_pixels", n_pixels)
+        self._n_latent = checks.whole_number("n_latent", n_latent)
         # The two heads, mean and log-variance, are one linear layer of width 2 Z.
         ends = self.n_pixels, 2 * self.n_latent
         self._network, self._parameters = built(
@@ -76,7 +75,8 @@ class GaussianEncoder:
         )
 
     # The layers' weights are views of the parameters: neither can be exchanged alone.
-    network, parameters = property(attrgetter("_network")), property(attrgetter("_parameters"))
+    network, parameters = checks.read_only("network parameters")
+    n_pixels, n_latent = checks.read_only("n_pixels n_latent")
 
     def __repr__(self):
         return f"GaussianEncoder({self.network})"
@@ -119,14 +119,15 @@ class BernoulliDecoder:
         device="cpu",
         network=None,
     ):
-        self.n_pixels = whole_number("n_pixels", n_pixels)
-        self.n_latent = whole_number("n_latent", n_latent)
+        self._n_pixels = checks.whole_number("n_pixels", n_pixels)
+        self._n_latent = checks.whole_number("n_latent", n_latent)
         ends = self.n_latent, self.n_pixels
         self._network, self._parameters = built(
             network, ends, hidden, activation, init, seed, dtype, device
         )
 
-    network, parameters = property(attrgetter("_network")), property(attrgetter("_parameters"))
+    network, parameters = checks.read_only("network parameters")
+    n_pixels, n_latent = checks.read_only("n_pixels n_latent")
 
     def __repr__(self):
         return f"BernoulliDecoder({self.network})"
@@ -150,7 +151,7 @@ class BernoulliDecoder:
         it they do, the codes drift off the prior, and many draws from the prior make no digit.
         ValueError if it has another shape or range, or the network does not end in a `Linear`.
         """
-        mean = mean_of_images(mean_image, self.n_pixels, self.support)
+        mean = checks.mean_of_images(mean_image, self.n_pixels, self.support)
         bias = _output_bias(self.network)
         bias[:] = to_device(_logit(mean), device_of(bias))
 
@@ -195,19 +196,19 @@ class GaussianDecoder:
         device="cpu",
         network=None,
     ):
-        one_of("noise", noise, NOISES)
+        checks.one_of("noise", noise, NOISES)
         if noise == "per-output" and std is not None:
             raise ValueError(
                 'std is for noise "fixed" or "learned"; "per-output" has the network\'s'
             )
-        std = positive_number("std", SQUARED_ERROR_STD if std is None else std)
-        self.n_pixels = whole_number("n_pixels", n_pixels)
-        self.n_latent = whole_number("n_latent", n_latent)
-        self.noise = noise
-        self.squashing = Sigmoid() if true_or_false("squash", squash) else None
+        self._std = checks.positive_number("std", SQUARED_ERROR_STD if std is None else std)
+        self._n_pixels = checks.whole_number("n_pixels", n_pixels)
+        self._n_latent = checks.whole_number("n_latent", n_latent)
+        self._noise = noise
+        self._squashing = Sigmoid() if checks.true_or_false("squash", squash) else None
 
-        log_var = np.array(2 * math.log(std), dtype)
-        self.fixed_log_var = to_device(log_var, device)
+        log_var = np.array(2 * math.log(self._std), dtype)
+        self._fixed_log_var = to_device(log_var, device)
         learned = {"log_var": log_var} if noise == "learned" else {}
         n_outputs = 2 * self.n_pixels if noise == "per-output" else self.n_pixels
         ends = self.n_latent, n_outputs
@@ -215,25 +216,21 @@ class GaussianDecoder:
             network, ends, hidden, activation, init, seed, dtype, device, **learned
         )
 
-    network, parameters = property(attrgetter("_network")), property(attrgetter("_parameters"))
+    network, parameters = checks.read_only("network parameters")
+    n_pixels, n_latent = checks.read_only("n_pixels n_latent")
+    noise, squashing = checks.read_only("noise squashing")
 
     def __repr__(self):
-        noise = self.noise
-        if noise == "fixed":
-            std = math.exp(0.5 * to_numpy(self.log_var))
-            text = f"{std:.4g}"
-            if not math.isclose(std, float(text), rel_tol=1e-5):  # a checkpoint tells σ by the text
-                text = f"{std:.6g}"
-            noise += f" at σ {text}"
+        fixed = f" at sigma {self._std!r}" if self.noise == "fixed" else ""  # a checkpoint's too
         squashed = ", mean squashed" if self.squashing else ""
-        return f"GaussianDecoder({self.network}; noise {noise}{squashed})"
+        return f"GaussianDecoder({self.network}; noise {self.noise}{fixed}{squashed})"
 
     @property
     def log_var(self):
         """log σ², shape (), where it is one number: fixed, or a view of θ."""
         if self.noise == "learned":
             return self.parameters.views(self.parameters.value)["log_var"]
-        return self.fixed_log_var
+        return self._fixed_log_var
 
     def forward(self, z):
         """(..., Z) latents to p_θ(x|z), a `DiagonalGaussian` over (..., D)."""
@@ -260,7 +257,8 @@ class GaussianDecoder:
 
     def start_at(self, mean_image):
         """As `BernoulliDecoder.start_at`."""
-        mean = mean_of_images(mean_image, self.n_pixels, (0, 1) if self.squashing else self.support)
+        support = (0, 1) if self.squashing else self.support
+        mean = checks.mean_of_images(mean_image, self.n_pixels, support)
         bias = _output_bias(self.network)[: self.n_pixels]
         bias[:] = to_device(_logit(mean) if self.squashing else mean, device_of(bias))
 

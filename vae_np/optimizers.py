@@ -4,7 +4,7 @@ import math
 
 from vae_np import fused
 from vae_np.backend import in_one_pass, on_a_cache_line
-from vae_np.checks import positive_number
+from vae_np.checks import Checked, number_from_0, positive_number, read_only, whole_number
 
 
 class Optimizer:
@@ -29,6 +29,8 @@ class Optimizer:
     n_state_arrays = 0
     numbers = ()  # the names of its other ones
     loop = None  # its `update` over one number after the other, in `vae_np.fused`
+    learning_rate, steps = Checked(positive_number), Checked(whole_number, 0)
+    vectors, state = read_only("vectors state")
 
     def __init__(self, vectors, learning_rate=None):
         if learning_rate is None:
@@ -41,19 +43,11 @@ class Optimizer:
             )
         if len({id(vector) for vector in vectors}) < len(vectors):
             raise ValueError("vectors must hold each ParameterVector once: one stands there twice")
-        self.vectors, self.steps = tuple(vectors), 0
-        self.state = [
+        self._vectors, self.steps = tuple(vectors), 0
+        self._state = [
             [on_a_cache_line(0 * vector.value) for _ in range(self.n_state_arrays)]
             for vector in vectors
         ]
-
-    @property
-    def learning_rate(self):
-        return self._learning_rate
-
-    @learning_rate.setter
-    def learning_rate(self, learning_rate):
-        self._learning_rate = positive_number("learning_rate", learning_rate)
 
     def settings(self):
         """Its name and its numbers but the learning rate, part of a checkpoint's identity."""
@@ -87,7 +81,7 @@ class Adagrad(Optimizer):
     default_learning_rate = 0.02
     n_state_arrays = 1
     numbers = ("epsilon",)
-    epsilon = 1e-8
+    epsilon = Checked(positive_number, default=1e-8)
     loop = staticmethod(fused.adagrad)
 
     def update(self, value, grad, sum_of_squares):
@@ -105,7 +99,9 @@ class Adam(Optimizer):
     default_learning_rate = 0.001
     n_state_arrays = 2
     numbers = ("beta1", "beta2", "epsilon")
-    beta1, beta2, epsilon = 0.9, 0.999, 1e-8
+    beta1 = Checked(number_from_0, 1, default=0.9)
+    beta2 = Checked(number_from_0, 1, default=0.999)
+    epsilon = Checked(positive_number, default=1e-8)
     loop = staticmethod(fused.adam)
 
     def rates(self):

@@ -201,8 +201,8 @@ class VAE:
         ------
         ValueError
             If the shape is not (N, D) with N ≥ 1 and the model's D, the dtype is not uint8 or
-            float, or a value's square is not finite in the model's dtype or, for a Bernoulli
-            decoder, a value is outside [0, 1].
+            float, several images of uint8 hold 0 and 1 alone, or a value's square is not finite in
+            the model's dtype or, for a Bernoulli decoder, a value is outside [0, 1].
         """
         return checks.images_of(images, self.n_pixels, self.decoder.support, self.dtype)
 

@@ -17,7 +17,7 @@ from vae_np.checks import (
     generator_of,
     pixels_in_support,
     pixels_of,
-    positive_number,
+    step_size_of,
     whole_number,
 )
 from vae_np.distributions import standard_normal_log_prob, standard_normal_log_prob_backward
@@ -147,7 +147,8 @@ def sample_posterior(
     n_warmup : int
         Draws thrown away while the step sizes are tuned.
     step_size : float
-        Where the tuning starts.
+        Where the tuning starts. The default warm-up can lengthen it some 60 times: where the
+        acceptance stays far above its target, the chains hardly moved.
     progress : bool
         Show a progress bar, on a terminal.
 
@@ -171,7 +172,7 @@ def sample_posterior(
         raise ValueError(f"initial must have shape (C, {len(x)}, {decoder.n_latent}), got {shape}")
     xp = array_module(x)
     z = initial.astype(x.dtype)
-    steps = xp.full((*z.shape[:-1], 1), positive_number("step_size", step_size), dtype=x.dtype)
+    steps = xp.full((*z.shape[:-1], 1), step_size_of(step_size, x.dtype), dtype=x.dtype)
 
     def target(z):
         return log_joint_and_gradient(decoder, x, z)

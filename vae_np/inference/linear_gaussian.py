@@ -46,7 +46,7 @@ def _data(x, n_pixels=None):
     x = to_numpy(x)
     if x.ndim != 2 or len(x) == 0 or n_pixels not in (None, x.shape[1]):
         wanted = "D" if n_pixels is None else n_pixels
-        raise ValueError(f"x must have shape (N, {wanted}) with N ≥ 1, got {x.shape}")
+        raise ValueError(f"x must have shape (N, {wanted}) with N >= 1, got {x.shape}")
     if x.dtype.kind != "f":
         raise ValueError(f"x must be of floats, got {x.dtype}; VAE.as_pixels makes them")
     values_in("x", x, GaussianDecoder.support)

@@ -1,6 +1,6 @@
 """The ELBO as an objective, the default of all training: the model's own, SGVB-B (eq. 7)."""
 
-from vae_np.checks import model_of, number_from_0
+from vae_np.checks import Checked, model_of, number_from_0, read_only
 
 
 class ELBO:
@@ -12,21 +12,16 @@ class ELBO:
     kl_weight : float
         Weight of the KL in the *loss*: 1 climbs the ELBO; 0 leaves a plain autoencoder; other
         values are the β of a β-VAE. It may be changed between epochs, as in `Trainer.fit`'s
-        ``after_epoch``; a checkpoint loads at the weight it was saved at. The ELBO that is
-        reported always has the weight 1.
+        ``after_epoch``, before it saves: a checkpoint loads at the weight that it was saved at,
+        and goes on with it. The ELBO that is reported always has the weight 1.
     """
 
     def __init__(self, model, kl_weight=1.0):
-        self.model, self.kl_weight = model_of(model), kl_weight
-        self.vectors = {"encoder": model.encoder.parameters, "decoder": model.decoder.parameters}
+        self._model, self.kl_weight = model_of(model), kl_weight
+        self._vectors = {"encoder": model.encoder.parameters, "decoder": model.decoder.parameters}
 
-    @property
-    def kl_weight(self):
-        return self._kl_weight
-
-    @kl_weight.setter
-    def kl_weight(self, kl_weight):
-        self._kl_weight = number_from_0("kl_weight", kl_weight)
+    model, vectors = read_only("model vectors")
+    kl_weight = Checked(number_from_0)
 
     def settings(self):
         return {"objective": "elbo", "kl_weight": self.kl_weight}

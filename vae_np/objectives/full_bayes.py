@@ -8,8 +8,8 @@ import math
 
 import numpy as np
 
+from vae_np import checks
 from vae_np.backend import array_module, to_numpy
-from vae_np.checks import model_of, parts_of_noise, positive_number, whole_number
 from vae_np.distributions import DiagonalGaussian
 from vae_np.layers import ParameterVector
 
@@ -37,15 +37,18 @@ class FullBayes:
     """
 
     def __init__(self, model, n_training, initial_std=0.01):
-        self.model = model_of(model)
-        self.n_training = whole_number("n_training", n_training)
+        self._model, self.n_training = checks.model_of(model), n_training
         mean = to_numpy(model.decoder.parameters.value)
-        log_var = np.full_like(mean, 2 * math.log(positive_number("initial_std", initial_std)))
+        std = checks.positive_number("initial_std", initial_std)
+        log_var = np.full_like(mean, 2 * math.log(std))
         start = {"mean": mean, "log_var": log_var}
-        self.vectors = {
+        self._vectors = {
             "encoder": model.encoder.parameters,
             "weight_posterior": ParameterVector(start, model.dtype, model.device),
         }
+
+    model, vectors = checks.read_only("model vectors")
+    n_training = checks.Checked(checks.whole_number)
 
     @property
     def weight_posterior(self):
@@ -75,7 +78,7 @@ class FullBayes:
 
     def value(self, x, noise):
         theta, q = self.model.decoder.parameters, self.weight_posterior
-        noise, weight_noise = parts_of_noise(noise, theta.value.shape)
+        noise, weight_noise = checks.parts_of_noise(noise, theta.value.shape)
         before = theta.value.copy()
         theta.value[:] = q.sample(weight_noise)
         try:
@@ -85,7 +88,7 @@ class FullBayes:
 
     def value_and_gradient(self, x, noise):
         theta, q = self.model.decoder.parameters, self.weight_posterior
-        noise, weight_noise = parts_of_noise(noise, theta.value.shape)
+        noise, weight_noise = checks.parts_of_noise(noise, theta.value.shape)
         theta.value[:] = q.sample(weight_noise)
         elbo = self.model.elbo_and_gradient(x, noise)
 

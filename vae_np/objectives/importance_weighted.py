@@ -4,7 +4,7 @@ Each draw of q counts by its weight w = p(x|z) p(z) / q(z|x). The bound's expect
 from the ELBO at K = 1 to log p(x).
 """
 
-from vae_np.checks import model_of
+from vae_np.checks import model_of, read_only
 from vae_np.distributions import log_mean_exp, normalized_weights
 from vae_np.objectives.sgvb_a import forward, log_ratio, log_weight_backward
 from vae_np.vae import Bound
@@ -22,8 +22,10 @@ class ImportanceWeighted:
     """
 
     def __init__(self, model):
-        self.model = model_of(model)
-        self.vectors = {"encoder": model.encoder.parameters, "decoder": model.decoder.parameters}
+        self._model = model_of(model)
+        self._vectors = {"encoder": model.encoder.parameters, "decoder": model.decoder.parameters}
+
+    model, vectors = read_only("model vectors")
 
     def settings(self):
         return {"objective": "importance-weighted"}

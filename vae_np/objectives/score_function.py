@@ -8,7 +8,7 @@ be discrete, and has far more variance than the reparameterization gradient (sec
 """
 
 from vae_np.backend import array_module
-from vae_np.checks import model_of, one_of
+from vae_np.checks import Checked, model_of, one_of, read_only
 from vae_np.objectives.sgvb_a import forward, log_ratio
 from vae_np.vae import Bound
 
@@ -28,8 +28,11 @@ class ScoreFunction:
     """
 
     def __init__(self, model, baseline="leave-one-out"):
-        self.model, self.baseline = model_of(model), one_of("baseline", baseline, BASELINES)
-        self.vectors = {"encoder": model.encoder.parameters, "decoder": model.decoder.parameters}
+        self._model, self.baseline = model_of(model), baseline
+        self._vectors = {"encoder": model.encoder.parameters, "decoder": model.decoder.parameters}
+
+    model, vectors = read_only("model vectors")
+    baseline = Checked(one_of, BASELINES)
 
     def settings(self):
         return {"objective": "score-function", "baseline": self.baseline}
@@ -56,6 +59,6 @@ def score_signal(log_w, baseline):
     if baseline == "none":
         return log_w
     if len(log_w) < 2:
-        raise ValueError('baseline "leave-one-out" needs noise of L ≥ 2 draws, got 1')
+        raise ValueError('baseline "leave-one-out" needs noise of L >= 2 draws, got 1')
     mean_of_others = (log_w.sum(axis=0) - log_w) / (len(log_w) - 1)
     return log_w - mean_of_others

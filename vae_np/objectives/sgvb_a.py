@@ -8,7 +8,7 @@ the prior; its value need not (``demos/questions/two_estimators.py``).
 """
 
 from vae_np.backend import array_module
-from vae_np.checks import minibatch, model_of
+from vae_np.checks import minibatch, model_of, read_only
 from vae_np.distributions import standard_normal_log_prob, standard_normal_log_prob_backward
 from vae_np.vae import Bound
 
@@ -22,8 +22,10 @@ class SGVB_A:
     """
 
     def __init__(self, model):
-        self.model = model_of(model)
-        self.vectors = {"encoder": model.encoder.parameters, "decoder": model.decoder.parameters}
+        self._model = model_of(model)
+        self._vectors = {"encoder": model.encoder.parameters, "decoder": model.decoder.parameters}
+
+    model, vectors = read_only("model vectors")
 
     def settings(self):
         return {"objective": "sgvb-a"}

@@ -10,7 +10,7 @@ way round than the ELBO's gap KL(q ‖ p), and over the model's x, not the data'
 import numpy as np
 
 from vae_np.backend import array_module
-from vae_np.checks import model_of, parts_of_noise
+from vae_np.checks import model_of, parts_of_noise, read_only
 from vae_np.networks import BernoulliDecoder
 from vae_np.objectives.sgvb_a import forward
 from vae_np.vae import Bound
@@ -27,8 +27,10 @@ class WakeSleep:
     """
 
     def __init__(self, model):
-        self.model = model_of(model)
-        self.vectors = {"encoder": model.encoder.parameters, "decoder": model.decoder.parameters}
+        self._model = model_of(model)
+        self._vectors = {"encoder": model.encoder.parameters, "decoder": model.decoder.parameters}
+
+    model, vectors = read_only("model vectors")
 
     def settings(self):
         return {"objective": "wake-sleep"}

@@ -1,11 +1,13 @@
 """Auto-Encoding VB, the paper's Algorithm 1, and nothing else.
 
-Try it: ``python vae_np/training/aevb.py`` learns the embedded digits. What running needs besides
-(history, Ctrl-C, checkpoints, divergence noticed) is in `vae_np.training.trainer`, which takes the
-minibatches and the step from here.
+Try it: ``python vae_np/training/aevb.py`` learns the embedded digits; with ``python -m`` it does so
+too, under a warning that the module is there already. What running needs besides (history, Ctrl-C,
+checkpoints, divergence noticed) is in `vae_np.training.trainer`, which takes the minibatches and
+the step from here.
 """
 
 from vae_np.backend import Stream, random_generator, to_device
+from vae_np.checks import optimizer_of, whole_number
 
 
 def train(objective, optimizer, images, epochs, batch_size=100, n_draws=1, seed=0):
@@ -14,9 +16,10 @@ def train(objective, optimizer, images, epochs, batch_size=100, n_draws=1, seed=
     ``objective`` is such as `vae_np.objectives.elbo.ELBO` (θ, φ ← its model's initial weights),
     ``optimizer`` one of its vectors, ``images`` (N, D).
     """
-    model = objective.model
+    model, batch_size = objective.model, whole_number("batch_size", batch_size)
+    optimizer_of(optimizer, objective.vectors.values())
     images = to_device(model.check(images), model.device)
-    for epoch in range(epochs):
+    for epoch in range(whole_number("epochs", epochs, minimum=0)):
         total = 0.0
         for rows, generator in minibatches(len(images), batch_size, seed, epoch, model.device):
             x = model.as_pixels(images[rows])  # X^M ← a random minibatch of M datapoints

@@ -17,9 +17,12 @@ from vae_np.checkpoints import (
     write_checkpoint,
 )
 from vae_np.checks import (
+    Checked,
     between_0_and_1,
+    optimizer_of,
     pixels_in_support,
-    positive_number,
+    read_only,
+    step_size_of,
     true_or_false,
     whole_number,
 )
@@ -80,23 +83,23 @@ class MonteCarloEM:
         step_size=0.05,
         seed=0,
     ):
-        if [id(vector) for vector in optimizer.vectors] != [id(decoder.parameters)]:
-            raise ValueError("optimizer must be made from [decoder.parameters], got others")
         theta = decoder.parameters.value
-        self.decoder, self.optimizer = decoder, optimizer
-        self.seed = whole_number("seed", seed, minimum=0)
-        self.x = pixels_in_support(x, decoder)
-        self.batch_size = whole_number("batch_size", batch_size)
-        self.n_leapfrog = whole_number("n_leapfrog", n_leapfrog)
-        self.n_weight_updates = whole_number("n_weight_updates", n_weight_updates)
-        self.target_acceptance = between_0_and_1("target_acceptance", target_acceptance)
-        self.prior_share = 1 / len(x) if true_or_false("weight_prior", weight_prior) else 0.0
+        self._decoder = decoder
+        self._optimizer = optimizer_of(optimizer, [decoder.parameters])
+        self._seed = whole_number("seed", seed, minimum=0)
+        self._x = pixels_in_support(x, decoder)
+        self.batch_size, self.n_leapfrog = batch_size, n_leapfrog
+        self.n_weight_updates, self.target_acceptance = n_weight_updates, target_acceptance
+        self._prior_share = 1 / len(x) if true_or_false("weight_prior", weight_prior) else 0.0
         self.epoch, self.acceptance, self.in_epoch = 0, float("nan"), False
         generator = random_generator([self.seed, Stream.POSTERIOR], device_of(theta))
         self.z = generator.standard_normal((len(x), decoder.n_latent), dtype=x.dtype)
-        self.step_size = array_module(theta).full(
-            (1, 1), positive_number("step_size", step_size), dtype=x.dtype
-        )
+        step_size = step_size_of(step_size, x.dtype)
+        self.step_size = array_module(theta).full((1, 1), step_size, dtype=x.dtype)
+
+    decoder, optimizer, x, seed, prior_share = read_only("decoder optimizer x seed prior_share")
+    batch_size, n_leapfrog = Checked(whole_number), Checked(whole_number)
+    n_weight_updates, target_acceptance = Checked(whole_number), Checked(between_0_and_1)
 
     def fit(self, epochs, after_epoch=None, progress=True):
         """Train until ``epochs`` epochs are complete in all.

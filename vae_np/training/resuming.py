@@ -69,11 +69,10 @@ def load(trainer, path):
     ):
         raise CheckpointError(f"{path} does not say where in its run it was saved")
     copy_arrays(path, arrays, arrays_of(trainer))
-    trainer.epoch, trainer.step, trainer.seconds = epoch, step, seconds
-    trainer.optimizer.steps = optimizer_steps
+    trainer._epoch, trainer._step, trainer._history = epoch, step, history
+    trainer._seconds, trainer.optimizer.steps = seconds, optimizer_steps
     if not trainer.keeps_threads:
         trainer.threads = threads
-    trainer.history = history
 
 
 def is_history(rows, n_epochs):

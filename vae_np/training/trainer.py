@@ -3,12 +3,11 @@
 import time
 from contextlib import contextmanager
 from functools import partial
-from operator import attrgetter
 
 import numpy as np
 
 from vae_np.backend import keep_freed_memory, to_device
-from vae_np.checks import not_black_and_white, rate_schedule, true_or_false, whole_number
+from vae_np.checks import Checked, optimizer_of, read_only, schedule_of, true_or_false, whole_number
 from vae_np.distributions import binarize
 from vae_np.networks import BernoulliDecoder
 from vae_np.objectives.elbo import ELBO
@@ -97,44 +96,37 @@ class Trainer:
         if getattr(objective, "model", None) is not model:
             raise ValueError("objective must be made from this model, got another's")
         vectors = resuming.complete("objective", objective).vectors
-        learned = [id(vector) for vector in vectors.values()]
-        if [id(vector) for vector in getattr(optimizer, "vectors", ())] != learned:
-            raise ValueError(
-                "optimizer must be made from this model's parameters, or from the objective's "
-                "vectors if it has its own, got others"
-            )
+        optimizer_of(optimizer, vectors.values())
         if true_or_false("weight_prior", weight_prior) and "decoder" not in vectors:
-            raise ValueError("weight_prior is a prior on θ, which this objective does not learn")
+            raise ValueError("weight_prior is one of theta, which this objective does not learn")
         binarize = true_or_false("binarize", binarize)
         if binarize and not isinstance(model.decoder, BernoulliDecoder):
             raise ValueError("binarize makes binary images, which need a Bernoulli decoder")
         self._model, self._objective, self._binarize = model, objective, binarize
         self._optimizer = resuming.complete("optimizer", optimizer)
-        self.schedule = rate_schedule(schedule)
-        self._images = to_device(not_black_and_white(model.check(images)), model.device)
+        self._schedule = schedule_of(schedule)
+        self._images = to_device(model.check(images), model.device)
         self.keeps_threads = threads is not None  # whatever a checkpoint says
         if threads is None:
             threads = threads_for(vectors.values(), self.n_draws * self.batch_size)
-        self.threads = whole_number("threads", threads)
+        self.threads = threads
         self.graph = true_or_false("graph", graph)
-        self.prior_share = 1 / len(images) if weight_prior else 0.0
+        self._prior_share = 1 / len(images) if weight_prior else 0.0
         self._seed = whole_number("seed", seed, minimum=0)
-        self.images_crc = resuming.checksum(self.images)
-        self.epoch, self.step, self.history, self.seconds = 0, 0, [], 0.0
-        self.steps_per_epoch = -(-len(images) // self.batch_size)
+        self._images_crc = resuming.checksum(self.images)
+        self._epoch, self._step, self._history, self._seconds = 0, 0, [], 0.0
+        self._steps_per_epoch = -(-len(images) // self.batch_size)
         # Each step's reconstruction and KL, summed over its examples; they stay on the device.
-        self.sums = to_device(np.zeros((self.steps_per_epoch, 2)), model.device)
+        self._sums = to_device(np.zeros((self.steps_per_epoch, 2)), model.device)
         keep_freed_memory()
 
     # A Trainer's own for good: its checkpoints know them, and its epochs are counted in steps.
-    model = property(attrgetter("_model"))
-    optimizer = property(attrgetter("_optimizer"))
-    objective = property(attrgetter("_objective"))
-    images = property(attrgetter("_images"))
-    batch_size = property(attrgetter("_batch_size"))
-    n_draws = property(attrgetter("_n_draws"))
-    binarize = property(attrgetter("_binarize"))
-    seed = property(attrgetter("_seed"))
+    model, optimizer, objective, images = read_only("model optimizer objective images")
+    batch_size, n_draws, binarize, seed = read_only("batch_size n_draws binarize seed")
+    schedule, prior_share, images_crc, sums = read_only("schedule prior_share images_crc sums")
+    epoch, step, steps_per_epoch = read_only("epoch step steps_per_epoch")
+    history, seconds = read_only("history seconds")
+    threads = Checked(whole_number)
 
     def fit(self, epochs, evaluate=None, after_epoch=None, progress=True):
         """Train until ``epochs`` epochs are complete in all.
@@ -176,7 +168,7 @@ class Trainer:
                     row = row_of_epoch(self, evaluate)
                     with stop.held():  # an epoch counts with its row, or not at all
                         self.history.append(row)
-                        self.epoch, self.step = self.epoch + 1, 0
+                        self._epoch, self._step = self.epoch + 1, 0
                     if after_epoch:
                         after_epoch(row)
         return not stop()
@@ -193,12 +185,12 @@ class Trainer:
                 continue
             with stop.held():
                 train_step(i, rows)
-                self.step += 1
+                self._step += 1
             self._show(bar)
             if stop():
                 break
         check_finite(self)
-        self.seconds += time.perf_counter() - started
+        self._seconds += time.perf_counter() - started
 
     def _train_step(self, generator, i, rows):
         """Step ``i`` of the epoch; while it is recorded, ``i`` is a number on the device."""
