@@ -116,12 +116,12 @@ class Walk:
             self.z_from = "hand"
 
     def code_by_keys(self):
+        self.page.mouse.move(0, 0)  # no longer on a code
         self.page.locator("#plane").focus()
         for key in ("n", "n", "Enter"):
             self.page.keyboard.press(key)
         order = np.argsort(((self.codes - self.shown["z"]) ** 2).sum(axis=1), kind="stable")
         self.new_image(int(order[1]))
-        self.page.mouse.move(0, 0)
 
     def keys(self):
         id = self.rng.choice(["plane", "noise"])

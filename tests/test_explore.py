@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from demos import explore, train
+from demos.common.mathml import mathml
 from demos.page import fill, guide
 from demos.page.guide import explanations
-from demos.page.mathml import mathml
 from vae_np import VAE, BernoulliDecoder, GaussianDecoder, GaussianEncoder
 from vae_np.checkpoints import write_checkpoint
 from vae_np.evaluation import grid_log_likelihood
@@ -80,8 +80,9 @@ def test_the_page_in_docs_is_made_from_the_present_template_and_is_small():
     data = data_of(html)
     assert fill.fill_template(data) == html, "run python demos/explore.py --out docs/explore.html"
     assert DOCS_PAGE.stat().st_size < 2e6
-    names = re.findall(r'data-guide="([^"]+)"', fill.template())
-    assert data["explanations"] == explanations(names), "docs/explore.html quotes another guide"
+    assert data["explanations"] == explanations(fill.sections()), (
+        "docs/explore.html quotes another guide"
+    )
     labels = np.frombuffer(base64.b64decode(data["labels"]), np.uint8)
     assert labels[: data["offered"]].tolist() == sorted(2 * list(range(10)))
 
@@ -139,7 +140,7 @@ def test_labels_may_be_words_but_not_measurements():
 
 
 def test_each_part_is_explained_in_both_languages():
-    names = set(re.findall(r'data-guide="([^"]+)"', fill.template()))
+    names = set(fill.sections())
     assert len(names) >= 10
     for language, sections in explanations(names).items():
         assert set(sections) == names

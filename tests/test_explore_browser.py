@@ -1,5 +1,6 @@
 """The page in a real browser: what it shows, against NumPy on the same weights."""
 
+import base64
 import statistics
 
 import numpy as np
@@ -112,6 +113,20 @@ def test_fitting_q_raises_each_elbo_and_stays_below_log_px(open_page, digits):
     page.wait_for_selector("#reset:disabled")
 
 
+def test_a_fit_goes_on_when_other_things_are_asked_for(open_page):
+    page = open_page(DOCS_PAGE)
+    page.evaluate(
+        """async () => {
+          document.getElementById("fit").click();
+          for (let k = 0; k < 4; k++) await new Promise(requestAnimationFrame);
+          document.querySelector('#draws [value="100"]').click();
+        }"""
+    )
+    page.evaluate(SETTLED)
+    assert page.locator("#fit-says").get_attribute("data-says") == "arrived"
+    assert page.locator("#estimate-says").inner_text().startswith("The mean of 100 draws")
+
+
 def test_it_is_fast(open_page):
     """Other work on the machine only adds time: the fastest tenth of many says what it takes."""
     pages = [open_page(DOCS_PAGE) for _ in range(2)]
@@ -193,7 +208,11 @@ def test_a_drawn_7_is_a_7(open_page):
     page.mouse.up()
     page.evaluate("() => new Promise(requestAnimationFrame)")
     page.evaluate(SETTLED)
-    assert "7 (10)" in page.locator("#neighbours").inner_text()
+    data = data_of(DOCS_PAGE.read_text(encoding="utf-8"))
+    codes = np.frombuffer(base64.b64decode(data["codes"]), np.float32).reshape(-1, 2)
+    labels = np.frombuffer(base64.b64decode(data["labels"]), np.uint8)
+    far = np.hypot(*(codes - page.evaluate("() => [...explore.state.q.mean]")).T)
+    assert (labels[far.argsort()[:10]] == 7).all()  # the codes around are those of sevens
 
     x, mean = page.evaluate("() => [[...explore.state.x], [...explore.state.p.mean]]")
     digits = datasets.load("mnist5k")

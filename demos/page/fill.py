@@ -1,6 +1,7 @@
 """Fill the page's template with its scripts, a model, the grid and some images."""
 
 import base64
+import itertools
 import json
 import re
 import sys
@@ -15,6 +16,7 @@ from vae_np.layers import Linear
 from vae_np.networks import BernoulliDecoder
 
 TEMPLATE = Path(__file__).resolve().parent
+PAGE = TEMPLATE / "page.html"
 IMAGES, CODES = 20, 2000  # on the page: to choose from, and at most as points of the plane
 PACKED = 400_000  # bytes that the images of these points may take
 MOST_LABELS = 50  # more kinds are no classes, but numbers: the plane then shows dots
@@ -28,14 +30,15 @@ QUADRATURE = ((7, 2), (12, 4.5))
 
 def fill_template(data):
     """The template, with the scripts and the model's data in it."""
-    html = template()
+    html = PAGE.read_text(encoding="utf-8")
     for name in ("model.js", "texts.js", "pictures.js", "page.js"):
         html = html.replace(f"/*{name}*/", (TEMPLATE / name).read_text(encoding="utf-8"))
     return html.replace("/*data*/", json.dumps(data).replace("<", "\\u003c"))
 
 
-def template():
-    return (TEMPLATE / "page.html").read_text(encoding="utf-8")
+def sections():
+    """The names of the guide's sections that the page explains itself with."""
+    return re.findall(r'data-guide="([^"]+)"', PAGE.read_text(encoding="utf-8"))
 
 
 def contents(settings, data, trainer):
@@ -68,13 +71,13 @@ def contents(settings, data, trainer):
             "half": round(float(points.max()) / spacing),
             "log_partition": log_partition(decoder, points),
         },
-        "quadrature": [quadrature(count, up_to) for count, up_to in QUADRATURE],
+        "quadrature": quadrature(),
         "images": packed,
         "offered": len(offered),
         "codes": base64_of(model.encode(as_unit(pixels)).mean, np.float32),
         "labels": None if labels is None else base64_of(labels[rows], np.uint8),
         "label_names": names,
-        "explanations": explanations(re.findall(r'data-guide="([^"]+)"', template())),
+        "explanations": explanations(sections()),
         "start": min(START, len(offered) - 1),
         "about": {
             "trained_on": Path(settings.data).name,
@@ -96,23 +99,24 @@ def packed_images(pixels, least):
     """As many of the images, (N, D) uint8, as PACKED bytes hold, but `least` at least; and these
     bytes, base64: a 0 is followed by how many of them there are, up to 255.
     """
-    packed = bytearray()
-    for count, image in enumerate(pixels):
-        if count >= least and len(packed) > PACKED:
-            return pixels[:count], base64_of(np.frombuffer(packed, np.uint8), np.uint8)
-        starts = np.flatnonzero(np.diff(image != 0, prepend=image[0] == 0)).tolist()
-        for start, end in zip(starts, [*starts[1:], len(image)], strict=True):
-            if image[start]:
-                packed += image[start:end].tobytes()
-            for left in range(end - start, 0, -255) if not image[start] else ():
-                packed += bytes([0, min(left, 255)])
-    return pixels, base64_of(np.frombuffer(packed, np.uint8), np.uint8)
+    packed, count = bytearray(), 0
+    while count < len(pixels) and (count < least or len(packed) <= PACKED):
+        for value, equal in itertools.groupby(pixels[count].tolist()):
+            length = sum(1 for _ in equal)
+            if value:
+                packed += bytes([value]) * length
+            else:
+                packed += b"\0\xff" * (length // 255) + bytes([0, length % 255])
+        count += 1
+    return pixels[:count], base64_of(np.frombuffer(packed, np.uint8), np.uint8)
 
 
-def quadrature(count, up_to):
-    nodes, weights = np.polynomial.hermite_e.hermegauss(count)
-    weights = weights / weights.sum()
-    return {"up_to": up_to, "nodes": nodes.tolist(), "weights": weights.tolist()}
+def quadrature():
+    rules = [(up_to, *np.polynomial.hermite_e.hermegauss(count)) for count, up_to in QUADRATURE]
+    return [
+        {"up_to": up_to, "nodes": nodes.tolist(), "weights": (weights / weights.sum()).tolist()}
+        for up_to, nodes, weights in rules
+    ]
 
 
 def named(labels):

@@ -1,13 +1,10 @@
-"""The guide's sections as the page shows them: words, equations as MathML, quoted code.
-
-What the page needs of Markdown and of LaTeX, and no more; whatever else a section uses is an error.
-"""
+"""The guide's sections as the page shows them: words, equations as MathML, quoted code."""
 
 import html
 import re
 from pathlib import Path
 
-from demos.page.mathml import mathml
+from demos.common.mathml import mathml
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 GUIDES = {"en": ROOT / "docs" / "guide.md", "zh": ROOT / "docs" / "guide.zh-CN.md"}
@@ -16,30 +13,22 @@ END = ("**Measured", "**实测")  # what follows in a section was measured, or i
 
 def explanations(names):
     """{language: {section: {title, html}}} of the sections of these names, in both guides."""
-    found = {}
-    for language, path in GUIDES.items():
-        sections = sections_of(path.read_text(encoding="utf-8"))
-        missing = sorted(set(names) - set(sections))
-        if missing:
-            raise ValueError(f"{path.name} has no section {', '.join(missing)}")
-        found[language] = {
-            name: {"title": inline(title, names), "html": blocks(body, names)}
-            for name, (title, body) in sections.items()
-            if name in names
-        }
-    return found
+    return {
+        language: {name: section(path, name, names) for name in sorted(set(names))}
+        for language, path in GUIDES.items()
+    }
 
 
-def sections_of(guide):
-    """{name: (title, the lines before what was measured)}."""
-    found = {}
-    for part in re.split(r'^<a id="', guide, flags=re.M)[1:]:
-        name, rest = part.split('"></a>\n', 1)
-        title, body = rest.strip().split("\n", 1)
-        lines = re.sub(r"<!--.*?-->\n?", "", body, flags=re.S).splitlines()
-        end = next((k for k, line in enumerate(lines) if line.startswith(END)), len(lines))
-        found[name] = re.sub(r"^#+ (\d+\. )?", "", title), lines[:end]
-    return found
+def section(path, name, names):
+    guide = re.sub(r"<!--.*?-->\n?", "", path.read_text(encoding="utf-8"), flags=re.S)
+    found = re.search(
+        rf'^<a id="{name}"></a>\s+## (?:\d+\. )?(.*?)\n(.*?)(?=^<a id=|\Z)', guide, re.S | re.M
+    )
+    if not found:
+        raise ValueError(f"{path.name} has no section {name}")
+    lines = found[2].splitlines()
+    end = next((k for k, line in enumerate(lines) if line.startswith(END)), len(lines))
+    return {"title": inline(found[1], names), "html": blocks(lines[:end], names)}
 
 
 def blocks(lines, names):
@@ -48,64 +37,56 @@ def blocks(lines, names):
 
     def take(belongs):
         taken = []
-        while lines and belongs(lines[0]):
+        while lines and re.match(belongs, lines[0]):
             taken.append(lines.pop(0))
-        return taken
+        return "\n".join(taken)
 
     while lines:
         line = lines[0]
         if not line.strip() or line.startswith(("![", "---")):
             lines.pop(0)
         elif line.startswith("```"):
+            fence = lines.pop(0)
+            body = take(r"(?!```)")
             lines.pop(0)
-            body = "\n".join(take(lambda one: not one.startswith("```")))
-            lines.pop(0)
-            math = line == "```math"
-            made.append(mathml(body) if math else f"<pre>{html.escape(body, quote=False)}</pre>")
+            made.append(mathml(body) if fence == "```math" else code(body))
         elif line.startswith("    "):
-            body = "\n".join(one[4:] for one in take(lambda one: one.startswith("    ")))
-            made.append(f"<pre>{html.escape(body, quote=False)}</pre>")
+            made.append(code(re.sub("^    ", "", take("    "), flags=re.M)))
         elif line.startswith("|"):
-            made.append(table(take(lambda one: one.startswith("|")), names))
-        elif re.match(r"- |\d+\. ", line):
-            text = "\n".join(take(lambda one: re.match(r"- |\d+\. |  ", one)))
-            items = re.split(r"^(?:- |\d+\. )", text, flags=re.M)[1:]
-            kind = "ul" if line.startswith("-") else "ol"
-            inside = "".join(f"<li>{inline(item, names)}</li>" for item in items)
-            made.append(f"<{kind}>{inside}</{kind}>")
+            rows = [row.strip("|") for row in take(r"\|").split("\n") if "---" not in row]
+            cells = [tags("td", *re.split(r"(?<!\\)\|", row), names=names) for row in rows]
+            made.append(tags("table", tags("tr", *cells)))
+        elif found := re.match(r"(- |\d+\. )", line):
+            items = re.split(r"^(?:- |\d+\. )", take(r"- |\d+\. |  "), flags=re.M)[1:]
+            made.append(tags("ul" if found[1] == "- " else "ol", tags("li", *items, names=names)))
         else:
-            text = "\n".join(
-                take(lambda one: one.strip() and not one.startswith(("```", "- ", "|")))
-            )
-            made.append(f"<p>{inline(text, names)}</p>")
+            made.append(tags("p", take(r"(?!```|- |\|)."), names=names))
     return "".join(made)
 
 
-def table(lines, names):
-    rows = [re.split(r"(?<!\\)\|", line.strip().strip("|")) for line in lines if "---" not in line]
-    cells = [[inline(cell.replace("\\|", "|").strip(), names) for cell in row] for row in rows]
-    made = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in cells)
-    return f"<table>{made}</table>"
+def code(text):
+    return f"<pre>{html.escape(text, quote=False)}</pre>"
+
+
+def tags(name, *texts, names=None):
+    """Each text in an element; with `names` it is Markdown, else HTML."""
+    texts = texts if names is None else [inline(text, names) for text in texts]
+    return "".join(f"<{name}>{text}</{name}>" for text in texts)
 
 
 def inline(text, names):
     """Code, links, bold and italic. A link to a section that the page has opens it there."""
 
     def link(found):
-        words, target = found[1], found[2]
-        if target.startswith("#") and target[1:] in names:
-            return f'<button class="why" data-guide="{target[1:]}">{words}</button>'
-        return words
+        if found[2][:1] == "#" and found[2][1:] in names:
+            return f'<button class="why" data-guide="{found[2][1:]}">{found[1]}</button>'
+        return found[1]
 
-    parts = re.split(r"`([^`]+)`", text.strip())
-    for k, part in enumerate(parts):
-        part = html.escape(part, quote=False)
-        if k % 2:
-            parts[k] = f"\0{part}\0"  # kept from what follows
-        else:
-            parts[k] = part
-    text = re.sub(r"\[([^\]]+)\]\(([^)]+)\)", link, "".join(parts))
-    text = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", text, flags=re.S)
-    text = re.sub(r"(?<![\w*])\*(?!\s)(.+?)\*", r"<em>\1</em>", text, flags=re.S)
-    text = re.sub("\0(.*?)\0", r"<code>\1</code>", text, flags=re.S)
-    return re.sub(r"(?<=[\u3000-\uffef])\n(?=\S)", "", text)  # Chinese lines join without a space
+    parts = re.split(r"`([^`]+)`", html.escape(text.replace("\\|", "|").strip(), quote=False))
+    words = "\0".join(parts[::2])  # without the code, which keeps its asterisks
+    words = re.sub(r"\[([^\]]+)\]\(([^)]+)\)", link, words)
+    words = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", words, flags=re.S)
+    words = re.sub(r"(?<![\w*])\*(?!\s)(.+?)\*", r"<em>\1</em>", words, flags=re.S)
+    words = re.sub(r"(?<=[\u3000-\uffef])\n(?=\S)", "", words)  # Chinese lines join without a space
+    code = iter(parts[1::2])
+    return re.sub("\0", lambda _: f"<code>{next(code)}</code>", words)

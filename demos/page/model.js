@@ -9,9 +9,7 @@
 
 class Linear {
   // y = x W + b, with W of shape (n_in, n_out), row by row in one array.
-  constructor(n_in, n_out, weight, bias) {
-    Object.assign(this, { n_in, n_out, weight, bias });
-  }
+  constructor(n_in, n_out, weight, bias) { Object.assign(this, { n_in, n_out, weight, bias }); }
 
   forward(x) {
     // Four rows of W at a time: 0.07 ms for (200, 784) where one by one took 0.15.
@@ -42,32 +40,14 @@ class Linear {
   }
 }
 
-class Tanh {
-  forward(x) {
-    return x.map(Math.tanh);
-  }
-}
-
-class ReLU {
-  forward(x) {
-    return x.map((v) => Math.max(v, 0));
-  }
-}
-
-class Softplus {
-  forward(x) {
-    return x.map(softplus);
-  }
+class Elementwise {
+  constructor(forward) { this.forward = (x) => x.map(forward); }
 }
 
 class Sequential {
-  constructor(layers) {
-    this.layers = layers;
-  }
+  constructor(layers) { this.layers = layers; }
 
-  forward(x) {
-    return this.layers.reduce((value, layer) => layer.forward(value), x);
-  }
+  forward(x) { return this.layers.reduce((value, layer) => layer.forward(value), x); }
 }
 
 const sigmoid = (a) => 1 / (1 + Math.exp(-a)); // where exp overflows, 1/Infinity is 0, as it should
@@ -82,12 +62,10 @@ function log_sum_exp(values) {
   return largest + Math.log(sum);
 }
 
-function normal(size) {
-  // Box and Muller: draws from N(0, 1).
-  const one = () =>
-    Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
-  return Float64Array.from({ length: size }, one);
-}
+// Draws from N(0, 1), by Box and Muller.
+const one_normal = () =>
+  Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
+const normal = (size) => Float64Array.from({ length: size }, one_normal);
 
 // ------------------------------------------------ Distributions
 
@@ -98,12 +76,10 @@ class DiagonalGaussian {
   constructor(mean, log_var) {
     Object.assign(this, { mean, log_var, std: log_var.map((v) => Math.exp(0.5 * v)) });
   }
-
   sample(noise) {
     // The reparameterization z = μ + σ ⊙ ε (eq. 4).
     return this.mean.map((m, i) => m + this.std[i] * noise[i]);
   }
-
   log_prob(x) {
     let sum = 0;
     for (let i = 0; i < x.length; i++) {
@@ -111,7 +87,6 @@ class DiagonalGaussian {
     }
     return -0.5 * sum;
   }
-
   kl_to_standard_normal() {
     // Appendix B: ½ Σ (μ² + σ² − 1 − log σ²).
     const term = (m, i) => m * m + this.std[i] ** 2 - 1 - this.log_var[i];
@@ -121,17 +96,12 @@ class DiagonalGaussian {
 
 class Bernoulli {
   // Independent pixels, each white with probability sigmoid(logit).
-  constructor(logits) {
-    this.logits = logits;
-  }
+  constructor(logits) { this.logits = logits; }
 
   get mean() {
     return (this.the_mean ??= this.logits.map(sigmoid)); // log_prob does without it
   }
-
-  sample(noise) {
-    return this.mean.map((m, i) => (noise[i] < m ? 1 : 0));
-  }
+  sample(noise) { return this.mean.map((m, i) => (noise[i] < m ? 1 : 0)); }
 
   log_prob(x) {
     // Minus the binary cross-entropy.
@@ -147,9 +117,7 @@ const standard_normal_log_prob = (z) => -0.5 * sum_of(z.map((v) => v * v + LOG_2
 
 class GaussianEncoder {
   // q_φ(z|x) = N(z; μ, diag σ²) (eq. 9).
-  constructor(network) {
-    this.network = network;
-  }
+  constructor(network) { this.network = network; }
 
   forward(x) {
     const heads = this.network.forward(x);
@@ -159,17 +127,11 @@ class GaussianEncoder {
 
 class BernoulliDecoder {
   // p_θ(x|z) for black and white, or grey, pixels (appendix C.1).
-  constructor(network) {
-    this.network = network;
-  }
+  constructor(network) { this.network = network; }
 
-  forward(z) {
-    return new Bernoulli(this.network.forward(z));
-  }
+  forward(z) { return new Bernoulli(this.network.forward(z)); }
 
-  pixel_noise(size) {
-    return Float64Array.from({ length: size }, Math.random);
-  }
+  pixel_noise(size) { return Float64Array.from({ length: size }, Math.random); }
 }
 
 class GaussianDecoder {
@@ -177,7 +139,6 @@ class GaussianDecoder {
   constructor(network, n_pixels, log_var, squash) {
     Object.assign(this, { network, n_pixels, log_var, squash });
   }
-
   forward(z) {
     const outputs = this.network.forward(z);
     const mean = outputs.slice(0, this.n_pixels);
@@ -185,10 +146,7 @@ class GaussianDecoder {
     const log_var = per_output ? outputs.slice(this.n_pixels) : mean.map(() => this.log_var);
     return new DiagonalGaussian(this.squash ? mean.map(sigmoid) : mean, log_var);
   }
-
-  pixel_noise(size) {
-    return normal(size);
-  }
+  pixel_noise(size) { return normal(size); }
 }
 
 
@@ -201,16 +159,14 @@ class Grid {
   // Points `spacing` apart to ±spacing·half on both axes: log p(x, z) at each of them, so that
   // log p(x) = log Σ p(x, z) · spacing², and p(z|x) = p(x, z) / p(x) by Bayes' rule.
   constructor(decoder, { spacing, half, log_partition }) {
-    Object.assign(this, { decoder, spacing, half, side: 2 * half + 1, log_partition });
-    this.log_cell = 2 * Math.log(spacing);
+    Object.assign(this, { decoder, spacing, half, log_partition });
+    Object.assign(this, { side: 2 * half + 1, log_cell: 2 * Math.log(spacing) });
     if (log_partition) this.remember_hidden();
   }
-
   point(index) {
     const { side, half, spacing } = this;
     return [(Math.floor(index / side) - half) * spacing, ((index % side) - half) * spacing];
   }
-
   remember_hidden() {
     // With h(z) the last hidden layer, log p(x|z) of a Bernoulli is h(z)·(W x) + b·x − A(z): h
     // does not depend on x and is made once; A(z) = Σ softplus(logits(z)) came with the page.
@@ -221,7 +177,6 @@ class Grid {
       this.h.set(hidden.forward(Float64Array.from(this.point(g))), g * this.output.n_in);
     }
   }
-
   look_at(x) {
     // log p(x, z) of this image: at every point, or first where it may matter.
     this.forget(x);
@@ -230,17 +185,14 @@ class Grid {
     this.finer = new Grid(this.decoder, { spacing: this.spacing / 2, half: 2 * this.half });
     this.finer.forget(x);
   }
-
   forget(x) {
     this.x = x;
     this.joint = new Float64Array(this.side ** 2).fill(-Infinity);
   }
-
   under({ cov: [a, , c] }) {
     // The grid that resolves a q: a finer one, filled where it is asked, if q is narrow.
     return this.finer && Math.min(a, c) < (0.72 * this.spacing) ** 2 ? this.finer : this;
   }
-
   fill_all() {
     const { x, h, joint, output, log_partition } = this;
     const width = output.n_in;
@@ -254,7 +206,6 @@ class Grid {
       joint[g] = sum - 0.5 * (a * a + b * b) - LOG_2PI;
     }
   }
-
   at(index) {
     if (this.joint[index] === -Infinity) {
       const z = Float64Array.from(this.point(index));
@@ -262,7 +213,6 @@ class Grid {
     }
     return this.joint[index];
   }
-
   fill_where_it_matters() {
     // Any decoder: the whole network at every point would take seconds. Coarse points first, then
     // ever finer ones beside those that may matter; the slack covers what lies between them.
@@ -287,10 +237,7 @@ class Grid {
       }
     }
   }
-
-  log_px() {
-    return log_sum_exp(this.joint) + this.log_cell;
-  }
+  log_px() { return log_sum_exp(this.joint) + this.log_cell; }
 
   log_target(index, beta) {
     // What q climbs to where the KL weighs β: p(x|z)^(1/β) p(z); at β = 1, p(x, z).
@@ -299,7 +246,6 @@ class Grid {
     const [a, b] = this.point(index);
     return log_joint / beta - (1 - 1 / beta) * (0.5 * (a * a + b * b) + LOG_2PI);
   }
-
   each_under({ mean, cov: [a, b, c] }, visit) {
     // Each point near a Gaussian, with its offset from the mean and its share of the Gaussian.
     const { side, spacing, half } = this;
@@ -316,53 +262,40 @@ class Grid {
         const u = (i - half) * spacing - mean[0], v = (j - half) * spacing - mean[1];
         const square = (c * u * u - 2 * b * u * v + a * v * v) / det;
         if (square > REACH ** 2) continue;
-        visit(i * side + j, u, v, density * Math.exp(-0.5 * square), square);
+        visit(i * side + j, u, v, density * Math.exp(-0.5 * square));
       }
     }
   }
 
-  gap(q, log_px) {
-    if (this.under(q) !== this) return this.finer.gap(q, log_px);
-    // KL(q(z|x) ‖ p(z|x)) = Σ q (log q − log p(z|x)) · spacing², the reconstruction summed
-    // likewise, and the sum of q itself, which is 1 unless q is narrower than the grid or stands
-    // outside of it.
-    const log_norm = -0.5 * Math.log(q.cov[0] * q.cov[2] - q.cov[1] ** 2) - LOG_2PI;
-    let gap = 0, mass = 0, reconstruction = 0;
-    this.each_under(q, (index, u, v, weight, square) => {
-      const [a, b] = this.point(index), log_joint = this.at(index);
-      gap += weight * (log_norm - 0.5 * square - (log_joint - log_px));
-      reconstruction += weight * (log_joint + 0.5 * (a * a + b * b) + LOG_2PI);
-      mass += weight;
-    });
-    return { gap, mass, reconstruction };
-  }
-
   // ---- A Gaussian climbs the ELBO
 
-  expectations(q, beta) {
-    if (this.under(q) !== this) return this.finer.expectations(q, beta);
+  expectations(q, beta = 1) {
     // With f = log p(x, z): the ELBO E_q[f] + entropy, and what f is like under q: E[∇f] =
     // S E[(f − E f)(z − μ)] and E[∇∇f] = S E[(f − E f)(z − μ)(z − μ)ᵀ] S, where S is q's precision
-    // (Bonnet's and Price's theorems). No derivative of f is needed for them.
-    const [a, b, c] = q.cov, det = a * c - b * b;
-    const precision = [c / det, -b / det, a / det], [s, t, r] = precision;
+    // (Bonnet's and Price's theorems). No derivative of f is needed for them. The mass of q that
+    // was seen is 1 unless q is narrower than the grid or stands outside of it.
+    if (this.under(q) !== this) return this.finer.expectations(q, beta);
+    const { mean: [m, n], cov: [a, b, c] } = q;
+    const det = a * c - b * b, [s, t, r] = [c / det, -b / det, a / det];
     let mass = 0, f = 0;
-    const m = [0, 0, 0, 0, 0], around = [0, 0, 0, 0, 0]; // of u, v, uu, uv, vv: with f, and without
+    const of_f = [0, 0, 0, 0, 0], of_one = [0, 0, 0, 0, 0]; // E[· u], E[· v], E[· uu], …
     this.each_under(q, (index, u, v, weight) => {
       const value = this.log_target(index, beta);
       mass += weight;
       f += weight * value;
       [u, v, u * u, u * v, v * v].forEach((power, k) => {
-        m[k] += weight * value * power;
-        around[k] += weight * power;
+        of_f[k] += weight * value * power;
+        of_one[k] += weight * power;
       });
     });
     f /= mass;
-    const [mu, mv, uu, uv, vv] = m.map((value, k) => (value - f * around[k]) / mass);
+    const [u, v, uu, uv, vv] = of_f.map((value, k) => (value - f * of_one[k]) / mass);
     return {
-      precision,
-      value: f + 0.5 * Math.log(det) + LOG_2PI + 1,
-      slope: [s * mu + t * mv, t * mu + r * mv],
+      mass,
+      elbo: f + 0.5 * Math.log(det) + LOG_2PI + 1,
+      reconstruction: f + 0.5 * (m * m + n * n + a + c) + LOG_2PI,
+      precision: [s, t, r],
+      slope: [s * u + t * v, t * u + r * v],
       curvature: [
         s * s * uu + 2 * s * t * uv + t * t * vv,
         s * t * uu + (s * r + t * t) * uv + t * r * vv,
@@ -370,12 +303,11 @@ class Grid {
       ],
     };
   }
-
   climb(q, { beta = 1, full = false, rate }) {
     // One step uphill, by the natural gradient (arXiv 1703.04265): q's precision moves towards
     // −E[∇∇f], the mean by what the slope says. A step that does not raise the ELBO is halved; a
     // rate of 0 says that none was left.
-    const { value, slope, curvature, precision } = this.expectations(q, beta);
+    const { elbo, slope, curvature, precision } = this.expectations(q, beta);
     for (; rate > 1e-3; rate /= 2) {
       const [s, t, r] = precision.map((p, k) =>
         k === 1 && !full ? 0 : (1 - rate) * p - rate * curvature[k]
@@ -386,25 +318,23 @@ class Grid {
       if (Math.min(cov[0], cov[2]) < (0.36 * this.spacing) ** 2) continue; // too narrow for both
       const step = [cov[0] * slope[0] + cov[1] * slope[1], cov[1] * slope[0] + cov[2] * slope[1]];
       const higher = { mean: q.mean.map((m, k) => m + rate * step[k]), cov };
-      if (this.expectations(higher, beta).value > value + 1e-6) return { q: higher, rate };
+      if (this.expectations(higher, beta).elbo > elbo + 1e-6) return { q: higher, rate };
     }
     return { q, rate: 0 };
   }
-
   best(starts, full) {
     // The highest ELBO that a Gaussian reaches from any of these starts.
     const tops = starts.map((q) => {
-      let elbo = this.expectations(q, 1).value, rate = 1, gain = 1;
+      let { elbo } = this.expectations(q), rate = 1, gain = 1;
       while (rate && gain > 1e-5) {
         ({ q, rate } = this.climb(q, { full, rate: Math.min(1, 2 * rate) }));
-        const higher = this.expectations(q, 1).value;
+        const { elbo: higher } = this.expectations(q);
         [gain, elbo] = [higher - elbo, higher];
       }
       return { q, elbo };
     });
     return tops.reduce((a, b) => (b.elbo > a.elbo ? b : a));
   }
-
   modes() {
     // The posterior's peaks that hold any weight, each with a small Gaussian on it.
     const { joint, side } = this;
@@ -417,7 +347,6 @@ class Grid {
     }
     return found;
   }
-
   posterior(log_px) {
     // Its mean and covariance.
     const { joint } = this;
@@ -432,7 +361,6 @@ class Grid {
     const cov = [square[0] - a * a, square[1] - a * b, square[2] - b * b];
     return { mean, cov: [Math.max(cov[0], least), cov[1], Math.max(cov[2], least)] };
   }
-
   heat({ center, half_width, pixels }, beta) {
     // The target's density over a square view, 0 to 255 for its square root: between the points
     // the *logarithm* is interpolated by cubics, which are exact for a Gaussian of any width.
@@ -504,10 +432,10 @@ function float16(base64) {
 const float32 = (base64) => new Float32Array(bytes_of(base64).buffer);
 
 function make_network(layers, floats) {
-  const activations = { Tanh, ReLU, Softplus };
+  const activations = { Tanh: Math.tanh, ReLU: (v) => Math.max(v, 0), Softplus: softplus };
   return new Sequential(
     layers.map((layer) => {
-      if (layer.kind !== "Linear") return new activations[layer.kind]();
+      if (layer.kind !== "Linear") return new Elementwise(activations[layer.kind]);
       const { n_in, n_out } = layer;
       return new Linear(n_in, n_out, floats(layer.weight), floats(layer.bias));
     })
@@ -552,9 +480,9 @@ function make_answers(data) {
   function learn_about(x, image, encoded) {
     grid.look_at(x);
     const log_px = grid.log_px(), posterior = grid.posterior(log_px);
-    const { gap, mass } = grid.gap(encoded, log_px);
-    const elbo = on_grid(mass) ? log_px - gap : null;
-    about = { image, log_px, posterior, rows: { encoder: { q: encoded, elbo } } };
+    const { elbo, mass } = grid.expectations(encoded);
+    const encoder = { q: encoded, elbo: on_grid(mass) ? elbo : null };
+    about = { image, log_px, posterior, rows: { encoder } };
     heats = {};
   }
 
@@ -564,14 +492,6 @@ function make_answers(data) {
     const starts = [posterior, ...grid.modes(), ...(elbo === null ? [] : [q])];
     rows.diagonal = grid.best(starts.map(({ mean, cov: [a, , c] }) => ({ mean, cov: [a, 0, c] })));
     rows.full = grid.best([...starts, rows.diagonal.q], true);
-  }
-
-  function reconstruction_of(x, q, summed, mass) {
-    // A narrow q asks for few points; a wide one for more than quadrature has: the grid's own.
-    const rule_for = (s) => data.quadrature.find(({ up_to }) => s <= up_to * data.grid.spacing);
-    const rules = Array.from(q.std, rule_for);
-    if (rules.every(Boolean)) return { by: "quadrature", value: expected_reconstruction(decoder, rules, x, q) };
-    return { by: "grid", value: on_grid(mass) ? summed : null };
   }
 
   return function answer(question) {
@@ -586,8 +506,11 @@ function make_answers(data) {
       q = new DiagonalGaussian(Float64Array.from(mean), Float64Array.of(a, c).map(Math.log));
     }
     // Each part by its own means: none is the others' difference.
-    const summed = grid.gap(as_gaussian(q), log_px), exact = on_grid(summed.mass);
-    const reconstruction = reconstruction_of(x, q, summed.reconstruction, summed.mass);
+    const summed = grid.expectations(as_gaussian(q)), exact = on_grid(summed.mass);
+    const rules = Array.from(q.std, (s) =>
+      data.quadrature.find(({ up_to }) => s <= up_to * data.grid.spacing)
+    );
+    const by = rules.every(Boolean) ? "quadrature" : "grid"; // a wide q asks for more points
     const target = grid.joint.map((v, g) => (v === -Infinity ? v : grid.log_target(g, beta)));
     const ceiling = beta * (log_sum_exp(target) + grid.log_cell);
     const lens = question.lens ?? {
@@ -599,10 +522,12 @@ function make_answers(data) {
       mean: q.mean,
       log_var: q.log_var,
       rate: climbed?.rate,
-      by: reconstruction.by,
-      reconstruction: reconstruction.value,
+      by,
+      reconstruction:
+        by === "quadrature" ? expected_reconstruction(decoder, rules, x, q)
+        : exact ? summed.reconstruction : null,
       kl: q.kl_to_standard_normal(),
-      gap: exact ? summed.gap : null,
+      gap: exact ? log_px - summed.elbo : null, // E_q[log q − log p(x, z)] + log p(x)
       log_probs: noise.map((e) => decoder.forward(q.sample(e)).log_prob(x)),
       heats: [view, lens].map((where) => heat(where, 1)),
       targets: beta === 1 ? null : [view, lens].map((where) => heat(where, beta)),

@@ -1,4 +1,3 @@
-"use strict";
 // The page: its state, what the reader does to it, and what is shown of it. The mathematics is in
 // model.js, the pictures in pictures.js. In the browser's console, `explore` holds the state.
 
@@ -9,6 +8,7 @@ function show() {
   const codes = float32(data.codes), count = codes.length / 2;
   const labels = data.labels && bytes_of(data.labels);
   const label_of = (k) => labels && data.label_names[labels[k]];
+  const points = { codes, labels, names: data.label_names, offered: data.offered };
   const pixels = unpack(data.images, count * height * width);
   const images = Array.from({ length: count }, (_, k) =>
     Float64Array.from(pixels.subarray(k * height * width, (k + 1) * height * width), (v) => v / 255)
@@ -37,8 +37,9 @@ function show() {
     encoded: null, z: null, p: null, // computed at once
   };
   const current = () => state.found?.version === state.version;
+  const climbing = () => state.fit?.state === "climbing";
 
-  function change(part) {
+  function change(part, asking = true) {
     const { q } = state;
     Object.assign(state, part);
     if (part.x) {
@@ -56,14 +57,13 @@ function show() {
       state.version++;
       if (!follows_pen && part.x) state.found = null;
       clearTimeout(pause);
-      if (follows_pen || !part.x) ask();
-      else pause = setTimeout(ask, 200);
+      if (!follows_pen && part.x) pause = setTimeout(ask, 200);
+      else if (asking) ask(climbing() ? STEP : 0);
     }
     show_soon();
   }
 
   const noise_at = (z, { mean, std }) => z.map((v, k) => (v - mean[k]) / std[k]);
-
   // ---- Asking the worker: one question at a time; of those that come meanwhile, the latest.
 
   let busy = false, next = null, pause = null, put;
@@ -71,8 +71,8 @@ function show() {
     const answer = make_answers(data);
     put = (question) => setTimeout(() => hear(answer(question)));
     element("trouble").textContent = text().no_worker;
-    if (busy) ask();
     busy = false;
+    if (state.x) ask(); // what the worker has not answered
   }
   try {
     const program = new Blob([element("model").textContent], { type: "text/javascript" });
@@ -81,9 +81,7 @@ function show() {
     worker.onerror = on_this_thread;
     put = (question) => worker.postMessage(question);
     put(data);
-  } catch {
-    on_this_thread();
-  }
+  } catch { on_this_thread(); }
 
   function ask(rate = 0) {
     const { version, x, image, q: { mean, log_var }, extra, beta, lens, tried } = state;
@@ -97,7 +95,6 @@ function show() {
     put(next);
     next = null;
   }
-
   function hear(found) {
     busy = false;
     window.explore.started ??= performance.now(); // ms from the page's start to its first account
@@ -106,14 +103,13 @@ function show() {
   }
 
   function learn(found) {
-    if (found.rate !== undefined) return state.fit?.state === "climbing" && step(found);
+    if (found.rate !== undefined) return climbing() && step(found);
     // With the pen down the answer may be of a moment ago: it is shown, and marked as late.
     if (found.image !== state.image && !follows_pen) return;
     state.found = found;
-    if (current() && state.q_from === "yours") {
-      const elbo = elbo_of(found);
-      const [low, high] = state.moved ?? [elbo, elbo];
-      if (elbo !== null) state.moved = [Math.min(low, elbo), Math.max(high, elbo)];
+    const elbo = elbo_of(found), [low, high] = state.moved ?? [elbo, elbo];
+    if (current() && state.q_from === "yours" && elbo !== null) {
+      state.moved = [Math.min(low, elbo), Math.max(high, elbo)];
     }
     if (current()) state.lens ??= found.lens;
     show_soon();
@@ -121,19 +117,21 @@ function show() {
 
   const elbo_of = ({ reconstruction, kl }) => (reconstruction === null ? null : reconstruction - kl);
   const climbed = ({ reconstruction, kl, beta, mean }) => ({ mean, value: reconstruction - beta * kl });
-
   function step(found) {
     // The worker took q a step uphill, and has drawn up the account of the new q.
     const { fit } = state;
     const arrived = found.rate === 0;
     const q = new DiagonalGaussian(found.mean, found.log_var);
-    if (!arrived) fit.path.push(climbed(found));
-    else fit.state = "arrived";
-    change({ q_from: arrived ? "fitted" : "climbing", ...(arrived ? {} : { q }) });
+    if (arrived) {
+      fit.state = "arrived";
+      state.done.add("fit");
+      change({ q_from: "fitted" });
+    } else {
+      fit.path.push(climbed(found));
+      change({ q }, false); // the account is there already
+      requestAnimationFrame(() => climbing() && current() && ask(Math.min(STEP, 1.5 * found.rate)));
+    }
     state.found = { ...found, version: state.version };
-    next = null; // the account is there already
-    if (arrived) state.done.add("fit");
-    else requestAnimationFrame(() => state.fit === fit && fit.state === "climbing" && ask(Math.min(STEP, 1.5 * found.rate)));
   }
 
   // ---- What the reader does
@@ -143,17 +141,11 @@ function show() {
     change({ x, from, index, strokes: from === "drawing" ? state.strokes : [] });
   }
   const take = (k) => explain(images[k], "test", k);
-  const blank = () => explain(new Float64Array(height * width), "blank");
-
   function draw_z() {
     state.done.add("noise");
     change({ noise: normal(2), z_from: "draw" });
   }
-
-  function put_noise(noise) {
-    change({ noise: Float64Array.from(noise), z_from: "hand" });
-  }
-
+  function put_noise(noise) { change({ noise: Float64Array.from(noise), z_from: "hand" }); }
   function put_z(z) {
     state.done.add("z");
     const bound = view.half_width; // z stays where it can be seen
@@ -172,7 +164,7 @@ function show() {
   }
 
   function fit() {
-    if (state.fit?.state === "climbing") {
+    if (climbing()) {
       state.fit.state = "stopped";
       return change({ q_from: "stopped" });
     }
@@ -188,27 +180,22 @@ function show() {
   }
 
   const back = () => change({ q: state.encoded, q_from: "encoder", fit: null, lens: null });
-
   function weigh(beta) {
-    change({ beta, fit: null, ...(["climbing", "stopped", "fitted"].includes(state.q_from) ? { q_from: "stopped" } : {}) });
+    const own = ["encoder", "yours"].includes(state.q_from);
+    change({ beta, fit: null, q_from: own ? state.q_from : "stopped" });
   }
-
   function choose_L(L) {
     change({ L, extra: L === 1 ? [] : Array.from({ length: L }, () => normal(2)) });
-    [...element("draws").children].forEach((b) => b.setAttribute("aria-pressed", b.value === String(L)));
+    for (const b of element("draws").children) b.setAttribute("aria-pressed", b.value === String(L));
   }
 
   // ---- What is shown
 
   let frame = null, background = null, speaking = null;
   const views = {}; // what each of the two pictures shows: a square, by its centre and half width
-  function show_soon() {
-    frame ??= requestAnimationFrame(show_all);
-  }
-
-  const put_text = (id, value) => {
-    if (element(id).textContent !== value) element(id).textContent = value;
-  };
+  function show_soon() { frame ??= requestAnimationFrame(show_all); }
+  const put_text = (id, value) => element(id).textContent === value || (element(id).textContent = value);
+  const describe = (id, value) => element(id).setAttribute("aria-label", value);
 
   function show_all() {
     frame = null;
@@ -219,18 +206,14 @@ function show() {
     show_estimate();
     const { hints } = text();
     put_text("hint", hints[Object.keys(hints).find((name) => !state.done.has(name))]);
-    clearTimeout(speaking);
-    speaking = setTimeout(speak, 800);
-  }
-
-  function speak() {
-    // For a screen reader, once the numbers have come to rest.
-    const { found } = state;
-    if (current()) put_text("spoken", text().account(...[found.log_px, elbo_of(found), found.gap].map((v) => fixed(v))));
+    clearTimeout(speaking); // a screen reader is told once the numbers have come to rest
+    speaking = setTimeout(() => {
+      const { found } = state;
+      if (current()) say("spoken", "account", found.log_px, elbo_of(found), found.gap);
+    }, 800);
   }
 
   const name_of = (k) => text().test_image(k + 1, label_of(k));
-
   function show_image() {
     const { x, from, index, strokes } = state;
     if (state.painted !== x) {
@@ -243,7 +226,7 @@ function show() {
       });
     }
     if (from !== "test") draw_pad(element("pad"), strokes);
-    element("x").setAttribute("aria-label", text().image(from === "test" ? name_of(index) : text()[from]));
+    describe("x", text().image(from === "test" ? name_of(index) : text()[from]));
     const { tap, draw } = text().pad_says;
     put_text("pad-says", touch && !armed ? tap : from === "blank" || (touch && from === "test") ? draw : "");
   }
@@ -258,35 +241,26 @@ function show() {
     return [...far.keys()].sort((i, j) => far[i] - far[j]).map((k) => ({ k, far: far[k] }));
   }
 
-  function neighbours(mean) {
-    // The labels of the ten codes nearest to μ, the most frequent first.
-    const votes = new Map();
-    for (const { k } of nearest(mean).slice(0, 10)) votes.set(label_of(k), (votes.get(label_of(k)) ?? 0) + 1);
-    return [...votes].sort((a, b) => b[1] - a[1]).map(([label, n]) => `${label} (${n})`).join(", ");
-  }
-
   function show_steps() {
     const { x, encoded, q, q_from, noise, z, z_from, p, pixel_noise } = state;
     put_text("q-numbers", `μ = (${pair(encoded.mean)})\nσ = (${pair(encoded.std)})`);
     put_text("encoder-says", text().encoder_says[q_from]);
-    if (labels) put_text("neighbours", text().neighbours((encoded.neighbours ??= neighbours(encoded.mean))));
     for (const k of [0, 1]) {
       const numbers = { m: q.mean, s: q.std, e: noise, z };
       for (const name in numbers) put_text(`${name}${k}`, fixed(numbers[name][k]));
     }
     put_text("noise-says", text().noise_says[z_from]);
     put_text("log-prob", `log p(x|z) = ${fixed(p.log_prob(x))}`);
-    for (const id of ["mean", "shown"]) paint(element(id), p.mean, shape);
-    paint(element("draw"), p.sample(pixel_noise), shape);
-    for (const id of ["mean", "shown"]) element(id).setAttribute("aria-label", text().mean(pair(z)));
-    element("draw").setAttribute("aria-label", text().draw(pair(z)));
-    element("noise").setAttribute("aria-label", text().noise(pair(noise)));
+    for (const id of ["mean", "shown", "draw"]) {
+      paint(element(id), id === "draw" ? p.sample(pixel_noise) : p.mean, shape);
+      describe(id, text()[id === "draw" ? "draw" : "mean"](pair(z)));
+    }
+    describe("noise", text().noise(pair(noise)));
     draw_noise(element("noise"), noise, NOISE_WIDTH);
   }
 
   function show_planes() {
     const { found, q, z, fit, code } = state;
-    const points = { codes, labels, names: data.label_names, offered: data.offered };
     const around_q = { center: q.mean, half_width: 4 * Math.max(...q.std) };
     Object.assign(views, { plane: view, lens: state.lens ?? found?.lens ?? around_q });
     for (const [k, id] of ["plane", "lens"].entries()) {
@@ -305,7 +279,6 @@ function show() {
       } else {
         circles(context, place);
         draw_codes(context, place, w, h, points, 26);
-        scale_bar(context, views.lens.half_width, w, h);
       }
       if (fit) draw_path(context, place, fit.start.q, fit.path);
       draw_q(context, place, q, id === "plane" ? 1.5 : 2.2);
@@ -319,17 +292,15 @@ function show() {
       dot(context, [a, b], "ink", 5);
       inset(context, thumbnail, Math.min(w - 66, a + 10), Math.max(4, b - 70), 60, "ink");
     }
-    const q_says = text().q(pair(q.mean), pair(q.std));
     const { mean, cov } = found?.posterior ?? {};
-    const std = cov && [cov[0], cov[2]].map(Math.sqrt);
-    const posterior_says = found ? text().posterior(pair(mean), pair(std)) : text().waiting;
-    const says = (name) => text()[name](pair(z), q_says, posterior_says);
-    const on_code = code !== null && text().code(code + 1, label_of(code));
-    element("plane").setAttribute("aria-label", on_code || says("plane"));
-    element("lens").setAttribute("aria-label", says("lens"));
     const numbers = (m, s) => `(${pair(m)}) ± (${pair(s)})`;
-    put_text("lens-numbers", numbers(q.mean, q.std));
-    put_text("posterior-numbers", mean ? numbers(mean, std) : "…");
+    const of_q = numbers(q.mean, q.std);
+    const of_posterior = found ? numbers(mean, [cov[0], cov[2]].map(Math.sqrt)) : "…";
+    put_text("lens-numbers", of_q);
+    put_text("posterior-numbers", of_posterior);
+    const on_code = code !== null && text().code(code + 1, label_of(code));
+    describe("plane", on_code || text().plane(pair(z), of_q, of_posterior));
+    describe("lens", text().lens(pair(z), of_q, of_posterior));
   }
   const thumbnail = document.createElement("canvas");
 
@@ -337,7 +308,7 @@ function show() {
     const { found, fit, q_from, tried, moved } = state;
     element("account").setAttribute("aria-busy", !current());
     element("posterior-numbers").setAttribute("aria-busy", !current());
-    element("fit").dataset.state = fit?.state === "climbing" ? "climbing" : "idle";
+    element("fit").dataset.state = climbing() ? "climbing" : "idle";
     element("fit").disabled = found?.gap === null;
     element("reset").disabled = q_from === "encoder";
     element("beta").value = state.beta;
@@ -346,34 +317,33 @@ function show() {
 
     const { reconstruction, kl, gap, log_px, rows, by } = found;
     const elbo = elbo_of(found), sum = gap === null || elbo === null ? null : elbo + gap;
-    const values = { reconstruction, kl: -kl, elbo, gap, sum, "log-px": log_px };
-    for (const name in values) put_text(`n-${name}`, fixed(values[name]));
+    const numbers = { reconstruction, kl: -kl, elbo, gap, sum, "log-px": log_px };
+    for (const name in numbers) put_text(`n-${name}`, fixed(numbers[name]));
     if (moved && moved[1] - moved[0] >= 1) say("account-says", "still", ...moved, log_px);
     else if (sum === null) say("account-says", "outside");
     else if (by === "grid") say("account-says", "wide");
     else say("account-says", "agree", fixed(Math.abs(sum - log_px), 3));
     draw_bars(element("bars"), { kl, gap, elbo, log_px }, text());
 
-    const elbos = { mine: elbo, encoder: rows.encoder.elbo, diagonal: rows.diagonal?.elbo, full: rows.full?.elbo, posterior: log_px };
-    for (const name in elbos) {
-      const its_elbo = elbos[name], known = its_elbo !== undefined;
-      put_text(`elbo-${name}`, known ? fixed(its_elbo) : "?");
-      const its_gap = name === "mine" ? gap : its_elbo === null ? null : log_px - its_elbo;
-      put_text(`gap-${name}`, known ? fixed(its_gap) : "?");
+    for (const name of ["mine", "encoder", "diagonal", "full", "posterior"]) {
+      const its = name === "mine" ? elbo : name === "posterior" ? log_px : rows[name]?.elbo;
+      const its_gap = name === "mine" || its === null ? gap : log_px - its;
+      put_text(`elbo-${name}`, its === undefined ? "?" : fixed(its));
+      put_text(`gap-${name}`, its === undefined ? "?" : fixed(its_gap));
     }
     element("climb").hidden = !fit;
     if (!fit) return;
     const top = fit.beta === 1 ? log_px : found.ceiling;
     const ends = [fit.path[0].value, fit.path.at(-1).value, top].map((v) => fixed(v));
-    element("climb").setAttribute("aria-label", text().climb_picture(...ends));
+    describe("climb", text().climb_picture(...ends));
     draw_climb(element("climb"), fit.path, top, fit.beta === 1 ? "log p(x)" : "≤");
   }
 
   function say(id, key, ...values) {
     // A sentence by its key; numbers in nats come with two digits.
-    const words = values.map((v) => (typeof v === "number" && !Number.isInteger(v) ? fixed(v) : v));
+    const words = values.map((v) => (Number.isInteger(v) || typeof v === "string" ? v : fixed(v)));
     const sentence = text()[key];
-    put_text(id, typeof sentence === "string" ? sentence : sentence(...words));
+    put_text(id, sentence.call ? sentence(...words) : sentence);
     element(id).dataset.says = key;
   }
 
@@ -383,7 +353,7 @@ function show() {
     if (!found) return ["waiting"];
     const { gap, rows } = found, elbo = elbo_of(found);
     if (gap === null) return ["outside"];
-    if (fit?.state === "climbing") return ["climbing", fit.path.at(-1).value];
+    if (climbing()) return ["climbing", fit.path.at(-1).value];
     if (fit?.state === "stopped" && beta === 1) return ["stopped", fit.start.elbo, elbo];
     if (fit?.state === "arrived") {
       if (beta !== 1) return ["arrived_beta", beta, elbo - (beta - 1) * found.kl, found.ceiling, elbo, gap];
@@ -409,10 +379,10 @@ function show() {
     const log_probs = [...drawn, ...found.log_probs.slice(drawn.length)];
     const mean = log_probs.length ? sum_of(log_probs) / log_probs.length : null;
     const error = Math.sqrt(sum_of(log_probs.map((v) => (v - mean) ** 2)) / (L - 1) / L);
-    if (!log_probs.length) say("estimate-says", "by_hand", fixed(exact));
-    else if (L === 1) say("estimate-says", "one", fixed(mean), fixed(exact));
-    else say("estimate-says", "many", L, fixed(mean), fixed(error), fixed(exact));
-    element("estimate").setAttribute("aria-label", text().estimate_picture(log_probs.length));
+    if (!log_probs.length) say("estimate-says", "by_hand", exact);
+    else if (L === 1) say("estimate-says", "one", mean, exact);
+    else say("estimate-says", "many", L, mean, error, exact);
+    describe("estimate", text().estimate_picture(log_probs.length));
     draw_estimate(element("estimate"), log_probs, mean, exact ?? mean ?? 0);
   }
 
@@ -423,7 +393,7 @@ function show() {
     delete state.found?.pictures;
     delete state.painted;
     document.title = document.querySelector(`h1 [lang="${document.documentElement.lang.slice(0, 2)}"]`).textContent;
-    for (const id of ["pad", "digits", "draws"]) element(id).setAttribute("aria-label", text()[id]);
+    for (const id of ["pad", "digits", "draws"]) describe(id, text()[id]);
     [...element("digits").children].forEach((b, k) => b.setAttribute("aria-label", name_of(k)));
     put_text("about", text().about(data.about));
     show_soon();
@@ -463,13 +433,11 @@ function show() {
       dragged = true;
       move(taken.what, place(event));
     });
-    for (const kind of ["pointerup", "pointercancel"]) {
-      canvas.addEventListener(kind, (event) => {
-        if (taken?.id !== event.pointerId) return;
-        if (taken.what) end();
-        taken = null;
-      });
-    }
+    canvas.onpointerup = canvas.onpointercancel = (event) => {
+      if (taken?.id !== event.pointerId) return;
+      if (taken.what) end();
+      taken = null;
+    };
     canvas.addEventListener("click", (event) => dragged || click(place(event), (touch ? 14 : 7) / canvas.clientWidth));
   }
 
@@ -484,15 +452,18 @@ function show() {
     });
   }
 
-  const near = (places, to, radius) => {
-    // Which of these is nearest to a place, if it lies within the radius.
-    const far = Object.entries(places).map(([name, [a, b]]) => [Math.hypot(a - to[0], b - to[1]), name]);
-    const [distance, name] = far.sort((a, b) => a[0] - b[0])[0];
-    return distance < radius ? name : null;
-  };
   const z_at = ({ center, half_width }, [a, b]) => [
     center[0] + (2 * a - 1) * half_width, center[1] + (1 - 2 * b) * half_width,
   ];
+  const near = (view, places, [a, b], radius) => {
+    // The name of the nearest of these z to a place of a view, if it lies within the radius.
+    const far = Object.entries(places).map(([name, z]) => {
+      const [c, d] = placer(view, 1, 1)(z);
+      return [Math.hypot(a - c, b - d), name];
+    });
+    const [distance, name] = far.sort((one, other) => one[0] - other[0])[0];
+    return distance < radius ? name : null;
+  };
 
   // The pad.
   let before = null, drawn = null; // the state before a stroke; the frame that will show the strokes
@@ -525,17 +496,12 @@ function show() {
     show_soon();
   }
   document.addEventListener("pointerdown", ({ target }) => armed && target !== element("pad") && arm(false), true);
-  element("clear").onclick = blank;
 
   // z in the plane, z and q around q, ε under N(0, I).
-  const in_view = (id, places) =>
-    Object.fromEntries(Object.entries(places).map(([name, z]) => [name, placer(views[id], 1, 1)(z)]));
-  const code_near = (place, radius) => {
-    const { k, far } = nearest(z_at(view, place), placer(view, 1, 1))[0];
-    return far < radius ? k : null;
-  };
+  const code_near = (place, radius) =>
+    nearest(z_at(view, place), placer(view, 1, 1)).find(({ far }) => far < radius)?.k ?? null;
   drag(element("plane"), {
-    grab: (place, radius) => near(in_view("plane", { z: state.z }), place, radius),
+    grab: (place, radius) => near(view, { z: state.z }, place, radius),
     move: (what, place) => put_z(z_at(view, place)),
     click: (place, radius) => {
       const k = code_near(place, radius);
@@ -549,7 +515,7 @@ function show() {
     const code = code_near([event.offsetX / clientWidth, event.offsetY / clientWidth], 7 / clientWidth);
     if (code !== state.code) change({ code });
   });
-  for (const kind of ["pointerleave", "blur"]) element("plane").addEventListener(kind, () => change({ code: null }));
+  element("plane").onpointerleave = element("plane").onblur = () => change({ code: null });
   keys(element("plane"), ([a, b], fine) => put_z(state.z.map((v, k) => v + (fine ? 0.01 : 0.1) * [a, b][k])), {
     Home: () => put_noise([0, 0]),
     n: () => {
@@ -567,7 +533,7 @@ function show() {
     change({ lens: null, q });
   }
   drag(element("lens"), {
-    grab: (place, radius) => near(in_view("lens", { z: state.z, ...handles_of(state.q) }), place, radius),
+    grab: (place, radius) => near(views.lens, { z: state.z, ...handles_of(state.q) }, place, radius),
     move: (what, place) => {
       const [a, b] = z_at(views.lens, place), { mean, std } = state.q;
       if (what === "z") put_z([a, b]);
@@ -587,7 +553,7 @@ function show() {
 
   const noise_view = { center: [0, 0], half_width: NOISE_WIDTH };
   drag(element("noise"), {
-    grab: (place, radius, finger) => (finger ? near({ e: placer(noise_view, 1, 1)(state.noise) }, place, radius) : "e"),
+    grab: (place, radius, finger) => (finger ? near(noise_view, { e: state.noise }, place, radius) : "e"),
     move: (what, place) => put_noise(z_at(noise_view, place)),
     click: (place) => put_noise(z_at(noise_view, place)),
   });
@@ -595,11 +561,19 @@ function show() {
     { Home: () => put_noise([0, 0]) });
 
   // Buttons.
-  element("draw-z").onclick = draw_z;
-  element("new-noise").onclick = draw_z;
-  element("new-draw").onclick = () => change({ pixel_noise: model.decoder.pixel_noise(height * width) });
-  element("fit").onclick = fit;
-  element("reset").onclick = back;
+  const root = document.documentElement;
+  const clicks = {
+    "draw-z": draw_z,
+    "new-noise": draw_z,
+    "new-draw": () => change({ pixel_noise: model.decoder.pixel_noise(height * width) }),
+    fit,
+    reset: back,
+    clear: () => explain(new Float64Array(height * width), "blank"),
+    language: () => remember("language", (root.lang = root.lang === "en" ? "zh-CN" : "en")),
+    theme: () => remember("theme", (root.dataset.theme = root.dataset.theme === "dark" ? "light" : "dark")),
+  };
+  for (const id in clicks) element(id).addEventListener("click", clicks[id]);
+  for (const id of ["language", "theme"]) element(id).addEventListener("click", restyle);
   for (const beta of [1, 2, 4, 8]) element("beta").add(new Option(beta, beta));
   element("beta").onchange = ({ target }) => weigh(Number(target.value));
   for (const L of [1, 10, 100]) {
@@ -622,28 +596,13 @@ function show() {
     buttons[k].focus();
   }, {});
 
-  element("language").onclick = () => {
-    document.documentElement.lang = document.documentElement.lang === "en" ? "zh-CN" : "en";
-    remember("language", document.documentElement.lang);
-    restyle();
-  };
-  element("theme").onclick = () => {
-    const { dataset } = document.documentElement;
-    dataset.theme = dataset.theme === "dark" ? "light" : "dark";
-    remember("theme", dataset.theme);
-    restyle();
-  };
-  in_the_dark.addEventListener("change", () => {
-    choose_theme();
-    restyle();
-  });
+  in_the_dark.addEventListener("change", () => restyle(choose_theme()));
   addEventListener("resize", restyle);
   document.addEventListener("click", ({ target }) => {
     const section = target.closest("[data-guide]")?.dataset.guide;
     if (!section) return;
-    const { title, html } = data.explanations[document.documentElement.lang.slice(0, 2)][section];
-    element("explanation-title").innerHTML = title;
-    element("explanation-text").innerHTML = html;
+    const words = data.explanations[root.lang.slice(0, 2)][section];
+    for (const part of ["title", "html"]) element(`explanation-${part}`).innerHTML = words[part];
     if (!element("explanation").open) element("explanation").showModal();
     element("explanation").scrollTop = 0;
   });

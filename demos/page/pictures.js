@@ -1,4 +1,3 @@
-"use strict";
 // The pictures. Each function is given what it draws; none of them knows the page's state.
 
 // ------------------------------------------------ A drawing becomes a digit like MNIST's
@@ -62,8 +61,7 @@ function read_colours() {
 
 function paint(canvas, x, [height, width]) {
   // An image of pixels, black to white.
-  canvas.width = width;
-  canvas.height = height;
+  Object.assign(canvas, { width, height });
   const picture = new ImageData(width, height);
   x.forEach((v, i) => picture.data.set([255 * v, 255 * v, 255 * v, 255], 4 * i)); // it clamps
   canvas.getContext("2d").putImageData(picture, 0, 0);
@@ -72,10 +70,8 @@ function paint(canvas, x, [height, width]) {
 function fresh(canvas) {
   // A canvas's context in CSS pixels, sharp on any screen, and its size.
   const ratio = window.devicePixelRatio || 1, { clientWidth: w, clientHeight: h } = canvas;
-  if (canvas.width !== Math.round(w * ratio) || canvas.height !== Math.round(h * ratio)) {
-    canvas.width = Math.round(w * ratio);
-    canvas.height = Math.round(h * ratio);
-  }
+  const [width, height] = [w, h].map((side) => Math.round(side * ratio));
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   const context = canvas.getContext("2d");
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, w, h);
@@ -98,17 +94,14 @@ function ellipse(context, place, mean, radii) {
 
 function circles(context, place) {
   // The prior, at one, two and three.
-  context.strokeStyle = colour.prior;
-  context.lineWidth = 0.7;
+  Object.assign(context, { strokeStyle: colour.prior, lineWidth: 0.7 });
   for (const r of [1, 2, 3]) ellipse(context, place, [0, 0], [r, r]);
 }
 
 function dot(context, [a, b], name, radius = 5.5) {
   context.beginPath();
   context.arc(a, b, radius, 0, 2 * Math.PI);
-  context.fillStyle = colour[name];
-  context.strokeStyle = colour.card;
-  context.lineWidth = 2;
+  Object.assign(context, { fillStyle: colour[name], strokeStyle: colour.card, lineWidth: 2 });
   context.fill();
   context.stroke();
 }
@@ -176,8 +169,7 @@ function still_picture(w, h, view, codes) {
   // The prior's circles and the codes, which stand still.
   const canvas = document.createElement("canvas");
   const ratio = window.devicePixelRatio || 1;
-  canvas.width = w * ratio;
-  canvas.height = h * ratio;
+  Object.assign(canvas, { width: w * ratio, height: h * ratio });
   const context = canvas.getContext("2d");
   context.scale(ratio, ratio);
   const place = placer(view, w, h);
@@ -198,15 +190,13 @@ function heat_picture(heat, name) {
 }
 
 function draw_q(context, place, q, width) {
-  context.strokeStyle = colour.q;
-  context.lineWidth = width;
+  Object.assign(context, { strokeStyle: colour.q, lineWidth: width });
   for (const r of [1, 2]) ellipse(context, place, q.mean, q.std.map((s) => r * s));
 }
 
 function draw_path(context, place, start, path) {
   // Where q came from, and the way of its mean.
-  context.strokeStyle = colour.q;
-  context.lineWidth = 1;
+  Object.assign(context, { strokeStyle: colour.q, lineWidth: 1 });
   context.setLineDash([4, 3]);
   ellipse(context, place, start.mean, start.std.map((s) => 2 * s));
   context.setLineDash([]);
@@ -227,29 +217,16 @@ function handles_of(q) {
 function draw_handles(context, place, q) {
   for (const at of Object.values(handles_of(q))) {
     const [a, b] = place(at);
-    context.fillStyle = colour.q;
-    context.strokeStyle = colour.card;
-    context.lineWidth = 2;
+    Object.assign(context, { fillStyle: colour.q, strokeStyle: colour.card, lineWidth: 2 });
     context.fillRect(a - 5, b - 5, 10, 10);
     context.strokeRect(a - 5, b - 5, 10, 10);
   }
 }
 
-function outline(context, place, { center, half_width }) {
-  const [a, b] = place([center[0] - half_width, center[1] + half_width]);
-  const [c, d] = place([center[0] + half_width, center[1] - half_width]);
-  context.strokeStyle = colour.soft;
-  context.lineWidth = 1;
+function outline(context, place, { center: [x, y], half_width: r }) {
+  const [a, b] = place([x - r, y + r]), [c, d] = place([x + r, y - r]);
+  Object.assign(context, { strokeStyle: colour.soft, lineWidth: 1 });
   context.strokeRect(a, b, c - a, d - b);
-}
-
-function scale_bar(context, half_width, w, h) {
-  const length = [1, 0.5, 0.2, 0.1, 0.05, 0.02].find((l) => l < 0.6 * half_width) ?? 0.01;
-  context.fillStyle = colour.ink;
-  context.fillRect(12, h - 14, (length / half_width) * 0.5 * w, 2);
-  context.font = "12px system-ui, sans-serif";
-  Object.assign(context, { textAlign: "left", textBaseline: "bottom" });
-  context.fillText(length, 12, h - 17);
 }
 
 function inset(context, picture, x, y, size, frame) {
@@ -258,9 +235,7 @@ function inset(context, picture, x, y, size, frame) {
   const [w, h] = [pixel * picture.width, pixel * picture.height];
   context.imageSmoothingEnabled = false;
   context.drawImage(picture, x, y, w, h);
-  context.imageSmoothingEnabled = true;
-  context.strokeStyle = colour[frame];
-  context.lineWidth = 2;
+  Object.assign(context, { imageSmoothingEnabled: true, strokeStyle: colour[frame], lineWidth: 2 });
   context.strokeRect(x, y, w, h);
 }
 
@@ -314,8 +289,7 @@ function draw_climb(canvas, path, top, name) {
   context.fillText(`${name} ${fixed(top)}`, w - 2, up(top));
   context.beginPath();
   values.forEach((v, k) => context.lineTo(across(k), up(v)));
-  context.strokeStyle = colour.q;
-  context.lineWidth = 2;
+  Object.assign(context, { strokeStyle: colour.q, lineWidth: 2 });
   context.stroke();
   dot(context, [across(values.length - 1), up(values.at(-1))], "q", 4.5);
 }
@@ -327,15 +301,9 @@ function draw_estimate(canvas, log_probs, mean, exact) {
   const place = (v) => (0.5 + (0.5 * (v - exact)) / spread) * w;
   context.fillStyle = colour.soft;
   context.fillRect(0, h / 2, w, 1);
-  context.fillStyle = colour.z;
   context.globalAlpha = log_probs.length === 1 ? 1 : log_probs.length === 10 ? 0.6 : 0.3;
-  for (const v of log_probs) {
-    context.beginPath();
-    context.arc(place(v), h / 2, 4.5, 0, 2 * Math.PI);
-    context.fill();
-  }
-  context.globalAlpha = 1;
-  context.font = "12px system-ui, sans-serif";
+  for (const v of log_probs) dot(context, [place(v), h / 2], "z", 4.5);
+  Object.assign(context, { globalAlpha: 1, font: "12px system-ui, sans-serif" });
   for (const [v, name, y] of [[exact, "reconstruction", 12], [mean, "z", h - 3]]) {
     if (v === null) continue;
     context.fillStyle = colour[name];
