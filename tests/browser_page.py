@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from test_explore import half_precision, images_of
 
-from demos import explore
+from demos import explore, train
 from demos.page import fill
 from vae_np import VAE, BernoulliDecoder, GaussianDecoder, GaussianEncoder
 from vae_np.evaluation import grid_log_likelihood
@@ -93,6 +93,19 @@ def digits(tmp_path_factory):
     contents = fill.contents(settings, data, trainer)
     path.write_text(fill.fill_template(contents), encoding="utf-8")
     return path, json.loads(json.dumps(contents)), log_px
+
+
+def page_of_stripes(folder, rng, decoder):
+    """The page of a run on images of 12 × 8 pixels, white on the left or on the right."""
+    stripes = np.tile(np.repeat(np.eye(2), 48, axis=1), (30, 1)) * 0.8 + 0.1
+    x = np.clip(stripes + 0.05 * rng.standard_normal(stripes.shape), 0, 1)
+    y = np.tile(["left", "right"], 30)
+    np.savez(folder / "own.npz", x=x.reshape(60, 12, 8), y=y)
+    tiny = ["--epochs", "30", "--hidden", "9", "7", "--batch-size", "10", "--latent", "2"]
+    data = ["--data", str(folder / "own.npz"), "--decoder", decoder]
+    assert train.main([*tiny, *data, "--out", str(folder / "run")]) == 0
+    assert explore.main(["--checkpoint", str(folder / "run"), "--no-open"]) == 0
+    return folder / "run" / "explore.html"
 
 
 def numpy_model(data):

@@ -14,10 +14,10 @@ from browser_page import (  # noqa: F401 - fixtures
     digits,
     numpy_model,
     open_page,
+    page_of_stripes,
 )
 from test_explore import DOCS_PAGE, data_of, images_of
 
-from demos import explore, train
 from vae_np import datasets
 from vae_np.evaluation import grid_log_likelihood
 
@@ -228,18 +228,10 @@ def test_a_drawn_7_is_a_7(open_page):
 
 @pytest.mark.parametrize("decoder", ["bernoulli", "gaussian"])
 def test_own_images_of_another_size_with_either_decoder(open_page, tmp_path, rng, decoder):
-    stripes = np.tile(np.repeat(np.eye(2), 48, axis=1), (30, 1)) * 0.8 + 0.1
-    x = np.clip(stripes + 0.05 * rng.standard_normal(stripes.shape), 0, 1)
-    y = np.tile(["left", "right"], 30)
-    np.savez(tmp_path / "own.npz", x=x.reshape(60, 12, 8), y=y)
-    tiny = ["--epochs", "30", "--hidden", "9", "7", "--batch-size", "10", "--latent", "2"]
-    data = ["--data", str(tmp_path / "own.npz"), "--decoder", decoder]
-    out = tmp_path / "run"
-    assert train.main([*tiny, *data, "--out", str(out)]) == 0
-    assert explore.main(["--checkpoint", str(out), "--no-open"]) == 0
-    page = open_page(out / "explore.html")
+    path = page_of_stripes(tmp_path, rng, decoder)
+    page = open_page(path)
     assert "left" in page.locator("#digits button").first.get_attribute("aria-label")
-    contents = data_of((out / "explore.html").read_text(encoding="utf-8"))
+    contents = data_of(path.read_text(encoding="utf-8"))
     exact = grid_log_likelihood(numpy_model(contents), images_of(contents)).value
     for k in range(4):
         shown = check_against_numpy(page, contents, k)

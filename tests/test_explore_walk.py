@@ -8,7 +8,7 @@ import re
 
 import numpy as np
 import pytest
-from browser_page import chromium, open_page  # noqa: F401 - fixtures
+from browser_page import chromium, open_page, page_of_stripes  # noqa: F401 - fixtures
 from browser_walk import Walk
 from test_explore import DOCS_PAGE, data_of
 
@@ -164,23 +164,30 @@ class Checked(Walk):
             assert told == about([shown["L"], np.mean(values), error, exact])
 
 
-def walk(page, data, actions, seed):
-    one = Checked(page, data, seed)
+def walk(page, path, actions, seed):
+    one = Checked(page, data_of(path.read_text(encoding="utf-8")), seed)
     for k in range(actions):
-        try:
-            one.act()
-            one.check()
-        except Exception as error:
-            error.add_note(f"action {k} of seed {seed}, after {', '.join(one.done[-6:])}")
-            raise
+        one.act()
+        print(f"action {k} of seed {seed}: {one.done[-1]}")
+        one.check()
 
 
 def test_a_short_walk_finds_nothing_false(open_page):
-    walk(open_page(DOCS_PAGE), data_of(DOCS_PAGE.read_text(encoding="utf-8")), 40, seed=1)
+    walk(open_page(DOCS_PAGE), DOCS_PAGE, 25, seed=1)
+
+
+def test_nor_does_one_on_a_gaussian_decoder_s_page(open_page, tmp_path, rng):
+    path = page_of_stripes(tmp_path, rng, "gaussian")
+    walk(open_page(path), path, 15, seed=1)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
 def test_five_hundred_actions_find_nothing_false(open_page, locale):
-    page = open_page(DOCS_PAGE, 1366, locale=locale)
-    walk(page, data_of(DOCS_PAGE.read_text(encoding="utf-8")), 500, seed=2)
+    walk(open_page(DOCS_PAGE, 1366, locale=locale), DOCS_PAGE, 500, seed=2)
+
+
+@pytest.mark.slow
+def test_nor_do_five_hundred_on_a_gaussian_decoder_s_page(open_page, tmp_path, rng):
+    path = page_of_stripes(tmp_path, rng, "gaussian")
+    walk(open_page(path), path, 500, seed=3)

@@ -65,7 +65,7 @@ def blocks(lines, names):
 
 
 def code(text):
-    return f"<pre>{html.escape(text, quote=False)}</pre>"
+    return f"<pre tabindex='0'>{html.escape(text, quote=False)}</pre>"
 
 
 def tags(name, *texts, names=None):
