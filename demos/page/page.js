@@ -268,9 +268,9 @@ function show() {
       if (!w) return; // not laid out yet
       const place = placer(views[id], w, h);
       if (found) {
-        found.pictures ??= [[found.heats, "posterior"], ...(found.targets ? [[found.targets, "kl"]] : [])]
+        found.pictures ??= [[found.targets ?? [], "kl"], [found.heats, "posterior"]]
           .map(([heats, name]) => heats.map((heat) => heat_picture(heat, name)));
-        for (const pictures of found.pictures) context.drawImage(pictures[k], 0, 0, w, h);
+        for (const { [k]: one } of found.pictures) if (one) context.drawImage(one, 0, 0, w, h);
       }
       if (id === "plane") {
         background ??= still_picture(w, h, view, points);
