@@ -1,9 +1,14 @@
 """The page for everyone: small and large screens, both languages, keys, fingers, no worker."""
 
+import colorsys
+import re
+
 import numpy as np
 import pytest
 from browser_page import SETTLED, chromium, open_page  # noqa: F401 - fixtures
 from test_explore import DOCS_PAGE
+
+from demos.page import fill
 
 # ruff: noqa: F811 - a fixture's name as an argument
 
@@ -81,6 +86,39 @@ def test_an_explanation_opens_in_the_page(open_page, language, words):
     assert min(heights) > 15
     page.keyboard.press("Escape")
     assert not dialog.is_visible()
+
+
+def contrast(one, other):
+    """Of two colours, (3,) each from 0 to 1, as WCAG defines it."""
+    linear = [
+        np.where(
+            np.array(c) <= 0.03928, np.array(c) / 12.92, ((np.array(c) + 0.055) / 1.055) ** 2.4
+        )
+        for c in (one, other)
+    ]
+    light = sorted(c @ [0.2126, 0.7152, 0.0722] for c in linear)
+    return (light[1] + 0.05) / (light[0] + 0.05)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_colour_that_writes_can_be_read(theme):
+    html = fill.PAGE.read_text("utf-8").split(':root[data-theme="dark"]')
+    block = html[theme == "dark"].split("}")[0].split("{")[-1]
+    hexes = re.findall(r"--(\w+): #(\w{6});", block)
+    colours = {name: [int(code[k : k + 2], 16) / 255 for k in (0, 2, 4)] for name, code in hexes}
+    assert len(colours) == 11
+    card, paper, _ = (colours.pop(name) for name in ("card", "paper", "line"))
+    for name, colour in colours.items():  # white on a button or a bar, too, is card on the colour
+        assert contrast(colour, card) >= 4.5, name
+        assert name not in ("ink", "soft", "q", "posterior") or contrast(colour, paper) >= 4.5
+    script = (fill.TEMPLATE / "pictures.js").read_text("utf-8")
+    hues = re.search(r"LABEL_HUES = \[(.*?)\]", script)[1].split(",")
+    shade = re.search(
+        r"hsl\(\$\{hue\} \$\{dark \? (\d+) : (\d+)\}% \$\{dark \? (\d+) : (\d+)\}%", script
+    )
+    saturation, lightness = (int(shade[k + (theme == "light")]) / 100 for k in (1, 3))
+    for hue in hues:  # the labels in the plane
+        assert contrast(colorsys.hls_to_rgb(int(hue) / 360, lightness, saturation), card) >= 4.5
 
 
 def test_what_one_needs_first_is_on_the_first_screen(open_page):

@@ -154,7 +154,7 @@ function draw_codes(context, place, w, h, { codes, labels, names, offered }, apa
     const [a, b] = place([codes[2 * k], codes[2 * k + 1]]);
     if (a < 0 || b < 0 || a > w || b > h) continue;
     const hue = labels ? LABEL_HUES[labels[k] % 10] : 220;
-    const shade = (alpha) => `hsl(${hue} ${dark ? 55 : 50}% ${dark ? 70 : 34}% / ${alpha})`;
+    const shade = (alpha) => `hsl(${hue} ${dark ? 55 : 50}% ${dark ? 70 : 31}% / ${alpha})`;
     context.fillStyle = shade(k < offered ? 0.9 : 0.32);
     if (k < offered) context.fillRect(a - 3, b - 3, 6, 6);
     else if (labels && said.every(([c, d]) => Math.hypot(a - c, b - d) > apart)) {

@@ -5,7 +5,7 @@
 const TEXT = {
   en: {
     hints: {
-      draw: "Draw a digit on the black pad, or take one of those below it.",
+      draw: "Draw a digit on the black pad, or take one of the small ones.",
       z: "Drag z, the red dot, over the plane: the picture in the corner is what the decoder makes of it.",
       noise: "Let chance move z: press “Draw z from q” under the plane, a few times.",
       fit: "Guess how small the gap can get for this one image, then press Fit.",
@@ -58,7 +58,7 @@ const TEXT = {
   },
   zh: {
     hints: {
-      draw: "先在黑色画板上写一个数字，或从下面选一张。",
+      draw: "先在黑色画板上写一个数字，或从小图里选一张。",
       z: "拖动红点 z：角上的小图是解码器由它画出的图像。",
       noise: "让随机性来移动 z：多按几次平面下方的“从 q 采样 z”。",
       fit: "猜一猜：只为这一张图像拟合 q，差距能缩到多小？然后按“拟合”。",
@@ -97,7 +97,7 @@ const TEXT = {
     stopped: (from, to) => `停在半路：ELBO 从 ${from} 升到 ${to}。再按“拟合”会接着往上走。`,
     arrived: (from, to, won, left) => `ELBO 从 ${from} 升到 ${to}。摊销差距为 ${won} nat：这是所有图像共用一个编码器的代价。还剩 ${left} nat：附近没有更好的对角高斯了。`,
     arrived_own: (from, to, left) => `从你的 q 出发，ELBO 由 ${from} 升到 ${to}。还剩 ${left} nat：附近没有更好的对角高斯了。`,
-    arrived_apart: (to, best) => `到了一个顶点，ELBO 是 ${to}，但不是最高的：别处有对角高斯能达到 ${best}。这个后验不止一个峰。`,
+    arrived_apart: (to, best) => `到了一个顶点，ELBO 是 ${to}，但不是最高的：别处的对角高斯能达到 ${best}。这个后验不止一个峰。`,
     arrived_beta: (b, value, ceiling, elbo, gap) => `“重构项 − ${b} KL”现在是 ${value}；无论什么样的 q 都超不过 ${ceiling}。此时 ELBO 是 ${elbo}，q 与后验的差距为 ${gap} nat。`,
     ahead: (gap, by) => `你的 q 离 log p(x) 还有 ${gap} nat，比编码器好 ${by} nat。`,
     behind: (gap, by) => `你的 q 离 log p(x) 还有 ${gap} nat，编码器比你好 ${by} nat。`,
