@@ -7,7 +7,6 @@ Without options a model of two latents is trained on the embedded digits, in hal
 run of your own comes onto a page by --checkpoint FOLDER, after: train.py --latent 2 --out FOLDER
 """
 
-import os
 import sys
 import webbrowser
 from pathlib import Path
@@ -20,7 +19,6 @@ from vae_np import datasets
 from vae_np.checkpoints import read_checkpoint, whole_file
 from vae_np.training.divergence import DivergenceError
 
-ROOT = Path(__file__).resolve().parent.parent
 PAGE = "explore.html"
 HIDDEN, EPOCHS = 200, 80  # of the model that is trained here; more epochs fit the 4,000 images only
 
@@ -43,7 +41,7 @@ def main(argv=None):
         if args.out or not args.checkpoint:
             make_folder(out.parent)
         settings, data, trainer = trained(args.checkpoint)
-        html = fill_template(contents(settings, data, trainer) | {"guide": guide_links(out)})
+        html = fill_template(contents(settings, data, trainer))
         with whole_file(out) as file:
             file.write(html.encode())
     except (ValueError, OSError, MemoryError, DivergenceError) as error:
@@ -82,15 +80,6 @@ def trained(folder):
         if not trainer.fit(EPOCHS):
             raise KeyboardInterrupt
     return settings, data, trainer
-
-
-def guide_links(out):
-    """Where the page finds the guide: beside it in the clone, or by the clone's whole path."""
-    paths = {"en": ROOT / "docs" / "guide.md", "zh": ROOT / "docs" / "guide.zh-CN.md"}
-    folder = out.resolve().parent
-    if folder.is_relative_to(ROOT):
-        return {k: Path(os.path.relpath(path, folder)).as_posix() for k, path in paths.items()}
-    return {k: path.as_uri() for k, path in paths.items()}
 
 
 if __name__ == "__main__":

@@ -3,27 +3,27 @@
 It takes the system's chromium, and playwright, which drives it: pip install playwright.
 """
 
-import base64
 import json
 import shutil
 
 import numpy as np
 import pytest
-from test_explore import half_precision
+from test_explore import half_precision, images_of
 
-from demos import explore
+from demos import explore, train
 from demos.page import fill
 from vae_np import VAE, BernoulliDecoder, GaussianDecoder, GaussianEncoder
 from vae_np.evaluation import grid_log_likelihood
+from vae_np.inference.grid import latent_grid
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
 # Until the worker's answer to the latest question is on the page.
 SETTLED = """async () => {
-  const { state } = explore;
-  while (state.fitting || state.found?.image !== state.image) {
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+  const { state, current } = explore;
+  const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+  do await frame(); while (state.fit?.state === "climbing" || !current());
+  await frame();
 }"""
 
 
@@ -46,10 +46,21 @@ def open_page(chromium):
     def heard(kind, text):
         complaints.append(f"{kind}: {text}")
 
-    def open_page(path, width=1400, scheme="light", locale="en-US", search=""):
+    def open_page(
+        path,
+        width=1400,
+        scheme="light",
+        locale="en-US",
+        search="",
+        height=900,
+        touch=False,
+        script="",
+    ):
+        viewport = {"width": width, "height": height}
         context = chromium.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme, locale=locale
+            viewport=viewport, color_scheme=scheme, locale=locale, has_touch=touch, is_mobile=touch
         )
+        context.add_init_script(script)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: heard(message.type, message.text))
@@ -67,7 +78,7 @@ def open_page(chromium):
     yield open_page
     for context in contexts:
         context.close()
-    assert not complaints
+    assert complaints == []
 
 
 @pytest.fixture(scope="module")
@@ -79,9 +90,22 @@ def digits(tmp_path_factory):
     images = data.test[fill.choose(data.test_labels, len(data.test))]
     log_px = grid_log_likelihood(trainer.model, images).value  # with the weights before rounding
     path = tmp_path_factory.mktemp("page") / "explore.html"
-    contents = fill.contents(settings, data, trainer) | {"guide": explore.guide_links(path)}
+    contents = fill.contents(settings, data, trainer)
     path.write_text(fill.fill_template(contents), encoding="utf-8")
     return path, json.loads(json.dumps(contents)), log_px
+
+
+def page_of_stripes(folder, rng, decoder):
+    """The page of a run on images of 12 × 8 pixels, white on the left or on the right."""
+    stripes = np.tile(np.repeat(np.eye(2), 48, axis=1), (30, 1)) * 0.8 + 0.1
+    x = np.clip(stripes + 0.05 * rng.standard_normal(stripes.shape), 0, 1)
+    y = np.tile(["left", "right"], 30)
+    np.savez(folder / "own.npz", x=x.reshape(60, 12, 8), y=y)
+    tiny = ["--epochs", "30", "--hidden", "9", "7", "--batch-size", "10", "--latent", "2"]
+    data = ["--data", str(folder / "own.npz"), "--decoder", decoder]
+    assert train.main([*tiny, *data, "--out", str(folder / "run")]) == 0
+    assert explore.main(["--checkpoint", str(folder / "run"), "--no-open"]) == 0
+    return folder / "run" / "explore.html"
 
 
 def numpy_model(data):
@@ -105,9 +129,67 @@ def numpy_model(data):
     return VAE(encoder, decoder)
 
 
-def images_of(data):
-    pixels = np.frombuffer(base64.b64decode(data["images"]), np.uint8)
-    return pixels.reshape(-1, data["image_shape"][0] * data["image_shape"][1]) / 255
+class Exact:
+    """What holds of any image and any q under the page's weights, by NumPy on a grid that is finer.
+
+    A q is a pair of a mean and of standard deviations, (2,) each; numbers are in nats.
+    """
+
+    def __init__(self, data):
+        self.model, self.step = numpy_model(data), data["grid"]["spacing"] / 2
+        self.z, _ = latent_grid(2, self.step, 6.0)
+        parts = [self.model.decode(z) for z in np.array_split(self.z, 100)]
+        self.log_prior = -0.5 * (self.z**2).sum(axis=1) - np.log(2 * np.pi)
+        if data["decoder"]["kind"] == "BernoulliDecoder":
+            self.linear = np.concatenate([p.logits.astype(np.float32) for p in parts])
+            self.square = None
+            self.rest = np.concatenate([-np.logaddexp(0, p.logits).sum(axis=1) for p in parts])
+        else:
+            mean, std = (np.concatenate([getattr(p, k) for p in parts]) for k in ("mean", "std"))
+            self.square, self.linear = -0.5 / std**2, mean / std**2
+            self.rest = -(0.5 * (mean / std) ** 2 + np.log(std)).sum(axis=1)
+            self.rest -= 0.5 * mean.shape[1] * np.log(2 * np.pi)
+        self.known = {}
+
+    def log_likelihood(self, x):
+        """log p(x|z) at the grid's points."""
+        key = x.tobytes()
+        if key not in self.known:
+            self.known = {
+                key: (self.linear @ x.astype(self.linear.dtype)).astype(float) + self.rest
+            }
+            if self.square is not None:
+                self.known[key] += self.square @ x**2
+        return self.known[key]
+
+    def log_px(self, x, beta=1):
+        """At β ≠ 1: β log ∫ p(x|z)^(1/β) p(z) dz, which reconstruction − β KL cannot pass."""
+        log_target = self.log_likelihood(x) / beta + self.log_prior
+        return beta * (np.logaddexp.reduce(log_target) + 2 * np.log(self.step))
+
+    def posterior(self, x):
+        weight = np.exp(self.log_likelihood(x) + self.log_prior - self.log_px(x)) * self.step**2
+        mean = weight @ self.z
+        return mean, np.sqrt(weight @ (self.z - mean) ** 2)
+
+    def log_q(self, mean, std):
+        return -0.5 * (((self.z - mean) / std) ** 2).sum(axis=1) - np.log(2 * np.pi * std.prod())
+
+    def account(self, x, mean, std):
+        """The reconstruction, the KL, the ELBO and the gap."""
+        log_q = self.log_q(mean, std)
+        weight = np.exp(log_q) * self.step**2
+        reconstruction = weight @ self.log_likelihood(x)
+        kl = 0.5 * (mean**2 + std**2 - 1 - 2 * np.log(std)).sum()
+        log_posterior = self.log_likelihood(x) + self.log_prior - self.log_px(x)
+        return reconstruction, kl, reconstruction - kl, weight @ (log_q - log_posterior)
+
+    def log_prob(self, x, z):
+        return self.model.decode(np.reshape(z, (1, 2))).log_prob(x)[0]
+
+    def encode(self, x):
+        q = self.model.encode(x[None])
+        return q.mean[0], q.std[0]
 
 
 def choose(page, k):

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from demos import explore, train
-from demos.page import fill
+from demos.common.mathml import mathml
+from demos.page import fill, guide
+from demos.page.guide import explanations
 from vae_np import VAE, BernoulliDecoder, GaussianDecoder, GaussianEncoder
 from vae_np.checkpoints import write_checkpoint
 from vae_np.evaluation import grid_log_likelihood
@@ -25,6 +27,14 @@ def data_of(html):
 
 def half_precision(text):
     return np.frombuffer(base64.b64decode(text), np.float16).astype(np.float64)
+
+
+def images_of(data):
+    """All images on the page, (N, D) from 0 to 1; a 0 is followed by how many of them there are."""
+    packed, pixels = iter(base64.b64decode(data["images"])), []
+    for byte in packed:
+        pixels += [byte] if byte else [0] * next(packed)
+    return np.reshape(pixels, (-1, data["image_shape"][0] * data["image_shape"][1])) / 255
 
 
 @pytest.fixture
@@ -45,7 +55,7 @@ def test_the_page_of_a_run_holds_its_rounded_weights_and_its_images(own_run, cap
     assert explore.main(["--checkpoint", "run", "--no-open"]) == 0
     assert "explore.html" in capsys.readouterr().out
     html = (folder / "explore.html").read_text(encoding="utf-8")
-    assert not re.search(r"/\*(data|model\.js|texts\.js|page\.js)\*/", html)
+    assert not re.search(r"/\*(data|model|texts|pictures|page)(\.js)?\*/", html)
     assert "https://" not in html.replace("http-equiv", "")
 
     data = data_of(html)
@@ -59,8 +69,8 @@ def test_the_page_of_a_run_holds_its_rounded_weights_and_its_images(own_run, cap
     ]
     np.testing.assert_array_equal(np.concatenate(shipped), encoder.astype(np.float16))
     assert data["image_shape"] == [4, 4]
-    assert len(base64.b64decode(data["images"])) == 16 * 16  # a fifth of the 80 images
-    assert data["labels"] is None and data["image_labels"] is None
+    assert data["offered"] == 16  # a fifth of the 80 images
+    assert data["labels"] is None
     assert data["about"]["widths"] == [16, 8, 2, 8, 16]
     assert data["about"]["error"] <= fill.TOLERANCE
 
@@ -70,8 +80,16 @@ def test_the_page_in_docs_is_made_from_the_present_template_and_is_small():
     data = data_of(html)
     assert fill.fill_template(data) == html, "run python demos/explore.py --out docs/explore.html"
     assert DOCS_PAGE.stat().st_size < 2e6
-    assert data["guide"] == {"en": "guide.md", "zh": "guide.zh-CN.md"}
-    assert data["image_labels"] == sorted(2 * list(range(10)))
+    assert data["explanations"] == explanations(fill.sections()), (
+        "docs/explore.html quotes another guide"
+    )
+    labels = np.frombuffer(base64.b64decode(data["labels"]), np.uint8)
+    assert labels[: data["offered"]].tolist() == sorted(2 * list(range(10)))
+
+
+def test_the_page_s_parts_are_small():
+    lines = {path.name: path.read_text("utf-8").count("\n") for path in fill.TEMPLATE.glob("*.*")}
+    assert max(lines.values()) <= 700 and sum(lines.values()) <= 2200, lines
 
 
 def test_a_name_cannot_end_the_script():
@@ -121,20 +139,97 @@ def test_labels_may_be_words_but_not_measurements():
     assert fill.named(None) == (None, None)
 
 
-def test_links_lead_to_the_guide_from_anywhere(tmp_path):
-    inside = explore.guide_links(explore.ROOT / "runs" / "a" / "page.html")
-    assert inside == {"en": "../../docs/guide.md", "zh": "../../docs/guide.zh-CN.md"}
-    outside = explore.guide_links(tmp_path / "page.html")
-    assert outside["en"] == (explore.ROOT / "docs" / "guide.md").as_uri()
+def test_each_part_is_explained_in_both_languages():
+    names = set(fill.sections())
+    assert len(names) >= 10
+    for language, sections in explanations(names).items():
+        assert set(sections) == names
+        for section in sections.values():
+            assert section["title"] and "<math" in section["html"] and "<pre" in section["html"]
+            words = re.sub(r"<pre.*?</pre>", "", section["html"], flags=re.S)
+            assert ("。" in words) == (language == "zh")
+            assert not re.search(r"\*\*|```|<!--|\]\(|\\|Measured|实测", words)
+    with pytest.raises(ValueError, match=r"guide.md has no section nowhere"):
+        explanations(["nowhere"])
 
 
-def test_each_part_leads_to_a_section_that_both_guides_have():
-    template = (fill.TEMPLATE / "page.html").read_text(encoding="utf-8")
-    sections = set(re.findall(r'data-guide="([^"]+)"', template))
-    assert len(sections) >= 10
-    for name in ("guide.md", "guide.zh-CN.md"):
-        guide = (explore.ROOT / "docs" / name).read_text(encoding="utf-8")
-        assert sections <= set(re.findall(r'<a id="([^"]+)"', guide))
+def test_a_section_becomes_html():
+    lines = [
+        "*a* `b*c` [d](#e) [f](g.md)",
+        "h **i**",
+        "",
+        "- j",
+        "  k",
+        "- l < m",
+        "",
+        "| n\\|o | p |",
+    ]
+    lines += ["|---|---|", "| q | `r` |", "![s](t.png)", "", "    u < v"]
+    assert guide.blocks(lines, ["e"]) == (
+        '<p><em>a</em> <code>b*c</code> <button class="why" data-guide="e">d</button> f\n'
+        "h <b>i</b></p>"
+        "<ul><li>j\n  k</li><li>l &lt; m</li></ul>"
+        "<table><tr><td>n|o</td><td>p</td></tr><tr><td>q</td><td><code>r</code></td></tr></table>"
+        "<pre tabindex='0'>u &lt; v</pre>"
+    )
+
+
+SUM = '<mo movablelimits="false">∑</mo>'
+EQUALS = '<mo stretchy="false">=</mo>'
+LEFT, RIGHT = (f'<mtd style="text-align: {side}; padding: 0.3em 0">' for side in ("left", "right"))
+
+
+@pytest.mark.parametrize(
+    ("latex", "expected"),
+    [
+        (
+            r"\frac12 x_i^2",
+            '<mstyle displaystyle="true"><mfrac><mn>1</mn><mn>2</mn></mfrac></mstyle>'
+            "<msubsup><mi>x</mi><mi>i</mi><mn>2</mn></msubsup>",
+        ),
+        (
+            r"\sum_{j=1} \sigma^2_j",
+            f"<munder>{SUM}<mrow><mi>j</mi>{EQUALS}<mn>1</mn></mrow></munder>"
+            "<msubsup><mi>σ</mi><mi>j</mi><mn>2</mn></msubsup>",
+        ),
+        (
+            r"\underbrace{a}_{\text{no } <}",
+            "<munder><munder><mrow><mi>a</mi></mrow><mo>⏟</mo></munder>"
+            '<mrow><mtext>no\xa0</mtext><mo stretchy="false">&lt;</mo></mrow></munder>',
+        ),
+        (
+            r"\left[\hat x\right]",
+            '<mrow><mo>[</mo><mover accent="true"><mi>x</mi><mo stretchy="false">^</mo></mover>'
+            "<mo>]</mo></mrow>",
+        ),
+        (
+            r"\begin{aligned} a &= b \\ c \end{aligned}",
+            f'<mtable displaystyle="true"><mtr>{RIGHT}<mi>a</mi></mtd>'
+            f"{LEFT}{EQUALS}<mi>b</mi></mtd></mtr><mtr>{RIGHT}<mi>c</mi></mtd></mtr></mtable>",
+        ),
+    ],
+)
+def test_latex_becomes_mathml(latex, expected):
+    assert mathml(latex) == f'<math display="block" class="math">{expected}</math>'
+
+
+def test_the_guides_equations_are_all_known_and_no_others():
+    for path in guide.GUIDES.values():
+        for latex in re.findall(r"```math\n(.*?)```", path.read_text("utf-8"), re.S):
+            assert "<mi>" in mathml(latex)
+    with pytest.raises(ValueError, match=r"know no \\oint"):
+        mathml(r"\oint")
+
+
+def test_packed_images_are_the_images_and_no_more_than_fit(rng, monkeypatch):
+    images = rng.integers(1, 256, (30, 600)).astype(np.uint8) * (rng.random((30, 600)) < 0.3)
+    images[3] = 0  # a run of more than 255, to the end
+    images[4] = 7
+    for room, count in ((10**6, 30), (1000, 8), (1, 8)):
+        monkeypatch.setattr(fill, "PACKED", room)
+        kept, packed = fill.packed_images(images, 8)
+        assert len(kept) == count
+        assert (images_of({"images": packed, "image_shape": [20, 30]}) * 255 == kept).all()
 
 
 def complaint(capsys, *options):

@@ -1,22 +1,23 @@
 """The page in a real browser: what it shows, against NumPy on the same weights."""
 
+import base64
 import statistics
 
 import numpy as np
 import pytest
 from browser_page import (  # noqa: F401 - fixtures
     SETTLED,
+    Exact,
     check_against_numpy,
     choose,
     chromium,
     digits,
-    images_of,
     numpy_model,
     open_page,
+    page_of_stripes,
 )
-from test_explore import DOCS_PAGE, data_of
+from test_explore import DOCS_PAGE, data_of, images_of
 
-from demos import explore, train
 from vae_np import datasets
 from vae_np.evaluation import grid_log_likelihood
 
@@ -33,37 +34,64 @@ def test_the_numbers_of_twenty_digits_are_numpy_s(open_page, digits):
         assert shown["log_px"] == pytest.approx(log_px[k], abs=0.05)
 
 
-def check_gradient(page, data, k):
-    """Against finite differences of the package's ELBO, at the same points of the noise."""
-    choose(page, k)
-    got = page.evaluate(
-        """() => {
-          const { model, data, state: { x, q } } = explore;
-          const points = quadrature_points(data.quadrature);
-          const { dmean, dlog_var, elbo } = elbo_and_gradient(model.decoder, points, x, q);
-          return { gradient: [...dmean, ...dlog_var], elbo, q: [...q.mean, ...q.log_var] };
-        }"""
-    )
-    model, x = numpy_model(data), images_of(data)[k]
-    nodes, weights = np.polynomial.hermite_e.hermegauss(len(data["quadrature"]["nodes"]))
-    noise = np.stack(np.meshgrid(nodes, nodes), axis=-1).reshape(-1, 2)
-    weights = np.outer(weights, weights).ravel() / weights.sum() ** 2
+def best_gaussian(exact, x, full, start):
+    """The highest ELBO of a Gaussian, climbed from a mean and standard deviations by L-BFGS.
 
-    def elbo(q):
-        mean, log_var = q[:2], q[2:]
-        z = mean + np.exp(0.5 * log_var) * noise
-        kl = 0.5 * (mean**2 + np.exp(log_var) - 1 - log_var).sum()
-        return weights @ model.decode(z).log_prob(x) - kl
+    It is E[log p(x, z)] + entropy, summed on the grid, with the covariance's Cholesky factor.
+    """
+    torch = pytest.importorskip("torch")
+    joint, points = torch.tensor(exact.log_likelihood(x) + exact.log_prior), torch.tensor(exact.z)
+    mean, log_scale = torch.tensor(start[0]), torch.tensor(np.log(start[1]))
+    below = torch.zeros((), dtype=torch.float64)
+    free = [v.requires_grad_() for v in (mean, log_scale, *([below] * full))]
+    climber = torch.optim.LBFGS(free, max_iter=300, line_search_fn="strong_wolfe")
 
-    q, h = np.array(got["q"]), 1e-5
-    expected = [(elbo(q + h * e) - elbo(q - h * e)) / (2 * h) for e in np.eye(4)]
-    assert got["elbo"] == pytest.approx(elbo(q), abs=1e-3)
-    np.testing.assert_allclose(got["gradient"], expected, rtol=1e-3, atol=1e-3)
+    def loss():
+        climber.zero_grad()
+        e = (points - mean)[:, 0] / log_scale[0].exp()
+        f = ((points - mean)[:, 1] - below * e) / log_scale[1].exp()
+        entropy = log_scale.sum() + np.log(2 * np.pi) + 1
+        weight = torch.exp(-0.5 * (e**2 + f**2) - entropy + 1) * exact.step**2
+        loss = -(weight @ joint) - entropy
+        loss.backward()
+        return loss
+
+    climber.step(loss)
+    return -float(loss().detach())
 
 
-def test_the_gradient_that_fits_q_is_numpy_s(open_page, digits):
-    path, data, _ = digits
-    check_gradient(open_page(path), data, 3)
+@pytest.mark.slow
+def test_log_px_stands_still_while_q_moves_and_the_rows_to_beat_are_numpy_s(open_page):
+    """Of 12 digits: no q changes log p(x), no gap is negative, each row agrees to 0.01 nats."""
+    data = data_of(DOCS_PAGE.read_text(encoding="utf-8"))
+    page, exact = open_page(DOCS_PAGE), Exact(data)
+    found = "() => ({ ...explore.state.found, heats: 0, targets: 0, pictures: 0 })"
+    for k in (0, 2, 4, 6, 8, 10, 12, 14, 15, 16, 18, 19):
+        choose(page, k)
+        x = images_of(data)[k]
+        log_px = exact.log_px(x)
+        stands = []
+        for dx, dy, wide in ((0.3, 0, 1), (-0.5, 0.2, 2), (0.1, -0.4, 0.5), (1, 1, 3)):
+            page.evaluate(
+                """([dx, dy, wide]) => {
+                  const { mean, std } = explore.state.encoded;
+                  explore.put_q([mean[0] + dx, mean[1] + dy], std.map((s) => s * wide));
+                }""",
+                [dx, dy, wide],
+            )
+            page.evaluate(SETTLED)
+            one = page.evaluate(found)
+            assert one["gap"] > 0
+            stands.append(one["log_px"])
+        assert np.ptp(stands) < 1e-3 and stands[0] == pytest.approx(log_px, abs=0.02)
+
+        rows = one["rows"]
+        encoder, posterior = exact.encode(x), exact.posterior(x)
+        assert rows["encoder"]["elbo"] == pytest.approx(exact.account(x, *encoder)[2], abs=0.01)
+        for name, full in (("diagonal", False), ("full", True)):
+            best = max(best_gaussian(exact, x, full, start) for start in (encoder, posterior))
+            assert rows[name]["elbo"] == pytest.approx(best, abs=0.01)
+            assert rows[name]["elbo"] < log_px + 0.01
 
 
 @pytest.mark.slow
@@ -87,6 +115,20 @@ def test_fitting_q_raises_each_elbo_and_stays_below_log_px(open_page, digits):
     page.wait_for_selector("#reset:disabled")
 
 
+def test_a_fit_goes_on_when_other_things_are_asked_for(open_page):
+    page = open_page(DOCS_PAGE)
+    page.evaluate(
+        """async () => {
+          document.getElementById("fit").click();
+          for (let k = 0; k < 4; k++) await new Promise(requestAnimationFrame);
+          document.querySelector('#draws [value="100"]').click();
+        }"""
+    )
+    page.evaluate(SETTLED)
+    assert page.locator("#fit-says").get_attribute("data-says") == "arrived"
+    assert page.locator("#estimate-says").inner_text().startswith("The mean of 100 draws")
+
+
 def test_it_is_fast(open_page):
     """Other work on the machine only adds time: the fastest tenth of many says what it takes."""
     pages = [open_page(DOCS_PAGE) for _ in range(2)]
@@ -96,22 +138,40 @@ def test_it_is_fast(open_page):
     times = page.evaluate(
         """async () => {
           const settled = async () => {
-            const { state } = explore, asked = state.image;
-            while (state.found?.image !== asked) await new Promise((r) => setTimeout(r, 0));
+            while (!explore.current()) await new Promise((r) => setTimeout(r, 0));
           };
-          const new_image = [], dragged = [];
-          for (const button of document.querySelectorAll("#digits button")) {
+          const times = { new_image: [], moved: [], z_frame: [], q_frame: [] };
+          const timed = async (name, act) => {
             const start = performance.now();
-            button.click();
+            act();
             await settled();
-            new_image.push(performance.now() - start);
-          }
-          for (let k = 0; k < 50; k++) {
+            times[name].push(performance.now() - start);
+          };
+          const images = [...document.querySelectorAll("#digits button")];
+          for (const one of images) await timed("new_image", () => one.click());
+          const { mean, std } = explore.state.encoded;
+          const put_q = (k) => explore.put_q([mean[0] + k / 100, mean[1]], std);
+          for (let k = 0; k < 40; k++) await timed("moved", () => put_q(k));
+
+          const frame = window.requestAnimationFrame.bind(window);
+          let drawing = 0; // what the page does in a frame, without the wait for it
+          window.requestAnimationFrame = (draw) => frame((now) => {
             const start = performance.now();
-            explore.set_z([k / 25 - 1, k / 50]);
-            dragged.push(performance.now() - start);
-          }
-          return { new_image, dragged };
+            draw(now);
+            drawing += performance.now() - start;
+          });
+          const drag = async (name, act) => {
+            const start = performance.now();
+            drawing = 0;
+            act();
+            const acted = performance.now() - start;
+            await new Promise(frame);
+            times[name].push(acted + drawing);
+            await settled();
+          };
+          for (let k = 0; k < 40; k++) await drag("z_frame", () => explore.put_z([k / 25, k / 50]));
+          for (let k = 0; k < 40; k++) await drag("q_frame", () => put_q(-k));
+          return times;
         }"""
     )
     page.evaluate(
@@ -119,23 +179,23 @@ def test_it_is_fast(open_page):
           window.strokes = [];
           document.getElementById("pad").addEventListener("pointermove", async () => {
             const { state } = explore, start = performance.now(), before = state.image;
-            while (state.found.image <= before) await new Promise((r) => setTimeout(r, 0));
+            while (!(state.found.image > before)) await new Promise((r) => setTimeout(r, 0));
             strokes.push(performance.now() - start);
           }, { capture: true });
         }"""
     )
     box = page.locator("#pad").bounding_box()
-    page.mouse.move(box["x"] + 50, box["y"] + 50)
+    page.mouse.move(box["x"] + 20, box["y"] + 20)
     page.mouse.down()
     for k in range(1, 25):
-        page.mouse.move(box["x"] + 50 + 4 * k, box["y"] + 50 + 3 * k)
-        page.wait_for_timeout(100)
-    strokes = page.evaluate("strokes")
-    print(f"starts {starts}\n{times}\nstrokes {strokes}, ms")
-    assert len(strokes) > 20
-    assert statistics.quantiles(strokes, n=10)[0] < 50
-    assert statistics.quantiles(times["new_image"], n=10)[0] < 50
-    assert statistics.quantiles(times["dragged"], n=10)[0] < 16
+        page.mouse.move(box["x"] + 20 + 4 * k, box["y"] + 20 + 3 * k)
+        page.wait_for_timeout(150)
+    times["strokes"] = page.evaluate("strokes")
+    assert len(times["strokes"]) > 20
+    fastest = {name: statistics.quantiles(of, n=10)[0] for name, of in times.items()}
+    print(f"starts {starts}, fastest tenths {fastest}, ms")
+    assert fastest["strokes"] < 60 and fastest["new_image"] < 60 and fastest["moved"] < 60
+    assert fastest["z_frame"] < 17 and fastest["q_frame"] < 17
 
 
 def test_a_drawn_7_is_a_7(open_page):
@@ -150,7 +210,11 @@ def test_a_drawn_7_is_a_7(open_page):
     page.mouse.up()
     page.evaluate("() => new Promise(requestAnimationFrame)")
     page.evaluate(SETTLED)
-    assert "7 (10)" in page.locator("#neighbours").inner_text()
+    data = data_of(DOCS_PAGE.read_text(encoding="utf-8"))
+    codes = np.frombuffer(base64.b64decode(data["codes"]), np.float32).reshape(-1, 2)
+    labels = np.frombuffer(base64.b64decode(data["labels"]), np.uint8)
+    far = np.hypot(*(codes - page.evaluate("() => [...explore.state.q.mean]")).T)
+    assert (labels[far.argsort()[:10]] == 7).all()  # the codes around are those of sevens
 
     x, mean = page.evaluate("() => [[...explore.state.x], [...explore.state.p.mean]]")
     digits = datasets.load("mnist5k")
@@ -164,83 +228,20 @@ def test_a_drawn_7_is_a_7(open_page):
     assert 0.5 < drawn.sum() / (digits.train[digits.train_labels == 7].mean(axis=0) / 255).sum() < 2
 
 
-def test_z_follows_the_keys_and_the_pointer(open_page):
-    page = open_page(DOCS_PAGE)
-    z = "() => [...explore.state.z]"
-    page.locator("#plane").focus()
-    page.keyboard.press("Home")
-    start = np.array(page.evaluate(z))
-    np.testing.assert_allclose(start, page.evaluate("() => [...explore.state.q.mean]"), atol=1e-9)
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("ArrowUp")
-    page.keyboard.press("Shift+ArrowDown")
-    np.testing.assert_allclose(np.array(page.evaluate(z)) - start, [0.1, 0.09], atol=1e-9)
-    before = page.locator("#plane").get_attribute("aria-label")
-
-    page.locator("#plane").scroll_into_view_if_needed()
-    box = page.locator("#plane").bounding_box()
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    page.mouse.down()
-    np.testing.assert_allclose(page.evaluate(z), [0, 0], atol=0.05)
-    page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + box["height"] * 0.375)
-    page.mouse.up()
-    page.mouse.move(box["x"], box["y"])  # released: z stays
-    half = page.evaluate("() => explore.view.half_width")
-    np.testing.assert_allclose(page.evaluate(z), [half / 2, half / 4], atol=0.05)
-    assert page.locator("#plane").get_attribute("aria-label") != before
-
-
-@pytest.mark.parametrize("width", [390, 1400])
-def test_both_languages_and_themes_fit_the_screen(open_page, width):
-    page = open_page(DOCS_PAGE, width, "dark", "zh-CN")
-    assert page.locator("html").get_attribute("lang") == "zh-CN"
-    background = "() => getComputedStyle(document.body).backgroundColor"
-    dark = page.evaluate(background)
-    page.click("#theme")
-    assert page.evaluate(background) != dark
-    for words, guide in (("账目", "guide.zh-CN.md#elbo"), ("account", "guide.md#elbo")):
-        assert words in page.locator("#h-account").inner_text()
-        assert page.locator('[data-guide="elbo"]').get_attribute("href") == guide
-        assert page.evaluate("() => document.documentElement.scrollWidth") <= width
-        labels = page.locator("canvas[role], button:has(canvas)").evaluate_all(
-            "all => all.map((one) => one.getAttribute('aria-label'))"
-        )
-        assert len(labels) > 25 and all(labels)
-        page.click("#language")
-    assert page.locator("html").get_attribute("lang") == "zh-CN"
-
-
-def test_a_language_can_be_asked_for(open_page):
-    assert open_page(DOCS_PAGE, search="?lang=zh").locator("html").get_attribute("lang") == "zh-CN"
-    page = open_page(DOCS_PAGE, locale="zh-CN", search="#lang=en")
-    assert page.locator("html").get_attribute("lang") == "en"
-
-
 @pytest.mark.parametrize("decoder", ["bernoulli", "gaussian"])
 def test_own_images_of_another_size_with_either_decoder(open_page, tmp_path, rng, decoder):
-    stripes = np.tile(np.repeat(np.eye(2), 48, axis=1), (30, 1)) * 0.8 + 0.1
-    x = np.clip(stripes + 0.05 * rng.standard_normal(stripes.shape), 0, 1)
-    y = np.tile(["left", "right"], 30)
-    np.savez(tmp_path / "own.npz", x=x.reshape(60, 12, 8), y=y)
-    tiny = ["--epochs", "30", "--hidden", "9", "7", "--batch-size", "10", "--latent", "2"]
-    data = ["--data", str(tmp_path / "own.npz"), "--decoder", decoder]
-    out = tmp_path / "run"
-    assert train.main([*tiny, *data, "--out", str(out)]) == 0
-    assert explore.main(["--checkpoint", str(out), "--no-open"]) == 0
-    page = open_page(out / "explore.html")
+    path = page_of_stripes(tmp_path, rng, decoder)
+    page = open_page(path)
     assert "left" in page.locator("#digits button").first.get_attribute("aria-label")
-    contents = data_of((out / "explore.html").read_text(encoding="utf-8"))
+    contents = data_of(path.read_text(encoding="utf-8"))
     exact = grid_log_likelihood(numpy_model(contents), images_of(contents)).value
     for k in range(4):
         shown = check_against_numpy(page, contents, k)
         assert shown["log_px"] == pytest.approx(exact[k], abs=0.05)
-    check_gradient(page, contents, 2)
     if decoder == "gaussian":  # its grid is filled where it matters, wherever q stands
-        far_away = page.evaluate(
-            """() => {
-              const grid = new Grid(explore.model.decoder, explore.data.grid);
-              const q = new DiagonalGaussian(Float64Array.of(5, 5), Float64Array.of(-4, -4));
-              return log_sum_exp(grid.log_joint(explore.state.x, 1, q)) + grid.log_cell;
-            }"""
+        page.evaluate("explore.put_q([4, 4], [0.4, 0.4])")
+        page.evaluate(SETTLED)
+        account = (
+            "() => { const f = explore.state.found; return [f.reconstruction - f.kl, f.gap]; }"
         )
-        assert far_away == pytest.approx(exact[2], abs=0.05)
+        assert sum(page.evaluate(account)) == pytest.approx(exact[3], abs=0.05)

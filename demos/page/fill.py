@@ -1,45 +1,60 @@
 """Fill the page's template with its scripts, a model, the grid and some images."""
 
 import base64
+import itertools
 import json
+import re
 import sys
 from pathlib import Path
 
 import numpy as np
 
+from demos.page.guide import explanations
 from vae_np.evaluation import grid_log_likelihood
 from vae_np.inference.grid import latent_grid
 from vae_np.layers import Linear
 from vae_np.networks import BernoulliDecoder
 
 TEMPLATE = Path(__file__).resolve().parent
-IMAGES, CODES = 20, 2000  # on the page: to choose from, and to show as points of the plane
+PAGE = TEMPLATE / "page.html"
+IMAGES, CODES = 20, 2000  # on the page: to choose from, and at most as points of the plane
+PACKED = 400_000  # bytes that the images of these points may take
 MOST_LABELS = 50  # more kinds are no classes, but numbers: the plane then shows dots
 START = 15  # the page opens with this image: a gap to see, and to close
 SPACINGS, LIMIT = (0.1, 0.05, 0.025), 6.0  # of the grid, the first that is good enough
 TOLERANCE = 0.02  # nats, of log p(x)
-QUADRATURE = 7  # points an axis: 6 differ from 24 by 1e-5 nats on the digits
+# Points an axis for a q of widths up to so many of the grid's spacings; a wider one is summed on
+# the grid. On the digits they err by 1e-4 nats; 7 err by 1.7 for a blank image.
+QUADRATURE = ((7, 2), (12, 4.5))
 
 
 def fill_template(data):
     """The template, with the scripts and the model's data in it."""
-    html = (TEMPLATE / "page.html").read_text(encoding="utf-8")
-    for name in ("model.js", "texts.js", "page.js"):
+    html = PAGE.read_text(encoding="utf-8")
+    for name in ("model.js", "texts.js", "pictures.js", "page.js"):
         html = html.replace(f"/*{name}*/", (TEMPLATE / name).read_text(encoding="utf-8"))
     return html.replace("/*data*/", json.dumps(data).replace("<", "\\u003c"))
+
+
+def sections():
+    """The names of the guide's sections that the page explains itself with."""
+    return re.findall(r'data-guide="([^"]+)"', PAGE.read_text(encoding="utf-8"))
 
 
 def contents(settings, data, trainer):
     """All that the page's scripts are given; the trainer's model is rounded to the page's."""
     model, (names, labels) = trainer.model, named(data.test_labels)
-    rows = choose(labels, len(data.test))
+    offered = choose(labels, len(data.test))
+    others = np.setdiff1d(np.arange(len(data.test)), offered)
+    rows = np.concatenate([offered, others])[:CODES]
     pixels = data.test[rows]
     if pixels.dtype != np.uint8:
         pixels = np.rint(255 * pixels).astype(np.uint8)
-    spacing, dtype, error = grid_and_precision(model, pixels.astype(np.float32) / 255)
+    spacing, dtype, error = grid_and_precision(model, as_unit(pixels[: len(offered)]))
+    pixels, packed = packed_images(pixels, len(offered))
+    rows = rows[: len(pixels)]
     decoder, encoder = model.decoder, model.encoder
     points, _ = latent_grid(2, spacing, LIMIT)
-    nodes, weights = np.polynomial.hermite_e.hermegauss(QUADRATURE)
     log_var = None if getattr(decoder, "noise", None) == "per-output" else "log_var"
     return {
         "image_shape": data.image_shape,
@@ -56,13 +71,14 @@ def contents(settings, data, trainer):
             "half": round(float(points.max()) / spacing),
             "log_partition": log_partition(decoder, points),
         },
-        "quadrature": {"nodes": nodes.tolist(), "weights": (weights / weights.sum()).tolist()},
-        "images": base64_of(pixels, np.uint8),
-        "image_labels": None if labels is None else labels[rows].tolist(),
-        "codes": base64_of(model.encode(data.test[:CODES]).mean, np.float32),
-        "labels": None if labels is None else base64_of(labels[:CODES], np.uint8),
+        "quadrature": quadrature(),
+        "images": packed,
+        "offered": len(offered),
+        "codes": base64_of(model.encode(as_unit(pixels)).mean, np.float32),
+        "labels": None if labels is None else base64_of(labels[rows], np.uint8),
         "label_names": names,
-        "start": min(START, len(rows) - 1),
+        "explanations": explanations(sections()),
+        "start": min(START, len(offered) - 1),
         "about": {
             "trained_on": Path(settings.data).name,
             "epochs": trainer.epoch,
@@ -70,9 +86,37 @@ def contents(settings, data, trainer):
             "spacing": spacing,
             "error": error,
             "half": dtype is np.float16,
-            "count": len(rows),
+            "count": len(offered),
         },
     }
+
+
+def as_unit(pixels):
+    return pixels.astype(np.float32) / 255
+
+
+def packed_images(pixels, least):
+    """As many of the images, (N, D) uint8, as PACKED bytes hold, but `least` at least; and these
+    bytes, base64: a 0 is followed by how many of them there are, up to 255.
+    """
+    packed, count = bytearray(), 0
+    while count < len(pixels) and (count < least or len(packed) <= PACKED):
+        for value, equal in itertools.groupby(pixels[count].tolist()):
+            length = sum(1 for _ in equal)
+            if value:
+                packed += bytes([value]) * length
+            else:
+                packed += b"\0\xff" * (length // 255) + bytes([0, length % 255])
+        count += 1
+    return pixels[:count], base64_of(np.frombuffer(packed, np.uint8), np.uint8)
+
+
+def quadrature():
+    rules = [(up_to, *np.polynomial.hermite_e.hermegauss(count)) for count, up_to in QUADRATURE]
+    return [
+        {"up_to": up_to, "nodes": nodes.tolist(), "weights": (weights / weights.sum()).tolist()}
+        for up_to, nodes, weights in rules
+    ]
 
 
 def named(labels):

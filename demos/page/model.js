@@ -1,7 +1,7 @@
 "use strict";
-// The model in the browser, with the names of the Python package: layers, distributions, the ELBO
-// and its gradient, the exact posterior on a grid. page.js, which follows it on the page, shows it;
-// this file alone runs a second time in a Web Worker, which has the heavy work (see the end).
+// The model in the browser, with the names of the Python package: layers, distributions, the ELBO,
+// the exact posterior on a grid, and how a Gaussian climbs to it. page.js, which follows it on the
+// page, shows it; this file alone runs a second time in a Web Worker, which has the heavy work.
 //
 // A vector is a typed array; one image at a time, so there are no batch axes. Unit: nats.
 
@@ -9,9 +9,7 @@
 
 class Linear {
   // y = x W + b, with W of shape (n_in, n_out), row by row in one array.
-  constructor(n_in, n_out, weight, bias) {
-    Object.assign(this, { n_in, n_out, weight, bias });
-  }
+  constructor(n_in, n_out, weight, bias) { Object.assign(this, { n_in, n_out, weight, bias }); }
 
   forward(x) {
     // Four rows of W at a time: 0.07 ms for (200, 784) where one by one took 0.15.
@@ -29,8 +27,8 @@ class Linear {
     return y;
   }
 
-  backward_to_input(dy) {
-    // dx = W dy; the weights are held, so that nothing else is needed.
+  times(dy) {
+    // W dy, which is also the derivative in x.
     const { n_in, n_out, weight } = this;
     const dx = new Float64Array(n_in);
     for (let i = 0, k = 0; i < n_in; i++, k += n_out) {
@@ -42,60 +40,14 @@ class Linear {
   }
 }
 
-class Tanh {
-  forward(x) {
-    return (this.y = x.map(Math.tanh));
-  }
-
-  backward_to_input(dy) {
-    return dy.map((d, i) => d * (1 - this.y[i] ** 2));
-  }
-}
-
-class ReLU {
-  forward(x) {
-    this.x = x;
-    return x.map((v) => Math.max(v, 0));
-  }
-
-  backward_to_input(dy) {
-    return dy.map((d, i) => (this.x[i] > 0 ? d : 0));
-  }
-}
-
-class Softplus {
-  forward(x) {
-    this.x = x;
-    return x.map(softplus);
-  }
-
-  backward_to_input(dy) {
-    return dy.map((d, i) => d * sigmoid(this.x[i]));
-  }
-}
-
-class Sigmoid {
-  forward(x) {
-    return (this.y = x.map(sigmoid));
-  }
-
-  backward_to_input(dy) {
-    return dy.map((d, i) => d * this.y[i] * (1 - this.y[i]));
-  }
+class Elementwise {
+  constructor(forward) { this.forward = (x) => x.map(forward); }
 }
 
 class Sequential {
-  constructor(layers) {
-    this.layers = layers;
-  }
+  constructor(layers) { this.layers = layers; }
 
-  forward(x) {
-    return this.layers.reduce((value, layer) => layer.forward(value), x);
-  }
-
-  backward_to_input(dy) {
-    return this.layers.reduceRight((d, layer) => layer.backward_to_input(d), dy);
-  }
+  forward(x) { return this.layers.reduce((value, layer) => layer.forward(value), x); }
 }
 
 const sigmoid = (a) => 1 / (1 + Math.exp(-a)); // where exp overflows, 1/Infinity is 0, as it should
@@ -110,12 +62,10 @@ function log_sum_exp(values) {
   return largest + Math.log(sum);
 }
 
-function normal(size) {
-  // Box and Muller: draws from N(0, 1).
-  const one = () =>
-    Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
-  return Float64Array.from({ length: size }, one);
-}
+// Draws from N(0, 1), by Box and Muller.
+const one_normal = () =>
+  Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
+const normal = (size) => Float64Array.from({ length: size }, one_normal);
 
 // ------------------------------------------------ Distributions
 
@@ -126,16 +76,10 @@ class DiagonalGaussian {
   constructor(mean, log_var) {
     Object.assign(this, { mean, log_var, std: log_var.map((v) => Math.exp(0.5 * v)) });
   }
-
   sample(noise) {
     // The reparameterization z = μ + σ ⊙ ε (eq. 4).
     return this.mean.map((m, i) => m + this.std[i] * noise[i]);
   }
-
-  sample_backward(noise, dz) {
-    return [dz, dz.map((d, i) => 0.5 * d * this.std[i] * noise[i])];
-  }
-
   log_prob(x) {
     let sum = 0;
     for (let i = 0; i < x.length; i++) {
@@ -143,49 +87,27 @@ class DiagonalGaussian {
     }
     return -0.5 * sum;
   }
-
-  log_prob_backward(x) {
-    const standardized = x.map((v, i) => (v - this.mean[i]) / this.std[i]);
-    return [
-      standardized.map((s, i) => s / this.std[i]),
-      standardized.map((s) => 0.5 * (s * s - 1)),
-    ];
-  }
-
   kl_to_standard_normal() {
     // Appendix B: ½ Σ (μ² + σ² − 1 − log σ²).
     const term = (m, i) => m * m + this.std[i] ** 2 - 1 - this.log_var[i];
     return 0.5 * sum_of(this.mean.map(term));
   }
-
-  kl_backward() {
-    return [this.mean, this.std.map((s) => 0.5 * (s * s - 1))];
-  }
 }
 
 class Bernoulli {
   // Independent pixels, each white with probability sigmoid(logit).
-  constructor(logits) {
-    this.logits = logits;
-  }
+  constructor(logits) { this.logits = logits; }
 
   get mean() {
     return (this.the_mean ??= this.logits.map(sigmoid)); // log_prob does without it
   }
-
-  sample(noise) {
-    return this.mean.map((m, i) => (noise[i] < m ? 1 : 0));
-  }
+  sample(noise) { return this.mean.map((m, i) => (noise[i] < m ? 1 : 0)); }
 
   log_prob(x) {
     // Minus the binary cross-entropy.
     let sum = 0;
     for (let i = 0; i < x.length; i++) sum += x[i] * this.logits[i] - softplus(this.logits[i]);
     return sum;
-  }
-
-  log_prob_backward(x) {
-    return [this.mean.map((m, i) => x[i] - m)];
   }
 }
 
@@ -195,9 +117,7 @@ const standard_normal_log_prob = (z) => -0.5 * sum_of(z.map((v) => v * v + LOG_2
 
 class GaussianEncoder {
   // q_φ(z|x) = N(z; μ, diag σ²) (eq. 9).
-  constructor(network) {
-    this.network = network;
-  }
+  constructor(network) { this.network = network; }
 
   forward(x) {
     const heads = this.network.forward(x);
@@ -207,119 +127,46 @@ class GaussianEncoder {
 
 class BernoulliDecoder {
   // p_θ(x|z) for black and white, or grey, pixels (appendix C.1).
-  constructor(network) {
-    this.network = network;
-  }
+  constructor(network) { this.network = network; }
 
-  forward(z) {
-    return new Bernoulli(this.network.forward(z));
-  }
+  forward(z) { return new Bernoulli(this.network.forward(z)); }
 
-  backward_to_input(dlogits) {
-    return this.network.backward_to_input(dlogits);
-  }
-
-  pixel_noise(size) {
-    return Float64Array.from({ length: size }, Math.random);
-  }
+  pixel_noise(size) { return Float64Array.from({ length: size }, Math.random); }
 }
 
 class GaussianDecoder {
   // p_θ(x|z) = N(x; mean(z), σ²); σ from the network too, or one number (appendix C.2).
   constructor(network, n_pixels, log_var, squash) {
-    Object.assign(this, { network, n_pixels, log_var });
-    this.squashing = squash ? new Sigmoid() : null;
+    Object.assign(this, { network, n_pixels, log_var, squash });
   }
-
   forward(z) {
     const outputs = this.network.forward(z);
     const mean = outputs.slice(0, this.n_pixels);
     const per_output = this.log_var === null;
     const log_var = per_output ? outputs.slice(this.n_pixels) : mean.map(() => this.log_var);
-    return new DiagonalGaussian(this.squashing ? this.squashing.forward(mean) : mean, log_var);
+    return new DiagonalGaussian(this.squash ? mean.map(sigmoid) : mean, log_var);
   }
-
-  backward_to_input(dmean, dlog_var) {
-    const dleft = this.squashing ? this.squashing.backward_to_input(dmean) : dmean;
-    if (this.log_var !== null) return this.network.backward_to_input(dleft);
-    const doutputs = new Float64Array(2 * this.n_pixels);
-    doutputs.set(dleft);
-    doutputs.set(dlog_var, this.n_pixels);
-    return this.network.backward_to_input(doutputs);
-  }
-
-  pixel_noise(size) {
-    return normal(size);
-  }
+  pixel_noise(size) { return normal(size); }
 }
 
-// ------------------------------------------------ The ELBO of one image
-
-function quadrature_points({ nodes, weights }) {
-  // Gauss and Hermite's nodes for N(0, 1), on both axes: Σ weight · f(noise) is E[f(ε)].
-  return nodes.flatMap((a, i) =>
-    nodes.map((b, j) => ({ noise: Float64Array.of(a, b), weight: weights[i] * weights[j] }))
-  );
-}
-
-function expected_reconstruction(decoder, points, x, q) {
-  // E_q[log p(x|z)] over z = μ + σ ⊙ ε: what L draws estimate (eq. 7), to many digits.
-  const term = ({ noise, weight }) => weight * decoder.forward(q.sample(noise)).log_prob(x);
-  return sum_of(points.map(term));
-}
-
-function elbo_and_gradient(decoder, points, x, q) {
-  // The ELBO (eq. 3) and its gradient with respect to this image's own μ and log σ².
-  let reconstruction = 0;
-  const [dmean, dlog_var] = q.kl_backward().map((kl) => kl.map((d) => -d));
-  for (const { noise, weight } of points) {
-    const z = q.sample(noise);
-    const p = decoder.forward(z);
-    reconstruction += weight * p.log_prob(x);
-    const dz = decoder.backward_to_input(...p.log_prob_backward(x));
-    const [dm, dv] = q.sample_backward(noise, dz);
-    for (let i = 0; i < 2; i++) {
-      dmean[i] += weight * dm[i];
-      dlog_var[i] += weight * dv[i];
-    }
-  }
-  return { reconstruction, elbo: reconstruction - q.kl_to_standard_normal(), dmean, dlog_var };
-}
-
-function fit_step(decoder, points, x, q, rate) {
-  // One step uphill on the ELBO, measured in q's own widths: a narrow q takes short steps.
-  // A step that does not raise the ELBO is halved; a rate of 0 says that none was left.
-  const { elbo, dmean, dlog_var } = elbo_and_gradient(decoder, points, x, q);
-  for (; rate > 1e-3; rate /= 2) {
-    const higher = new DiagonalGaussian(
-      q.mean.map((m, i) => m + rate * q.std[i] ** 2 * dmean[i]),
-      q.log_var.map((v, i) => v + Math.max(-1, Math.min(1, 2 * rate * dlog_var[i])))
-    );
-    const reconstruction = expected_reconstruction(decoder, points, x, higher);
-    const gain = reconstruction - higher.kl_to_standard_normal() - elbo;
-    if (gain > 1e-5) return { q: higher, rate: Math.min(0.3, 1.5 * rate) };
-  }
-  return { q, rate: 0 };
-}
 
 // ------------------------------------------------ The exact posterior on a grid
 
 const NEGLIGIBLE = 40; // nats below the best: e^−40 of it
+const REACH = 6; // standard deviations of q within which a mean under q is summed
 
 class Grid {
   // Points `spacing` apart to ±spacing·half on both axes: log p(x, z) at each of them, so that
   // log p(x) = log Σ p(x, z) · spacing², and p(z|x) = p(x, z) / p(x) by Bayes' rule.
   constructor(decoder, { spacing, half, log_partition }) {
-    Object.assign(this, { decoder, spacing, half, side: 2 * half + 1, log_partition });
-    this.log_cell = 2 * Math.log(spacing);
+    Object.assign(this, { decoder, spacing, half, log_partition });
+    Object.assign(this, { side: 2 * half + 1, log_cell: 2 * Math.log(spacing) });
     if (log_partition) this.remember_hidden();
   }
-
   point(index) {
     const { side, half, spacing } = this;
     return [(Math.floor(index / side) - half) * spacing, ((index % side) - half) * spacing];
   }
-
   remember_hidden() {
     // With h(z) the last hidden layer, log p(x|z) of a Bernoulli is h(z)·(W x) + b·x − A(z): h
     // does not depend on x and is made once; A(z) = Σ softplus(logits(z)) came with the page.
@@ -330,23 +177,26 @@ class Grid {
       this.h.set(hidden.forward(Float64Array.from(this.point(g))), g * this.output.n_in);
     }
   }
-
-  log_joint(x, image, q) {
-    // log p(x, z) at every point. `image` numbers the images: the latest one's is kept.
-    if (image !== this.image) {
-      this.image = image;
-      this.joint = new Float64Array(this.side ** 2).fill(-Infinity);
-      if (this.h) this.fill_all(x);
-      else this.fill_where_it_matters(x);
-    }
-    if (!this.h) this.fill_under(x, q);
-    return this.joint;
+  look_at(x) {
+    // log p(x, z) of this image: at every point, or first where it may matter.
+    this.forget(x);
+    if (this.h) this.fill_all();
+    else this.fill_where_it_matters();
+    this.finer = new Grid(this.decoder, { spacing: this.spacing / 2, half: 2 * this.half });
+    this.finer.forget(x);
   }
-
-  fill_all(x) {
-    const { h, joint, output, log_partition } = this;
+  forget(x) {
+    this.x = x;
+    this.joint = new Float64Array(this.side ** 2).fill(-Infinity);
+  }
+  under({ cov: [a, , c] }) {
+    // The grid that resolves a q: a finer one, filled where it is asked, if q is narrow.
+    return this.finer && Math.min(a, c) < (0.72 * this.spacing) ** 2 ? this.finer : this;
+  }
+  fill_all() {
+    const { x, h, joint, output, log_partition } = this;
     const width = output.n_in;
-    const Wx = output.backward_to_input(x);
+    const Wx = output.times(x);
     let bx = 0;
     for (let j = 0; j < x.length; j++) bx += output.bias[j] * x[j];
     for (let g = 0, k = 0; g < joint.length; g++, k += width) {
@@ -356,21 +206,21 @@ class Grid {
       joint[g] = sum - 0.5 * (a * a + b * b) - LOG_2PI;
     }
   }
-
-  fill(x, index) {
-    if (this.joint[index] > -Infinity) return;
-    const z = Float64Array.from(this.point(index));
-    this.joint[index] = this.decoder.forward(z).log_prob(x) + standard_normal_log_prob(z);
+  at(index) {
+    if (this.joint[index] === -Infinity) {
+      const z = Float64Array.from(this.point(index));
+      this.joint[index] = this.decoder.forward(z).log_prob(this.x) + standard_normal_log_prob(z);
+    }
+    return this.joint[index];
   }
-
-  fill_where_it_matters(x) {
+  fill_where_it_matters() {
     // Any decoder: the whole network at every point would take seconds. Coarse points first, then
     // ever finer ones beside those that may matter; the slack covers what lies between them.
     const { side, joint } = this;
     let stride = 1;
     while (2 * stride * this.spacing <= 0.4 && this.half % (2 * stride) === 0) stride *= 2;
     for (let i = 0; i < side; i += stride) {
-      for (let j = 0; j < side; j += stride) this.fill(x, i * side + j);
+      for (let j = 0; j < side; j += stride) this.at(i * side + j);
     }
     for (; stride > 1; stride /= 2) {
       const best = joint.reduce((a, b) => Math.max(a, b));
@@ -378,64 +228,145 @@ class Grid {
       for (let i = 0; i < side; i += stride) {
         for (let j = 0; j < side; j += stride) {
           if (joint[i * side + j] < floor) continue;
-          this.fill_square(x, i, j, stride, stride / 2);
+          for (const a of [i - stride / 2, i, i + stride / 2]) {
+            for (const b of [j - stride / 2, j, j + stride / 2]) {
+              if (a >= 0 && b >= 0 && a < side && b < side) this.at(a * side + b);
+            }
+          }
         }
       }
     }
   }
+  log_px() { return log_sum_exp(this.joint) + this.log_cell; }
 
-  fill_under(x, q) {
-    // The gap is a mean under q: it needs the points on which q stands.
-    const [i, j] = [0, 1].map((k) => Math.round(q.mean[k] / this.spacing) + this.half);
-    const reach = Math.ceil((5 * Math.max(...q.std)) / this.spacing);
-    this.fill_square(x, i, j, reach, 1);
+  log_target(index, beta) {
+    // What q climbs to where the KL weighs β: p(x|z)^(1/β) p(z); at β = 1, p(x, z).
+    const log_joint = this.at(index);
+    if (beta === 1) return log_joint;
+    const [a, b] = this.point(index);
+    return log_joint / beta - (1 - 1 / beta) * (0.5 * (a * a + b * b) + LOG_2PI);
   }
-
-  fill_square(x, i, j, reach, step) {
-    const { side } = this;
-    for (let a = i - reach; a <= i + reach; a += step) {
-      for (let b = j - reach; b <= j + reach; b += step) {
-        if (a >= 0 && b >= 0 && a < side && b < side) this.fill(x, a * side + b);
+  each_under({ mean, cov: [a, b, c] }, visit) {
+    // Each point near a Gaussian, with its offset from the mean and its share of the Gaussian.
+    const { side, spacing, half } = this;
+    const det = a * c - b * b;
+    const density = (spacing * spacing) / (2 * Math.PI * Math.sqrt(det));
+    const range = (k, variance) => {
+      const reach = REACH * Math.sqrt(variance);
+      const ends = [mean[k] - reach, mean[k] + reach].map((v) => v / spacing + half);
+      return [Math.max(0, Math.ceil(ends[0])), Math.min(side - 1, Math.floor(ends[1]))];
+    };
+    const [top, bottom] = range(0, a), [left, right] = range(1, c);
+    for (let i = top; i <= bottom; i++) {
+      for (let j = left; j <= right; j++) {
+        const u = (i - half) * spacing - mean[0], v = (j - half) * spacing - mean[1];
+        const square = (c * u * u - 2 * b * u * v + a * v * v) / det;
+        if (square > REACH ** 2) continue;
+        visit(i * side + j, u, v, density * Math.exp(-0.5 * square));
       }
     }
   }
 
-  posterior(joint, log_px) {
-    // Its mean and standard deviations.
-    const mean = [0, 0], square = [0, 0];
+  // ---- A Gaussian climbs the ELBO
+
+  expectations(q, beta = 1) {
+    // With f = log p(x, z): the ELBO E_q[f] + entropy, and what f is like under q: E[∇f] =
+    // S E[(f − E f)(z − μ)] and E[∇∇f] = S E[(f − E f)(z − μ)(z − μ)ᵀ] S, where S is q's precision
+    // (Bonnet's and Price's theorems). No derivative of f is needed for them. The mass of q that
+    // was seen is 1 unless q is narrower than the grid or stands outside of it.
+    if (this.under(q) !== this) return this.finer.expectations(q, beta);
+    const { mean: [m, n], cov: [a, b, c] } = q;
+    const det = a * c - b * b, [s, t, r] = [c / det, -b / det, a / det];
+    let mass = 0, f = 0;
+    const of_f = [0, 0, 0, 0, 0], of_one = [0, 0, 0, 0, 0]; // E[· u], E[· v], E[· uu], …
+    this.each_under(q, (index, u, v, weight) => {
+      const value = this.log_target(index, beta);
+      mass += weight;
+      f += weight * value;
+      [u, v, u * u, u * v, v * v].forEach((power, k) => {
+        of_f[k] += weight * value * power;
+        of_one[k] += weight * power;
+      });
+    });
+    f /= mass;
+    const [u, v, uu, uv, vv] = of_f.map((value, k) => (value - f * of_one[k]) / mass);
+    return {
+      mass,
+      elbo: f + 0.5 * Math.log(det) + LOG_2PI + 1,
+      reconstruction: f + 0.5 * (m * m + n * n + a + c) + LOG_2PI,
+      precision: [s, t, r],
+      slope: [s * u + t * v, t * u + r * v],
+      curvature: [
+        s * s * uu + 2 * s * t * uv + t * t * vv,
+        s * t * uu + (s * r + t * t) * uv + t * r * vv,
+        t * t * uu + 2 * t * r * uv + r * r * vv,
+      ],
+    };
+  }
+  climb(q, { beta = 1, full = false, rate }) {
+    // One step uphill, by the natural gradient (arXiv 1703.04265): q's precision moves towards
+    // −E[∇∇f], the mean by what the slope says. A step that does not raise the ELBO is halved; a
+    // rate of 0 says that none was left.
+    const { elbo, slope, curvature, precision } = this.expectations(q, beta);
+    for (; rate > 1e-3; rate /= 2) {
+      const [s, t, r] = precision.map((p, k) =>
+        k === 1 && !full ? 0 : (1 - rate) * p - rate * curvature[k]
+      );
+      const det = s * r - t * t;
+      if (!(s > 0 && r > 0 && det > 0)) continue;
+      const cov = [r / det, -t / det, s / det];
+      if (Math.min(cov[0], cov[2]) < (0.36 * this.spacing) ** 2) continue; // too narrow for both
+      const step = [cov[0] * slope[0] + cov[1] * slope[1], cov[1] * slope[0] + cov[2] * slope[1]];
+      const higher = { mean: q.mean.map((m, k) => m + rate * step[k]), cov };
+      if (this.expectations(higher, beta).elbo > elbo + 1e-6) return { q: higher, rate };
+    }
+    return { q, rate: 0 };
+  }
+  best(starts, full) {
+    // The highest ELBO that a Gaussian reaches from any of these starts.
+    const tops = starts.map((q) => {
+      let { elbo } = this.expectations(q), rate = 1, gain = 1;
+      while (rate && gain > 1e-5) {
+        ({ q, rate } = this.climb(q, { full, rate: Math.min(1, 2 * rate) }));
+        const { elbo: higher } = this.expectations(q);
+        [gain, elbo] = [higher - elbo, higher];
+      }
+      return { q, elbo };
+    });
+    return tops.reduce((a, b) => (b.elbo > a.elbo ? b : a));
+  }
+  modes() {
+    // The posterior's peaks that hold any weight, each with a small Gaussian on it.
+    const { joint, side } = this;
+    const floor = joint.reduce((a, b) => Math.max(a, b)) - 5;
+    const found = [];
+    for (let g = side + 1; g < joint.length - side - 1; g++) {
+      const beside = [-side - 1, -side, 1 - side, -1, 1, side - 1, side, side + 1];
+      if (joint[g] < floor || beside.some((k) => joint[g + k] > joint[g])) continue;
+      found.push({ mean: this.point(g), cov: [4, 0, 4].map((v) => v * this.spacing ** 2) });
+    }
+    return found;
+  }
+  posterior(log_px) {
+    // Its mean and covariance.
+    const { joint } = this;
+    const mean = [0, 0], square = [0, 0, 0];
     for (let g = 0; g < joint.length; g++) {
       if (joint[g] < log_px - NEGLIGIBLE) continue;
-      const weight = Math.exp(joint[g] - log_px + this.log_cell);
-      this.point(g).forEach((v, k) => {
-        mean[k] += weight * v;
-        square[k] += weight * v * v;
-      });
+      const weight = Math.exp(joint[g] - log_px + this.log_cell), [a, b] = this.point(g);
+      [a, b].forEach((v, k) => (mean[k] += weight * v));
+      [a * a, a * b, b * b].forEach((v, k) => (square[k] += weight * v));
     }
-    return { mean, std: square.map((s, k) => Math.sqrt(Math.max(s - mean[k] ** 2, 0))) };
+    const [a, b] = mean, least = (0.8 * this.spacing) ** 2;
+    const cov = [square[0] - a * a, square[1] - a * b, square[2] - b * b];
+    return { mean, cov: [Math.max(cov[0], least), cov[1], Math.max(cov[2], least)] };
   }
-
-  gap(joint, log_px, q) {
-    // KL(q(z|x) ‖ p(z|x)) = Σ q (log q − log p(z|x)) · spacing², and the sum of q itself, which
-    // is 1 unless q is narrower than the grid or stands outside of it.
-    let gap = 0, mass = 0;
-    for (let g = 0; g < joint.length; g++) {
-      const [a, b] = this.point(g);
-      const ea = (a - q.mean[0]) / q.std[0], eb = (b - q.mean[1]) / q.std[1];
-      const square = ea * ea + eb * eb;
-      if (square > 2 * NEGLIGIBLE || joint[g] === -Infinity) continue;
-      const log_q = -0.5 * (square + q.log_var[0] + q.log_var[1]) - LOG_2PI;
-      const weight = Math.exp(log_q + this.log_cell);
-      gap += weight * (log_q - (joint[g] - log_px));
-      mass += weight;
-    }
-    return { gap, mass };
-  }
-
-  heat(joint, { center, half_width, pixels }) {
-    // The posterior's density over a square view, 0 to 255 for its square root: between the points
+  heat({ center, half_width, pixels }, beta) {
+    // The target's density over a square view, 0 to 255 for its square root: between the points
     // the *logarithm* is interpolated by cubics, which are exact for a Gaussian of any width.
-    const { side, spacing, half } = this;
-    const best = joint.reduce((a, b) => Math.max(a, b));
+    const { side, spacing, half, joint } = this;
+    const log_p = joint.map((v, index) => (v === -Infinity ? v : this.log_target(index, beta)));
+    const best = log_p.reduce((a, b) => Math.max(a, b));
     const image = new Uint8ClampedArray(pixels * pixels);
     const cubic = (t) => [
       -0.5 * t + t ** 2 - 0.5 * t ** 3,
@@ -453,12 +384,12 @@ class Grid {
     down.forEach((v, row) => {
       across.forEach((u, column) => {
         if (u.index < 1 || v.index < 1 || u.index > side - 3 || v.index > side - 3) return;
-        if (joint[u.index * side + v.index] < best - NEGLIGIBLE) return;
+        if (log_p[u.index * side + v.index] < best - NEGLIGIBLE) return;
         let value = 0;
         for (let a = 0; a < 4; a++) {
           for (let b = 0; b < 4; b++) {
-            const log_p = joint[(u.index + a - 1) * side + v.index + b - 1];
-            value += u.weights[a] * v.weights[b] * Math.max(log_p - best, -2 * NEGLIGIBLE);
+            const one = log_p[(u.index + a - 1) * side + v.index + b - 1];
+            value += u.weights[a] * v.weights[b] * Math.max(one - best, -2 * NEGLIGIBLE);
           }
         }
         image[row * pixels + column] = 255 * Math.exp(0.5 * value);
@@ -466,6 +397,21 @@ class Grid {
     });
     return image;
   }
+}
+
+function expected_reconstruction(decoder, rules, x, q) {
+  // E_q[log p(x|z)] over z = μ + σ ⊙ ε: what L draws estimate (eq. 7), by Gauss and Hermite's
+  // quadrature for N(0, 1), a rule for each axis. Points that weigh nothing are left out.
+  let sum = 0, total = 0;
+  rules[0].nodes.forEach((a, i) =>
+    rules[1].nodes.forEach((b, j) => {
+      const weight = rules[0].weights[i] * rules[1].weights[j];
+      if (weight < 1e-8) return;
+      sum += weight * decoder.forward(q.sample(Float64Array.of(a, b))).log_prob(x);
+      total += weight;
+    })
+  );
+  return sum / total;
 }
 
 // ------------------------------------------------ From the page's data to the model
@@ -486,10 +432,10 @@ function float16(base64) {
 const float32 = (base64) => new Float32Array(bytes_of(base64).buffer);
 
 function make_network(layers, floats) {
-  const activations = { Tanh, ReLU, Softplus };
+  const activations = { Tanh: Math.tanh, ReLU: (v) => Math.max(v, 0), Softplus: softplus };
   return new Sequential(
     layers.map((layer) => {
-      if (layer.kind !== "Linear") return new activations[layer.kind]();
+      if (layer.kind !== "Linear") return new Elementwise(activations[layer.kind]);
       const { n_in, n_out } = layer;
       return new Linear(n_in, n_out, floats(layer.weight), floats(layer.bias));
     })
@@ -510,52 +456,100 @@ function make_model(data) {
   };
 }
 
-// ------------------------------------------------ The worker
+function unpack(base64, size) {
+  // Bytes in which a 0 is followed by how many of them there are.
+  const packed = bytes_of(base64), pixels = new Uint8Array(size);
+  for (let k = 0, at = 0; k < packed.length; k++) {
+    if (packed[k]) pixels[at++] = packed[k];
+    else at += packed[++k];
+  }
+  return pixels;
+}
 
-function work() {
-  // First the page's data, then questions: an image, a q, and perhaps a step uphill for q.
-  let model, grid, points;
+// ------------------------------------------------ What the page asks
 
-  function answer({ x, image, mean, log_var, noise, rate, view, lens }) {
-    const { decoder } = model;
-    const stepped = rate > 0;
-    let q = new DiagonalGaussian(mean, log_var);
-    if (stepped) ({ q, rate } = fit_step(decoder, points, x, q, rate));
-    // Each part by its own means: none is the others' difference.
-    const reconstruction = expected_reconstruction(decoder, points, x, q);
-    const kl = q.kl_to_standard_normal();
-    const joint = grid.log_joint(x, image, q);
-    const log_px = log_sum_exp(joint) + grid.log_cell;
-    const { gap, mass } = grid.gap(joint, log_px, q);
-    const posterior = grid.posterior(joint, log_px);
-    lens ??= { center: q.mean, half_width: lens_width(q, posterior), pixels: 180 };
-    return {
-      image, reconstruction, kl, gap, mass, log_px, posterior, stepped, rate, lens,
-      mean: q.mean,
-      log_var: q.log_var,
-      log_probs: noise.map((e) => decoder.forward(q.sample(e)).log_prob(x)),
-      heats: [grid.heat(joint, view), grid.heat(joint, lens)],
-    };
+const as_gaussian = ({ mean, std }) => ({ mean: [...mean], cov: [std[0] ** 2, 0, std[1] ** 2] });
+
+function make_answers(data) {
+  // From the page's data, a function that answers its questions about an image and a q.
+  const { decoder } = make_model(data);
+  const log_partition = data.grid.log_partition && float32(data.grid.log_partition);
+  const grid = new Grid(decoder, { ...data.grid, log_partition });
+  let about = {}, heats = {}; // what holds for the latest image whatever q is
+
+  function learn_about(x, image, encoded) {
+    grid.look_at(x);
+    const log_px = grid.log_px(), posterior = grid.posterior(log_px);
+    const { elbo, mass } = grid.expectations(encoded);
+    const encoder = { q: encoded, elbo: on_grid(mass) ? elbo : null };
+    about = { image, log_px, posterior, rows: { encoder } };
+    heats = {};
   }
 
-  self.onmessage = ({ data }) => {
-    if (!model) {
-      model = make_model(data);
-      points = quadrature_points(data.quadrature);
-      const log_partition = data.grid.log_partition && float32(data.grid.log_partition);
-      grid = new Grid(model.decoder, { ...data.grid, log_partition });
-    } else {
-      self.postMessage(answer(data));
+  function best_of_both({ posterior, rows }) {
+    // The best Gaussians of either family, for who wants to beat them.
+    const { q, elbo } = rows.encoder;
+    const starts = [posterior, ...grid.modes(), ...(elbo === null ? [] : [q])];
+    rows.diagonal = grid.best(starts.map(({ mean, cov: [a, , c] }) => ({ mean, cov: [a, 0, c] })));
+    rows.full = grid.best([...starts, rows.diagonal.q], true);
+  }
+
+  return function answer(question) {
+    const { version, x, image, mean, log_var, encoded, noise, beta, rate, view } = question;
+    if (image !== about.image) learn_about(x, image, encoded);
+    if (question.best && !about.rows.full) best_of_both(about);
+    const { log_px, posterior, rows } = about;
+    let q = new DiagonalGaussian(mean, log_var), climbed = null;
+    if (rate) {
+      climbed = grid.climb(as_gaussian(q), { beta, rate });
+      const { mean, cov: [a, , c] } = climbed.q;
+      q = new DiagonalGaussian(Float64Array.from(mean), Float64Array.of(a, c).map(Math.log));
     }
+    // Each part by its own means: none is the others' difference.
+    const summed = grid.expectations(as_gaussian(q)), exact = on_grid(summed.mass);
+    const rules = Array.from(q.std, (s) =>
+      data.quadrature.find(({ up_to }) => s <= up_to * data.grid.spacing)
+    );
+    const by = rules.every(Boolean) ? "quadrature" : "grid"; // a wide q asks for more points
+    const target = grid.joint.map((v, g) => (v === -Infinity ? v : grid.log_target(g, beta)));
+    const ceiling = beta * (log_sum_exp(target) + grid.log_cell);
+    const lens = question.lens ?? {
+      center: [...q.mean], half_width: lens_width(q, posterior), pixels: 180,
+    };
+    const heat = (view, beta) => (heats[JSON.stringify([view, beta])] ??= grid.heat(view, beta));
+    return {
+      version, image, log_px, posterior, rows, lens, beta, ceiling,
+      mean: q.mean,
+      log_var: q.log_var,
+      rate: climbed?.rate,
+      by,
+      reconstruction:
+        by === "quadrature" ? expected_reconstruction(decoder, rules, x, q)
+        : exact ? summed.reconstruction : null,
+      kl: q.kl_to_standard_normal(),
+      gap: exact ? log_px - summed.elbo : null, // E_q[log q − log p(x, z)] + log p(x)
+      log_probs: noise.map((e) => decoder.forward(q.sample(e)).log_prob(x)),
+      heats: [view, lens].map((where) => heat(where, 1)),
+      targets: beta === 1 ? null : [view, lens].map((where) => heat(where, beta)),
+    };
   };
 }
 
-function lens_width(q, posterior) {
+const on_grid = (mass) => Math.abs(mass - 1) < 1e-3;
+
+function lens_width(q, { mean, cov }) {
   // Wide enough for q and for the posterior, in steps, so that it does not tremble.
   const needed = [0, 1].map((k) =>
-    Math.max(3.2 * q.std[k], Math.abs(posterior.mean[k] - q.mean[k]) + 3.2 * posterior.std[k])
+    Math.max(3.2 * q.std[k], Math.abs(mean[k] - q.mean[k]) + 3.2 * Math.sqrt(cov[2 * k]))
   );
   return Math.min(4, 2 ** (Math.ceil(2 * Math.log2(Math.max(...needed))) / 2));
 }
 
-if (typeof document === "undefined") work();
+if (typeof document === "undefined") {
+  // In the worker: first the page's data, then its questions.
+  let answer = null;
+  self.onmessage = ({ data }) => {
+    if (answer) self.postMessage(answer(data));
+    else answer = make_answers(data);
+  };
+}

@@ -1,665 +1,621 @@
-"use strict";
-// The page: what the reader does, and the pictures. The mathematics is in model.js, above.
-// In the browser's console, `explore` holds the model and the state.
-
-// ------------------------------------------------ A drawing becomes a digit like MNIST's
-
-function rasterize(strokes, [height, width]) {
-  // Scaled into a box of 20/28 of the image, the ink's centre of mass in the middle, edges softened
-  // over a pixel: as MNIST's were made. `strokes`: lists of [x, y] in units of the pad's width.
-  const radius = (1.25 * Math.min(height, width)) / 28;
-  const box = [width, height].map((side) => (20 / 28) * side - 2 * radius);
-  const extent = [0, 1].map((k) => {
-    const places = strokes.flat().map((p) => p[k]);
-    return Math.max(Math.max(...places) - Math.min(...places), 0.15); // a dot is not blown up
-  });
-  const scale = Math.min(box[0] / extent[0], box[1] / extent[1]);
-  const segments = strokes.flatMap((stroke) =>
-    stroke.map((to, i) => {
-      const from = stroke[Math.max(i - 1, 0)];
-      const dx = scale * (to[0] - from[0]), dy = scale * (to[1] - from[1]);
-      return { x: scale * from[0], y: scale * from[1], dx, dy, length: Math.hypot(dx, dy) };
-    })
-  );
-  const mass = sum_of(segments.map((s) => s.length + 1e-9));
-  const [left, top] = [width, height].map((side, k) => {
-    const middle = (s) => (k ? s.y + s.dy / 2 : s.x + s.dx / 2);
-    const center = sum_of(segments.map((s) => (s.length + 1e-9) * middle(s))) / mass;
-    const ends = segments.map((s) => (k ? s.y + s.dy : s.x + s.dx)), margin = radius + 1;
-    const inside = [Math.max(...ends) + margin - side, Math.min(...ends) - margin];
-    return Math.min(inside[1], Math.max(inside[0], center - side / 2)); // no ink beyond the edge
-  });
-
-  const image = new Float64Array(height * width);
-  for (let i = 0; i < image.length; i++) {
-    const u = (i % width) + 0.5 + left, v = Math.floor(i / width) + 0.5 + top;
-    let nearest = Infinity;
-    for (const { x, y, dx, dy, length } of segments) {
-      const along = length ? ((u - x) * dx + (v - y) * dy) / length ** 2 : 0;
-      const t = Math.min(1, Math.max(0, along));
-      nearest = Math.min(nearest, (u - x - t * dx) ** 2 + (v - y - t * dy) ** 2);
-    }
-    image[i] = Math.min(1, Math.max(0, radius + 0.5 - Math.sqrt(nearest)));
-  }
-  return image;
-}
-
-// ------------------------------------------------ The page
-
-const element = (id) => document.getElementById(id);
-const fixed = (value, digits = 2) => {
-  const text = value.toFixed(digits);
-  return (Number(text) === 0 ? (0).toFixed(digits) : text).replace("-", "−");
-};
-const pair = (values, digits = 2) => [...values].map((v) => fixed(v, digits)).join(", ");
+// The page: its state, what the reader does to it, and what is shown of it. The mathematics is in
+// model.js, the pictures in pictures.js. In the browser's console, `explore` holds the state.
 
 function show() {
   const data = JSON.parse(element("data").textContent);
-  const [height, width] = data.image_shape;
+  const shape = data.image_shape, [height, width] = shape;
   const model = make_model(data);
-  const codes = float32(data.codes);
+  const codes = float32(data.codes), count = codes.length / 2;
   const labels = data.labels && bytes_of(data.labels);
+  const label_of = (k) => labels && data.label_names[labels[k]];
+  const points = { codes, labels, names: data.label_names, offered: data.offered };
+  const pixels = unpack(data.images, count * height * width);
+  const images = Array.from({ length: count }, (_, k) =>
+    Float64Array.from(pixels.subarray(k * height * width, (k + 1) * height * width), (v) => v / 255)
+  );
   const reach = codes.map(Math.abs).sort()[Math.floor(0.998 * codes.length)]; // but for a few
   const view = { center: [0, 0], half_width: Math.min(6, Math.max(3.3, reach + 0.1)), pixels: 260 };
-  const L_CHOICES = [1, 10, 100];
+  const limit = data.grid.spacing * data.grid.half;
   const NOISE_WIDTH = 3.4; // from the middle to the edge of step 2's picture
+  const STEP = 0.2; // of the way to the top that a step of Fit takes
   const follows_pen = data.grid.log_partition !== null; // else the grid takes longer: see model.js
+  const text = () => TEXT[document.documentElement.lang === "en" ? "en" : "zh"];
 
-  // Everything that the pictures are made from. `found` is what the worker answered last.
+  // ---- The state. Everything that is shown is computed from it, and from nothing else.
+
   const state = {
-    x: null, image: 0, chosen: 0, strokes: [],
-    encoded: null, q: null, noise: normal(2), z: null, p: null,
+    x: null, image: 0, from: "test", index: null, strokes: [], // the image: "test", "drawing", "blank"
+    q: null, q_from: "encoder", // "encoder", "climbing", "stopped", "fitted", "yours"
+    noise: normal(2), z_from: "draw", // "draw" or "hand"; z = μ + σ ⊙ ε
+    extra: [], L: 1, // the draws of the estimate
     pixel_noise: model.decoder.pixel_noise(height * width),
-    more_noise: [], L: 1, found: null, fitting: false, first: null, path: [],
+    beta: 1, fit: null, lens: null, // where the magnification stands, once it does
+    moved: null, // the ELBO's range while the reader moved q over this image
+    tried: false, // whether q was fitted or moved on this image: the best rows are known from then
+    code: null, done: new Set(),
+    version: 0, found: null, // what the worker answered last, and to which version of the above
+    encoded: null, z: null, p: null, // computed at once
   };
+  const current = () => state.found?.version === state.version;
+  const climbing = () => state.fit?.state === "climbing";
 
+  function change(part, asking = true) {
+    const { q } = state;
+    Object.assign(state, part);
+    if (part.x) {
+      state.image++;
+      state.encoded = model.encoder.forward(part.x);
+      const fresh_start = { q: state.encoded, q_from: "encoder", fit: null, lens: null, moved: null };
+      Object.assign(state, fresh_start, { tried: false, code: null });
+      if (state.z_from === "hand") Object.assign(state, { noise: normal(2), z_from: "draw" });
+    } else if (part.q && !part.noise && state.z_from === "hand") {
+      state.noise = noise_at(q.sample(state.noise), part.q); // z stays where it was put
+    }
+    state.z = state.q.sample(state.noise);
+    state.p = model.decoder.forward(state.z);
+    if (part.x || part.q || part.beta || part.L) {
+      state.version++;
+      if (!follows_pen && part.x) state.found = null;
+      clearTimeout(pause);
+      if (!follows_pen && part.x) pause = setTimeout(ask, 200);
+      else if (asking) ask(climbing() ? STEP : 0);
+    }
+    show_soon();
+  }
+
+  const noise_at = (z, { mean, std }) => z.map((v, k) => (v - mean[k]) / std[k]);
   // ---- Asking the worker: one question at a time; of those that come meanwhile, the latest.
 
-  const program = new Blob([element("model").textContent], { type: "text/javascript" });
-  const worker = new Worker(URL.createObjectURL(program));
-  worker.postMessage(data);
-  let busy = false, next = null, pause = null;
+  let busy = false, next = null, pause = null, put;
+  function on_this_thread() {
+    const answer = make_answers(data);
+    put = (question) => setTimeout(() => hear(answer(question)));
+    element("trouble").textContent = text().no_worker;
+    busy = false;
+    if (state.x) ask(); // what the worker has not answered
+  }
+  try {
+    const program = new Blob([element("model").textContent], { type: "text/javascript" });
+    const worker = new Worker(URL.createObjectURL(program));
+    worker.onmessage = ({ data }) => hear(data);
+    worker.onerror = on_this_thread;
+    put = (question) => worker.postMessage(question);
+    put(data);
+  } catch { on_this_thread(); }
 
   function ask(rate = 0) {
-    const { x, image, q, more_noise, first } = state;
-    const lens = first?.lens; // it stands still while q walks
-    next = { x, image, mean: q.mean, log_var: q.log_var, noise: more_noise, rate, view, lens };
+    const { version, x, image, q: { mean, log_var }, extra, beta, lens, tried } = state;
+    const encoded = as_gaussian(state.encoded);
+    next = { version, x, image, mean, log_var, encoded, noise: extra, beta, rate, view, lens, best: tried };
     if (!busy) send();
   }
 
   function send() {
     busy = true;
-    worker.postMessage(next);
+    put(next);
     next = null;
   }
-
-  worker.onmessage = ({ data: found }) => {
+  function hear(found) {
     busy = false;
-    // With the pen down the answers may be of an image just past: they are shown all the same.
-    if (found.image === state.image || follows_pen) learn(found);
-    if (next) send();
-  };
-
-  worker.onerror = (problem) => {
-    element("trouble").textContent = problem.message;
-  };
+    window.explore.started ??= performance.now(); // ms from the page's start to its first account
+    if (found.rate === undefined || found.version === state.version) learn(found);
+    if (next && !busy) send();
+  }
 
   function learn(found) {
-    window.explore.started ??= performance.now(); // ms from the page's start to its first account
+    if (found.rate !== undefined) return climbing() && step(found);
+    // With the pen down the answer may be of a moment ago: it is shown, and marked as late.
+    if (found.image !== state.image && !follows_pen) return;
     state.found = found;
-    if (state.fitting && found.stepped && found.image === state.image) {
-      set_q(new DiagonalGaussian(found.mean, found.log_var));
-      state.path.push([...found.mean]);
-      if (found.rate) requestAnimationFrame(() => state.fitting && ask(found.rate));
-      else state.fitting = false;
+    const elbo = elbo_of(found), [low, high] = state.moved ?? [elbo, elbo];
+    if (current() && state.q_from === "yours" && elbo !== null) {
+      state.moved = [Math.min(low, elbo), Math.max(high, elbo)];
     }
-    draw_planes();
-    draw_account();
-    speak();
+    if (current()) state.lens ??= found.lens;
+    show_soon();
+  }
+
+  const elbo_of = ({ reconstruction, kl }) => (reconstruction === null ? null : reconstruction - kl);
+  const climbed = ({ reconstruction, kl, beta, mean }) => ({ mean, value: reconstruction - beta * kl });
+  function step(found) {
+    // The worker took q a step uphill, and has drawn up the account of the new q.
+    const { fit } = state;
+    const arrived = found.rate === 0;
+    const q = new DiagonalGaussian(found.mean, found.log_var);
+    if (arrived) {
+      fit.state = "arrived";
+      state.done.add("fit");
+      change({ q_from: "fitted" });
+    } else {
+      fit.path.push(climbed(found));
+      change({ q }, false); // the account is there already
+      requestAnimationFrame(() => climbing() && current() && ask(Math.min(STEP, 1.5 * found.rate)));
+    }
+    state.found = { ...found, version: state.version };
   }
 
   // ---- What the reader does
 
-  function explain(x, chosen) {
-    Object.assign(state, { x, chosen, image: state.image + 1 });
-    Object.assign(state, { fitting: false, first: null, path: [] });
-    state.encoded = model.encoder.forward(x);
-    if (state.noise.some((e) => Math.abs(e) > 3)) state.noise = normal(2); // z was dragged far
-    set_q(state.encoded);
-    draw_image();
-    clearTimeout(pause);
-    if (follows_pen) return ask();
-    state.found = null;
-    draw_account();
-    pause = setTimeout(ask, 200);
+  function explain(x, from, index = null) {
+    state.done.add("draw");
+    change({ x, from, index, strokes: from === "drawing" ? state.strokes : [] });
+  }
+  const take = (k) => explain(images[k], "test", k);
+  function draw_z() {
+    state.done.add("noise");
+    change({ noise: normal(2), z_from: "draw" });
+  }
+  function put_noise(noise) { change({ noise: Float64Array.from(noise), z_from: "hand" }); }
+  function put_z(z) {
+    state.done.add("z");
+    const bound = view.half_width; // z stays where it can be seen
+    put_noise(noise_at(Float64Array.from(z, (v) => Math.max(-bound, Math.min(bound, v))), state.q));
   }
 
-  function set_q(q) {
-    state.q = q;
-    draw_q();
-    set_noise(state.noise);
-  }
-
-  function set_noise(noise) {
-    state.noise = noise;
-    state.z = state.q.sample(noise);
-    state.p = model.decoder.forward(state.z);
-    draw_steps();
-    draw_planes();
-    draw_estimate();
-  }
-
-  function set_z(z) {
-    const { mean, std } = state.q;
-    set_noise(Float64Array.from(z, (v, k) => (v - mean[k]) / std[k]));
+  function put_q(mean, std) {
+    // The reader's q: no narrower than the grid can sum, and within it.
+    state.done.add("encoder");
+    const least = data.grid.spacing / 2;
+    const within = (v, bound) => Math.max(-bound, Math.min(bound, v));
+    const center = Float64Array.from(mean, (v) => within(v, limit - 4 * least));
+    const widths = center.map((m, k) => Math.max(least, Math.min(1.2, std[k], (limit - Math.abs(m)) / 4)));
+    const q = new DiagonalGaussian(center, widths.map((s) => 2 * Math.log(s)));
+    change({ q, q_from: "yours", fit: null, tried: true });
   }
 
   function fit() {
-    state.fitting = !state.fitting;
-    if (state.fitting) {
-      state.first ??= state.found;
-      ask(0.5);
+    if (climbing()) {
+      state.fit.state = "stopped";
+      return change({ q_from: "stopped" });
     }
-    draw_account();
-  }
-
-  function reset() {
-    Object.assign(state, { fitting: false, first: null, path: [] });
-    set_q(state.encoded);
-    ask();
-  }
-
-  // ---- Pictures
-
-  const colour = {}; // of the present theme: canvases know no CSS variables
-  function read_colours() {
-    const probe = document.body.appendChild(document.createElement("span"));
-    for (const name of ["card", "ink", "soft", "q", "posterior", "z", "prior", "reconstruction"]) {
-      probe.style.color = `var(--${name})`;
-      colour[name] = getComputedStyle(probe).color;
+    if (!current() || state.found.gap === null) return;
+    if (state.fit?.state !== "stopped") {
+      const { q, q_from, found } = state;
+      const start = { q, from: q_from, elbo: elbo_of(found) };
+      state.fit = { start, beta: state.beta, path: [climbed(found)] };
     }
-    probe.remove();
-  }
-  const text = () => TEXT[in_english() ? "en" : "zh"];
-
-  function paint(canvas, x) {
-    // An image of pixels, black to white.
-    canvas.width = width;
-    canvas.height = height;
-    const picture = new ImageData(width, height);
-    x.forEach((v, i) => picture.data.set([255 * v, 255 * v, 255 * v, 255], 4 * i)); // it clamps
-    canvas.getContext("2d").putImageData(picture, 0, 0);
+    state.fit.state = "climbing";
+    change({ q_from: "climbing", tried: true });
+    ask(STEP);
   }
 
-  function fresh(canvas) {
-    // A canvas's context in CSS pixels, sharp on any screen, and its size.
-    const ratio = window.devicePixelRatio || 1, { clientWidth: w, clientHeight: h } = canvas;
-    if (canvas.width !== Math.round(w * ratio) || canvas.height !== Math.round(h * ratio)) {
-      canvas.width = Math.round(w * ratio);
-      canvas.height = Math.round(h * ratio);
+  const back = () => change({ q: state.encoded, q_from: "encoder", fit: null, lens: null });
+  function weigh(beta) {
+    const own = ["encoder", "yours"].includes(state.q_from);
+    change({ beta, fit: null, q_from: own ? state.q_from : "stopped" });
+  }
+  function choose_L(L) {
+    change({ L, extra: L === 1 ? [] : Array.from({ length: L }, () => normal(2)) });
+    for (const b of element("draws").children) b.setAttribute("aria-pressed", b.value === String(L));
+  }
+
+  // ---- What is shown
+
+  let frame = null, background = null, speaking = null;
+  const views = {}; // what each of the two pictures shows: a square, by its centre and half width
+  function show_soon() { frame ??= requestAnimationFrame(show_all); }
+  const put_text = (id, value) => element(id).textContent === value || (element(id).textContent = value);
+  const describe = (id, value) => element(id).setAttribute("aria-label", value);
+
+  function show_all() {
+    frame = null;
+    show_image();
+    show_steps();
+    show_planes();
+    show_account();
+    show_estimate();
+    const { hints } = text();
+    put_text("hint", hints[Object.keys(hints).find((name) => !state.done.has(name))]);
+    clearTimeout(speaking); // a screen reader is told once the numbers have come to rest
+    speaking = setTimeout(() => {
+      const { found } = state;
+      if (current()) say("spoken", "account", found.log_px, elbo_of(found), found.gap);
+    }, 800);
+  }
+
+  const name_of = (k) => text().test_image(k + 1, label_of(k));
+  function show_image() {
+    const { x, from, index, strokes } = state;
+    if (state.painted !== x) {
+      paint(element("x"), x, shape);
+      state.painted = x;
+      if (from === "test") paint(element("pad"), x, shape);
+      [...element("digits").children].forEach((b, k) => {
+        b.setAttribute("aria-checked", k === index);
+        b.tabIndex = k === (index < data.offered ? index ?? 0 : 0) ? 0 : -1;
+      });
     }
-    const context = canvas.getContext("2d");
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.clearRect(0, 0, w, h);
-    return { context, w, h };
+    if (from !== "test") draw_pad(element("pad"), strokes);
+    describe("x", text().image(from === "test" ? name_of(index) : text()[from]));
+    const { tap, draw } = text().pad_says;
+    put_text("pad-says", touch && !armed ? tap : from === "blank" || (touch && from === "test") ? draw : "");
   }
 
-  function draw_image() {
-    const { x, chosen, strokes } = state;
-    const what = chosen === null ? text().drawing : name_of(chosen);
-    paint(element("x"), x);
-    element("x").setAttribute("aria-label", text().image(what));
-    [...element("digits").children].forEach((button, k) =>
-      button.setAttribute("aria-pressed", k === chosen)
-    );
-    if (chosen !== null) return paint(element("pad"), x);
-    draw_pad(strokes);
+  function nearest(to, place = (z) => z) {
+    // The codes, the nearest first, and how far they are.
+    const [a, b] = place(to);
+    const far = Array.from({ length: count }, (_, k) => {
+      const [c, d] = place([codes[2 * k], codes[2 * k + 1]]);
+      return Math.hypot(a - c, b - d);
+    });
+    return [...far.keys()].sort((i, j) => far[i] - far[j]).map((k) => ({ k, far: far[k] }));
   }
 
-  function draw_pad(strokes) {
-    const { context, w } = fresh(element("pad"));
-    Object.assign(context, { lineWidth: 0.085 * w, lineCap: "round", lineJoin: "round" });
-    context.strokeStyle = "#fff";
-    for (const stroke of strokes) {
-      context.beginPath();
-      for (const [a, b] of [stroke[0], ...stroke]) context.lineTo(a * w + 0.01, b * w);
-      context.stroke();
-    }
-  }
-
-  function name_of(k) {
-    return text().test_image(k + 1, data.image_labels && data.label_names[data.image_labels[k]]);
-  }
-
-  function nearest_labels() {
-    // The labels of the ten codes nearest to μ, the most frequent first.
-    const { mean } = state.q;
-    const distance = (k) => Math.hypot(codes[2 * k] - mean[0], codes[2 * k + 1] - mean[1]);
-    const far = Array.from(labels, (_, k) => distance(k));
-    const order = [...labels.keys()].sort((a, b) => far[a] - far[b]).slice(0, 10);
-    const count = new Map();
-    for (const k of order) count.set(labels[k], (count.get(labels[k]) ?? 0) + 1);
-    const frequent = [...count].sort((a, b) => b[1] - a[1]);
-    return frequent.map(([label, n]) => `${data.label_names[label]} (${n})`);
-  }
-
-  function draw_q() {
-    const { mean, std } = state.q;
-    element("q-numbers").innerHTML = `μ = (${pair(mean)})<br>σ = (${pair(std)})`;
-    if (labels) element("neighbours").textContent = text().neighbours(nearest_labels().join(", "));
-  }
-
-  function draw_steps() {
-    const { x, q, noise, z, p, pixel_noise } = state;
+  function show_steps() {
+    const { x, encoded, q, q_from, noise, z, z_from, p, pixel_noise } = state;
+    put_text("q-numbers", `μ = (${pair(encoded.mean)})\nσ = (${pair(encoded.std)})`);
+    put_text("encoder-says", text().encoder_says[q_from]);
     for (const k of [0, 1]) {
-      element(`m${k}`).textContent = fixed(q.mean[k]);
-      element(`s${k}`).textContent = fixed(q.std[k]);
-      element(`e${k}`).textContent = fixed(noise[k]);
-      element(`z${k}`).textContent = fixed(z[k]);
+      const numbers = { m: q.mean, s: q.std, e: noise, z };
+      for (const name in numbers) put_text(`${name}${k}`, fixed(numbers[name][k]));
     }
-    element("log-prob").textContent = `log p(x|z) = ${fixed(p.log_prob(x))}`;
-    paint(element("mean"), p.mean);
-    paint(element("shown"), p.mean);
-    paint(element("draw"), p.sample(pixel_noise));
-    const at = pair(z);
-    for (const id of ["mean", "shown"]) element(id).setAttribute("aria-label", text().mean(at));
-    element("draw").setAttribute("aria-label", text().draw(at));
-
-    // ε under N(0, I): circles at one, two and three.
-    const canvas = element("noise");
-    canvas.setAttribute("aria-label", text().noise(pair(noise)));
-    const { context, w, h } = fresh(canvas);
-    const place = placer({ center: [0, 0], half_width: NOISE_WIDTH }, w, h);
-    circles(context, place);
-    dot(context, place(noise.map((e) => Math.max(-3.2, Math.min(3.2, e)))), "ink");
-  }
-
-  function placer({ center, half_width }, w, h) {
-    return ([a, b]) => [
-      ((a - center[0]) / half_width + 1) * 0.5 * w,
-      ((center[1] - b) / half_width + 1) * 0.5 * h,
-    ];
-  }
-
-  function ellipse(context, place, mean, radii) {
-    const [cx, cy] = place(mean), [ex, ey] = place([mean[0] + radii[0], mean[1] + radii[1]]);
-    context.beginPath();
-    context.ellipse(cx, cy, Math.abs(ex - cx), Math.abs(cy - ey), 0, 0, 2 * Math.PI);
-    context.stroke();
-  }
-
-  function circles(context, place) {
-    context.strokeStyle = colour.prior;
-    context.lineWidth = 0.7;
-    for (const r of [1, 2, 3]) ellipse(context, place, [0, 0], [r, r]);
-  }
-
-  function dot(context, [a, b], name) {
-    context.beginPath();
-    context.arc(a, b, 5.5, 0, 2 * Math.PI);
-    context.fillStyle = colour[name];
-    context.strokeStyle = colour.card;
-    context.lineWidth = 2;
-    context.fill();
-    context.stroke();
-  }
-
-  // Ten hues of like weight for the labels.
-  const LABEL_HUES = [0, 205, 130, 35, 285, 170, 330, 60, 240, 15];
-  function scatter(context, place, w, h, size, alpha) {
-    // Each test image's code, as its label, or as a dot if there are no labels.
-    const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-    const theme = document.documentElement.dataset.theme ?? (dark ? "dark" : "light");
-    context.font = `${size}px system-ui, sans-serif`;
-    Object.assign(context, { textAlign: "center", textBaseline: "middle" });
-    for (let k = 0; k < codes.length / 2; k++) {
-      const [a, b] = place([codes[2 * k], codes[2 * k + 1]]);
-      if (a < 0 || b < 0 || a > w || b > h) continue;
-      const hue = labels ? LABEL_HUES[labels[k] % 10] : 220;
-      context.fillStyle = `hsl(${hue} 45% ${theme === "dark" ? 62 : 42}% / ${alpha})`;
-      if (labels) context.fillText(data.label_names[labels[k]].slice(0, 3), a, b);
-      else context.fillRect(a - 1.5, b - 1.5, 3, 3);
+    put_text("noise-says", text().noise_says[z_from]);
+    put_text("log-prob", `log p(x|z) = ${fixed(p.log_prob(x))}`);
+    for (const id of ["mean", "shown", "draw"]) {
+      paint(element(id), id === "draw" ? p.sample(pixel_noise) : p.mean, shape);
+      describe(id, text()[id === "draw" ? "draw" : "mean"](pair(z)));
     }
+    describe("noise", text().noise(pair(noise)));
+    draw_noise(element("noise"), noise, NOISE_WIDTH);
   }
 
-  let views = {}; // what each of the two pictures shows: a square, by its center and half width
-  let background = null; // the prior's circles and the codes, which stand still
-  function still_picture(w, h) {
-    const canvas = document.createElement("canvas");
-    const ratio = window.devicePixelRatio || 1;
-    canvas.width = w * ratio;
-    canvas.height = h * ratio;
-    const context = canvas.getContext("2d");
-    context.scale(ratio, ratio);
-    const place = placer(view, w, h);
-    circles(context, place);
-    scatter(context, place, w, h, w < 400 ? 8 : 10, 0.55);
-    return canvas;
-  }
-
-  function heat_picture(heat) {
-    const pixels = Math.sqrt(heat.length);
-    const canvas = document.createElement("canvas");
-    canvas.width = canvas.height = pixels;
-    const picture = new ImageData(pixels, pixels);
-    const [r, g, b] = colour.posterior.match(/[\d.]+/g).map(Number);
-    heat.forEach((alpha, k) => alpha && picture.data.set([r, g, b, 0.95 * alpha], 4 * k));
-    canvas.getContext("2d").putImageData(picture, 0, 0);
-    return canvas;
-  }
-
-  function draw_planes() {
-    const { found, q, z, p } = state;
-    const lens = state.first?.lens ?? found?.lens;
+  function show_planes() {
+    const { found, q, z, fit, code } = state;
     const around_q = { center: q.mean, half_width: 4 * Math.max(...q.std) };
-    views = { plane: view, lens: lens ?? around_q };
+    Object.assign(views, { plane: view, lens: state.lens ?? found?.lens ?? around_q });
     for (const [k, id] of ["plane", "lens"].entries()) {
       const { context, w, h } = fresh(element(id));
       if (!w) return; // not laid out yet
       const place = placer(views[id], w, h);
       if (found) {
-        found.pictures ??= found.heats.map((heat) => heat_picture(heat));
-        context.drawImage(found.pictures[k], 0, 0, w, h);
+        found.pictures ??= [[found.targets ?? [], "kl"], [found.heats, "posterior"]]
+          .map(([heats, name]) => heats.map((heat) => heat_picture(heat, name)));
+        for (const { [k]: one } of found.pictures) if (one) context.drawImage(one, 0, 0, w, h);
       }
       if (id === "plane") {
-        background ??= still_picture(w, h);
+        background ??= still_picture(w, h, view, points);
         context.drawImage(background, 0, 0, w, h);
-        if (lens) outline(context, place, lens);
+        outline(context, place, views.lens);
       } else {
         circles(context, place);
-        scatter(context, place, w, h, 12, 0.45);
-        scale_bar(context, views.lens.half_width, w, h);
+        draw_codes(context, place, w, h, points, 26);
       }
-      context.strokeStyle = colour.q;
-      if (state.path.length) {
-        context.lineWidth = 1;
-        context.setLineDash([4, 3]);
-        ellipse(context, place, state.encoded.mean, state.encoded.std.map((s) => 2 * s));
-        context.setLineDash([]);
-        context.beginPath();
-        for (const mean of [state.encoded.mean, ...state.path]) context.lineTo(...place(mean));
-        context.stroke();
-      }
-      context.lineWidth = id === "plane" ? 1.5 : 2.2;
-      for (const r of [1, 2]) ellipse(context, place, q.mean, q.std.map((s) => r * s));
-      dot(context, place(z), "z");
-      if (id === "plane") inset(context, w, element("mean"));
+      if (fit) draw_path(context, place, fit.start.q, fit.path);
+      draw_q(context, place, q, id === "plane" ? 1.5 : 2.2);
+      if (id === "lens") draw_handles(context, place, q);
+      z_dot(context, place(z), w, h);
+      if (id === "lens") continue;
+      inset(context, element("mean"), w - 0.18 * w - 6, 6, 0.18 * w, "z");
+      if (code === null) continue;
+      const [a, b] = place([codes[2 * code], codes[2 * code + 1]]);
+      paint(thumbnail, images[code], shape);
+      dot(context, [a, b], "ink", 5);
+      inset(context, thumbnail, Math.min(w - 66, a + 10), Math.max(4, b - 70), 60, "ink");
     }
-    const q_says = text().q(pair(q.mean), pair(q.std));
-    const { mean, std } = found?.posterior ?? {};
-    const posterior_says = found ? text().posterior(pair(mean), pair(std)) : text().waiting;
-    const says = text().plane(pair(z), q_says, posterior_says);
-    for (const id of ["plane", "lens"]) element(id).setAttribute("aria-label", says);
+    const { mean, cov } = found?.posterior ?? {};
     const numbers = (m, s) => `(${pair(m)}) ± (${pair(s)})`;
-    element("lens-numbers").textContent = numbers(q.mean, q.std);
-    element("posterior-numbers").textContent = mean ? numbers(mean, std) : "…";
+    const of_q = numbers(q.mean, q.std);
+    const of_posterior = found ? numbers(mean, [cov[0], cov[2]].map(Math.sqrt)) : "…";
+    put_text("lens-numbers", of_q);
+    put_text("posterior-numbers", of_posterior);
+    const on_code = code !== null && text().code(code + 1, label_of(code));
+    describe("plane", on_code || text().plane(pair(z), of_q, of_posterior));
+    describe("lens", text().lens(pair(z), of_q, of_posterior));
   }
+  const thumbnail = document.createElement("canvas");
 
-  function outline(context, place, { center, half_width }) {
-    const [a, b] = place([center[0] - half_width, center[1] + half_width]);
-    const [c, d] = place([center[0] + half_width, center[1] - half_width]);
-    context.strokeStyle = colour.soft;
-    context.lineWidth = 1;
-    context.strokeRect(a, b, c - a, d - b);
-  }
+  function show_account() {
+    const { found, fit, q_from, tried, moved } = state;
+    element("account").setAttribute("aria-busy", !current());
+    element("posterior-numbers").setAttribute("aria-busy", !current());
+    element("fit").dataset.state = climbing() ? "climbing" : "idle";
+    element("fit").disabled = found?.gap === null;
+    element("reset").disabled = q_from === "encoder";
+    element("beta").value = state.beta;
+    say("fit-says", ...fit_says());
+    if (!found) return say("account-says", "waiting");
 
-  function scale_bar(context, half_width, w, h) {
-    const length = [1, 0.5, 0.2, 0.1, 0.05, 0.02].find((l) => l < 0.6 * half_width) ?? 0.01;
-    context.fillStyle = colour.ink;
-    context.fillRect(12, h - 14, (length / half_width) * 0.5 * w, 2);
-    context.font = "12px system-ui, sans-serif";
-    Object.assign(context, { textAlign: "left", textBaseline: "bottom" });
-    context.fillText(length, 12, h - 17);
-  }
+    const { reconstruction, kl, gap, log_px, rows, by } = found;
+    const elbo = elbo_of(found), sum = gap === null || elbo === null ? null : elbo + gap;
+    const numbers = { reconstruction, kl: -kl, elbo, gap, sum, "log-px": log_px };
+    for (const name in numbers) put_text(`n-${name}`, fixed(numbers[name]));
+    if (moved && moved[1] - moved[0] >= 1) say("account-says", "still", ...moved, log_px);
+    else if (sum === null) say("account-says", "outside");
+    else if (by === "grid") say("account-says", "wide");
+    else say("account-says", "agree", fixed(Math.abs(sum - log_px), 3));
+    draw_bars(element("bars"), { kl, gap, elbo, log_px }, text());
 
-  function inset(context, w, picture) {
-    // The decoded image in the plane's corner: in sight while z is dragged, on a telephone too.
-    const pixel = Math.min(84, 0.19 * w) / Math.max(width, height);
-    context.imageSmoothingEnabled = false;
-    context.drawImage(picture, w - pixel * width - 8, 8, pixel * width, pixel * height);
-    context.imageSmoothingEnabled = true;
-  }
-
-  function draw_account() {
-    const { found, first, fitting } = state;
-    element("account").classList.toggle("waiting", !found);
-    element("fit").disabled = !found;
-    element("fit").dataset.state = fitting ? "fitting" : "idle";
-    element("reset").disabled = !first;
-    if (!found) element("account-says").textContent = text().waiting;
-    if (!found) return;
-
-    const { reconstruction, kl, gap, log_px, mass } = found;
-    const elbo = reconstruction - kl, sum = elbo + gap;
-    const values = { reconstruction, kl: -kl, elbo, gap, sum, "log-px": log_px };
-    for (const name in values) element(`n-${name}`).textContent = fixed(values[name]);
-    element("account-says").textContent =
-      Math.abs(mass - 1) > 0.01 ? text().outside : text().agree(fixed(Math.abs(sum - log_px), 3));
-
-    // Two rows that start at the ELBO: the KL leads up to the reconstruction, the gap to log p(x).
-    const low = Math.min(elbo, log_px - gap), high = low + 1.45 * Math.max(kl, gap);
-    const place = (v) => `${(100 * (v - low)) / (high - low)}%`;
-    const segment = (id, from, to, label) => {
-      element(id).style.left = place(from);
-      element(id).style.width = to === null ? "" : place(low + to - from);
-      if (label) element(id).textContent = (to - from) / (high - low) > 0.18 ? label : "";
-    };
-    segment("bar-kl", elbo, reconstruction, `KL ${fixed(kl)}`);
-    segment("bar-reconstruction", reconstruction, null);
-    segment("bar-gap", log_px - gap, log_px, `${text().gap} ${fixed(gap)}`);
-    segment("bar-log-px", log_px, null);
-    element("tick-elbo").textContent = `▾ ${text().elbo(fixed(elbo))}`;
-
-    const from = first && first.reconstruction - first.kl;
-    element("fit-says").textContent = fitting
-      ? text().fitting(fixed(elbo))
-      : first && state.path.length
-        ? text().fitted(fixed(from), fixed(elbo), fixed(elbo - from), fixed(gap))
-        : text().start(fixed(gap));
-    draw_estimate();
-  }
-
-  function draw_estimate() {
-    // log p(x|z) of each draw on a line, their mean, and what they estimate.
-    const { found, L, x, p } = state;
-    if (!found) return;
-    const log_probs = [p.log_prob(x), ...found.log_probs].slice(0, L);
-    const mean = sum_of(log_probs) / L, exact = found.reconstruction;
-    const variance = sum_of(log_probs.map((v) => (v - mean) ** 2)) / (L - 1);
-    const error = fixed(Math.sqrt(variance / L));
-    element("estimate-says").textContent = text().estimate(L, fixed(mean), error, fixed(exact));
-
-    const canvas = element("estimate");
-    canvas.setAttribute("aria-label", text().estimate_picture(L));
-    const { context, w, h } = fresh(canvas);
-    const spread = Math.max(4, ...log_probs.map((v) => 1.15 * Math.abs(v - exact)));
-    const place = (v) => (0.5 + (0.5 * (v - exact)) / spread) * w;
-    context.fillStyle = colour.soft;
-    context.fillRect(0, h / 2, w, 1);
-    context.fillStyle = colour.z;
-    context.globalAlpha = L === 1 ? 1 : L === 10 ? 0.6 : 0.3;
-    for (const v of log_probs) {
-      context.beginPath();
-      context.arc(place(v), h / 2, 4.5, 0, 2 * Math.PI);
-      context.fill();
+    for (const name of ["mine", "encoder", "diagonal", "full", "posterior"]) {
+      const its = name === "mine" ? elbo : name === "posterior" ? log_px : rows[name]?.elbo;
+      const its_gap = name === "mine" || its === null ? gap : log_px - its;
+      put_text(`elbo-${name}`, its === undefined ? "?" : fixed(its));
+      put_text(`gap-${name}`, its === undefined ? "?" : fixed(its_gap));
     }
-    context.globalAlpha = 1;
-    context.font = "12px system-ui, sans-serif";
-    for (const [v, name, y] of [[exact, "reconstruction", 12], [mean, "z", h - 3]]) {
-      context.fillStyle = colour[name];
-      context.fillRect(place(v) - 1, 14, 2, h - 28);
-      const at = Math.max(26, Math.min(w - 26, place(v)));
-      Object.assign(context, { textAlign: "center", textBaseline: "alphabetic" });
-      context.fillText(fixed(v), at, y);
+    element("climb").hidden = !fit;
+    if (!fit) return;
+    const top = fit.beta === 1 ? log_px : found.ceiling;
+    const ends = [fit.path[0].value, fit.path.at(-1).value, top].map((v) => fixed(v));
+    describe("climb", text().climb_picture(...ends));
+    draw_climb(element("climb"), fit.path, top, fit.beta === 1 ? "log p(x)" : "≤");
+  }
+
+  function say(id, key, ...values) {
+    // A sentence by its key; numbers in nats come with two digits.
+    const words = values.map((v) => (Number.isInteger(v) || typeof v === "string" ? v : fixed(v)));
+    const sentence = text()[key];
+    put_text(id, sentence.call ? sentence(...words) : sentence);
+    element(id).dataset.says = key;
+  }
+
+  function fit_says() {
+    // Which sentence is true of this q.
+    const { found, fit, q_from, beta } = state;
+    if (!found) return ["waiting"];
+    const { gap, rows } = found, elbo = elbo_of(found);
+    if (gap === null) return ["outside"];
+    if (climbing()) return ["climbing", fit.path.at(-1).value];
+    if (fit?.state === "stopped" && beta === 1) return ["stopped", fit.start.elbo, elbo];
+    if (fit?.state === "arrived") {
+      if (beta !== 1) return ["arrived_beta", beta, elbo - (beta - 1) * found.kl, found.ceiling, elbo, gap];
+      if (rows.diagonal?.elbo > elbo + 0.01) return ["arrived_apart", elbo, rows.diagonal.elbo];
+      if (fit.start.from !== "encoder") return ["arrived_own", fit.start.elbo, elbo, gap];
+      return ["arrived", fit.start.elbo, elbo, elbo - fit.start.elbo, gap];
     }
+    if (beta !== 1) return ["beta", beta];
+    if (q_from === "yours" && rows.encoder.elbo !== null) {
+      const by = elbo - rows.encoder.elbo;
+      if (elbo > rows.diagonal?.elbo - 0.1) return ["top", gap];
+      return by > 0 ? ["ahead", gap, by] : ["behind", gap, -by];
+    }
+    return q_from === "encoder" ? ["start", gap] : ["on_the_way", gap];
   }
 
-  let speaking = null;
-  function speak() {
-    // For a screen reader, once the numbers have come to rest.
-    clearTimeout(speaking);
-    speaking = setTimeout(() => {
-      if (!state.found) return;
-      const { log_px, reconstruction, kl, gap } = state.found;
-      const numbers = [log_px, reconstruction - kl, gap].map((v) => fixed(v));
-      element("spoken").textContent = text().account(...numbers);
-    }, 800);
+  function show_estimate() {
+    const { found, L, x, p, z_from } = state;
+    element("estimate").parentElement.setAttribute("aria-busy", !current());
+    if (!found) return;
+    const exact = found.reconstruction;
+    const drawn = z_from === "draw" ? [p.log_prob(x)] : [];
+    const log_probs = [...drawn, ...found.log_probs.slice(drawn.length)];
+    const mean = log_probs.length ? sum_of(log_probs) / log_probs.length : null;
+    const error = Math.sqrt(sum_of(log_probs.map((v) => (v - mean) ** 2)) / (L - 1) / L);
+    if (!log_probs.length) say("estimate-says", "by_hand", exact);
+    else if (L === 1) say("estimate-says", "one", mean, exact);
+    else say("estimate-says", "many", L, mean, error, exact);
+    describe("estimate", text().estimate_picture(log_probs.length));
+    draw_estimate(element("estimate"), log_probs, mean, exact ?? mean ?? 0);
   }
 
-  function draw_all() {
+  function restyle() {
+    // After a change of language, theme or size.
     read_colours();
     background = null;
-    if (state.found) delete state.found.pictures;
-    element("pad").setAttribute("aria-label", text().pad);
-    element("draws").setAttribute("aria-label", text().draws);
+    delete state.found?.pictures;
+    delete state.painted;
+    document.title = document.querySelector(`h1 [lang="${document.documentElement.lang.slice(0, 2)}"]`).textContent;
+    for (const id of ["pad", "digits", "draws"]) describe(id, text()[id]);
     [...element("digits").children].forEach((b, k) => b.setAttribute("aria-label", name_of(k)));
-    element("about").textContent = text().about(data.about);
-    const guide = data.guide[in_english() ? "en" : "zh"];
-    for (const link of document.querySelectorAll("[data-guide]")) {
-      link.href = `${guide}#${link.dataset.guide}`;
-    }
-    draw_image();
-    draw_q();
-    draw_steps();
-    draw_planes();
-    draw_account();
+    put_text("about", text().about(data.about));
+    show_soon();
   }
 
   // ---- Hands
 
-  function drag(canvas, move, start = () => {}) {
-    // One finger, pen or mouse: `move` gets the place in units of the canvas's width.
+  const touch = matchMedia("(pointer: coarse)").matches;
+  let armed = false; // whether a finger draws on the pad: it does after a tap, until one elsewhere
+
+  function drag(canvas, { grab, move, end = () => {}, cancel = () => {}, click = () => {} }) {
+    // One finger, pen or mouse, with places in units of the canvas's width. `grab` says what is
+    // taken at a place, or null: a finger then scrolls, a mouse drags z. A second finger cancels.
+    let taken = null, dragged = false;
     const place = (event) => {
       const box = canvas.getBoundingClientRect();
       return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.width];
     };
     canvas.addEventListener("pointerdown", (event) => {
+      if (!event.isPrimary && taken) cancel();
+      taken = null;
+      if (event.button !== 0 || !event.isPrimary) return;
+      const [a, b] = place(event), finger = event.pointerType === "touch";
+      const what = grab([a, b], (finger ? 26 : 12) / canvas.clientWidth, finger);
+      dragged = what !== null;
+      if (what === null && finger) return;
       canvas.setPointerCapture(event.pointerId);
-      start(place(event));
-      move(place(event));
+      taken = { what, from: [event.clientX, event.clientY], id: event.pointerId };
+      if (what) move(what, [a, b], true);
     });
+    canvas.addEventListener("touchstart", (event) => taken?.what && event.preventDefault(), { passive: false });
     canvas.addEventListener("pointermove", (event) => {
-      if (canvas.hasPointerCapture(event.pointerId)) move(place(event));
+      if (taken?.id !== event.pointerId) return;
+      const far = Math.hypot(event.clientX - taken.from[0], event.clientY - taken.from[1]);
+      if (!taken.what && far < 4) return;
+      taken.what ??= "z";
+      dragged = true;
+      move(taken.what, place(event));
     });
+    canvas.onpointerup = canvas.onpointercancel = (event) => {
+      if (taken?.id !== event.pointerId) return;
+      if (taken.what) end();
+      taken = null;
+    };
+    canvas.addEventListener("click", (event) => dragged || click(place(event), (touch ? 14 : 7) / canvas.clientWidth));
   }
 
-  function keys(canvas, move, home) {
+  function keys(canvas, move, others) {
     const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
     canvas.addEventListener("keydown", (event) => {
-      if (event.key === "Home") home();
-      else if (event.key in arrows) move(arrows[event.key], event.shiftKey ? 0.01 : 0.1);
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.key in arrows) move(arrows[event.key], event.shiftKey);
+      else if (event.key in others) others[event.key]();
       else return;
       event.preventDefault();
     });
   }
 
-  let drawn = null; // the frame that will show the strokes so far
-  drag(
-    element("pad"),
-    (place) => {
-      const stroke = state.strokes.at(-1), last = stroke.at(-1);
-      if (last && Math.hypot(place[0] - last[0], place[1] - last[1]) < 0.012) return;
+  const z_at = ({ center, half_width }, [a, b]) => [
+    center[0] + (2 * a - 1) * half_width, center[1] + (1 - 2 * b) * half_width,
+  ];
+  const near = (view, places, [a, b], radius) => {
+    // The name of the nearest of these z to a place of a view, if it lies within the radius.
+    const far = Object.entries(places).map(([name, z]) => {
+      const [c, d] = placer(view, 1, 1)(z);
+      return [Math.hypot(a - c, b - d), name];
+    });
+    const [distance, name] = far.sort((one, other) => one[0] - other[0])[0];
+    return distance < radius ? name : null;
+  };
+
+  // The pad.
+  let before = null, drawn = null; // the state before a stroke; the frame that will show the strokes
+  drag(element("pad"), {
+    grab: (place, radius, finger) => (finger && !armed ? null : "stroke"),
+    move: (what, place, first) => {
+      if (first) {
+        const { x, from, index, strokes } = state;
+        before = { x, from, index, strokes };
+        state.strokes = [...(from === "drawing" ? strokes : []), []];
+      }
+      const stroke = state.strokes.at(-1), last = stroke?.at(-1);
+      if (!stroke || (last && Math.hypot(place[0] - last[0], place[1] - last[1]) < 0.012)) return;
       stroke.push(place);
       drawn ??= requestAnimationFrame(() => {
         drawn = null;
-        explain(rasterize(state.strokes, data.image_shape), null);
+        if (state.strokes.length) explain(rasterize(state.strokes, shape), "drawing");
       });
     },
-    () => {
-      if (state.chosen !== null) state.strokes = [];
-      state.strokes.push([]);
-    }
-  );
-  element("clear").onclick = () => {
-    state.strokes = [];
-    state.chosen = null;
-    draw_image();
-  };
-
-  for (const id of ["plane", "lens"]) {
-    drag(element(id), ([a, b]) => {
-      const { center, half_width } = views[id];
-      set_z([center[0] + (2 * a - 1) * half_width, center[1] + (1 - 2 * b) * half_width]);
-    });
-    keys(
-      element(id),
-      (arrow, step) => set_z(state.z.map((v, k) => v + step * arrow[k])),
-      () => set_noise(Float64Array.of(0, 0))
-    );
+    cancel: () => {
+      cancelAnimationFrame(drawn);
+      drawn = null;
+      change(before);
+    },
+    click: () => arm(true),
+  });
+  function arm(on) {
+    armed = on;
+    element("pad").style.touchAction = on ? "none" : "pan-y pinch-zoom";
+    show_soon();
   }
-  drag(element("noise"), ([a, b]) =>
-    set_noise(Float64Array.of((2 * a - 1) * NOISE_WIDTH, (1 - 2 * b) * NOISE_WIDTH))
-  );
-  keys(
-    element("noise"),
-    (arrow, step) => set_noise(state.noise.map((v, k) => v + step * arrow[k])),
-    () => set_noise(Float64Array.of(0, 0))
-  );
+  document.addEventListener("pointerdown", ({ target }) => armed && target !== element("pad") && arm(false), true);
 
-  element("new-noise").onclick = () => set_noise(normal(2));
-  element("new-draw").onclick = () => {
-    state.pixel_noise = model.decoder.pixel_noise(height * width);
-    draw_steps();
-  };
-  element("fit").onclick = fit;
-  element("reset").onclick = reset;
+  // z in the plane, z and q around q, ε under N(0, I).
+  const code_near = (place, radius) =>
+    nearest(z_at(view, place), placer(view, 1, 1)).find(({ far }) => far < radius)?.k ?? null;
+  drag(element("plane"), {
+    grab: (place, radius) => near(view, { z: state.z }, place, radius),
+    move: (what, place) => put_z(z_at(view, place)),
+    click: (place, radius) => {
+      const k = code_near(place, radius);
+      if (k === null) put_z(z_at(view, place));
+      else take(k);
+    },
+  });
+  element("plane").addEventListener("pointermove", (event) => {
+    if (event.buttons || event.pointerType === "touch") return;
+    const { clientWidth } = element("plane");
+    const code = code_near([event.offsetX / clientWidth, event.offsetY / clientWidth], 7 / clientWidth);
+    if (code !== state.code) change({ code });
+  });
+  element("plane").onpointerleave = element("plane").onblur = () => change({ code: null });
+  keys(element("plane"), ([a, b], fine) => put_z(state.z.map((v, k) => v + (fine ? 0.01 : 0.1) * [a, b][k])), {
+    Home: () => put_noise([0, 0]),
+    n: () => {
+      const order = nearest(state.z).map(({ k }) => k);
+      change({ code: order[(order.indexOf(state.code) + 1) % count] });
+    },
+    Enter: () => state.code !== null && take(state.code),
+  });
 
-  function choose_L(L) {
-    state.L = L;
-    state.more_noise = Array.from({ length: L - 1 }, () => normal(2));
-    [...element("draws").children].forEach((button, k) =>
-      button.setAttribute("aria-pressed", L_CHOICES[k] === L)
-    );
-    if (state.q && !state.fitting) ask();
+  function keep_in_sight() {
+    // The magnification moves once q has left it, or is lost in it.
+    const { q, lens } = state;
+    const edge = [0, 1].map((k) => Math.abs(q.mean[k] - lens?.center[k]) + 2.4 * q.std[k]);
+    if (!lens || (Math.max(...edge) < lens.half_width && Math.max(...q.std) > lens.half_width / 14)) return;
+    change({ lens: null, q });
   }
-  for (const L of L_CHOICES) {
+  drag(element("lens"), {
+    grab: (place, radius) => near(views.lens, { z: state.z, ...handles_of(state.q) }, place, radius),
+    move: (what, place) => {
+      const [a, b] = z_at(views.lens, place), { mean, std } = state.q;
+      if (what === "z") put_z([a, b]);
+      else if (what === "center") put_q([a, b], std);
+      else if (what === "width") put_q(mean, [(a - mean[0]) / 2, std[1]]);
+      else put_q(mean, [std[0], (b - mean[1]) / 2]);
+    },
+    end: keep_in_sight,
+    click: (place) => put_z(z_at(views.lens, place)),
+  });
+  keys(element("lens"), (arrow, widths) => {
+    const { mean, std } = state.q, step = views.lens.half_width / 40;
+    if (widths) put_q(mean, std.map((s, k) => s * 1.1 ** arrow[k]));
+    else put_q(mean.map((m, k) => m + step * arrow[k]), std);
+    keep_in_sight();
+  }, { Home: back });
+
+  const noise_view = { center: [0, 0], half_width: NOISE_WIDTH };
+  drag(element("noise"), {
+    grab: (place, radius, finger) => (finger ? near(noise_view, { e: state.noise }, place, radius) : "e"),
+    move: (what, place) => put_noise(z_at(noise_view, place)),
+    click: (place) => put_noise(z_at(noise_view, place)),
+  });
+  keys(element("noise"), (arrow, fine) => put_noise(state.noise.map((v, k) => v + (fine ? 0.01 : 0.1) * arrow[k])),
+    { Home: () => put_noise([0, 0]) });
+
+  // Buttons.
+  const root = document.documentElement;
+  const clicks = {
+    "draw-z": draw_z,
+    "new-noise": draw_z,
+    "new-draw": () => change({ pixel_noise: model.decoder.pixel_noise(height * width) }),
+    fit,
+    reset: back,
+    clear: () => explain(new Float64Array(height * width), "blank"),
+    language: () => remember("language", (root.lang = root.lang === "en" ? "zh-CN" : "en")),
+    theme: () => remember("theme", (root.dataset.theme = root.dataset.theme === "dark" ? "light" : "dark")),
+  };
+  for (const id in clicks) element(id).addEventListener("click", clicks[id]);
+  for (const id of ["language", "theme"]) element(id).addEventListener("click", restyle);
+  for (const beta of [1, 2, 4, 8]) element("beta").add(new Option(beta, beta));
+  element("beta").onchange = ({ target }) => weigh(Number(target.value));
+  for (const L of [1, 10, 100]) {
     const button = element("draws").appendChild(document.createElement("button"));
-    button.textContent = `L = ${L}`;
-    button.onclick = () => (L === 1 && state.L === 1 ? set_noise(normal(2)) : choose_L(L));
+    Object.assign(button, { textContent: `L = ${L}`, value: L, onclick: () => choose_L(L) });
   }
-
-  const pixels = bytes_of(data.images);
-  const images = Array.from({ length: pixels.length / (height * width) }, (_, k) =>
-    Float64Array.from(pixels.subarray(k * height * width, (k + 1) * height * width), (v) => v / 255)
-  );
-  images.forEach((x, k) => {
+  for (let k = 0; k < data.offered; k++) {
     const button = element("digits").appendChild(document.createElement("button"));
     const canvas = button.appendChild(document.createElement("canvas"));
     canvas.className = "pixels";
-    paint(canvas, x);
-    button.onclick = () => explain(x, k);
+    paint(canvas, images[k], shape);
+    button.setAttribute("role", "radio");
+    button.onclick = () => take(k);
+  }
+  keys(element("digits"), ([a, b]) => {
+    const buttons = [...element("digits").children];
+    const now = Math.max(0, buttons.indexOf(document.activeElement));
+    const k = (now + (a || -b) + buttons.length) % buttons.length;
+    take(k);
+    buttons[k].focus();
+  }, {});
+
+  in_the_dark.addEventListener("change", () => restyle(choose_theme()));
+  addEventListener("resize", restyle);
+  document.addEventListener("click", ({ target }) => {
+    const section = target.closest("[data-guide]")?.dataset.guide;
+    if (!section) return;
+    const words = data.explanations[root.lang.slice(0, 2)][section];
+    for (const part of ["title", "html"]) element(`explanation-${part}`).innerHTML = words[part];
+    if (!element("explanation").open) element("explanation").showModal();
+    element("explanation").scrollTop = 0;
   });
 
-  const in_english = () => document.documentElement.lang === "en";
-  element("language").onclick = () => set_language(in_english() ? "zh-CN" : "en");
-  function set_language(language) {
-    document.documentElement.lang = language;
-    document.title = document.querySelector(`h1 [lang="${language.slice(0, 2)}"]`).textContent;
-    if (state.q) draw_all();
-  }
-  element("theme").onclick = () => {
-    const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-    const now = document.documentElement.dataset.theme ?? (dark ? "dark" : "light");
-    document.documentElement.dataset.theme = now === "dark" ? "light" : "dark";
-    draw_all();
-  };
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw_all);
-  addEventListener("resize", draw_all);
-
   const kind = data.decoder.kind === "BernoulliDecoder" ? "bernoulli" : "gaussian";
-  for (const part of document.querySelectorAll("[data-kind]")) {
-    part.hidden = ![kind, labels ? "labels" : "no-labels"].includes(part.dataset.kind);
-  }
+  for (const part of document.querySelectorAll("[data-kind]")) part.hidden = part.dataset.kind !== kind;
   element("pad").style.aspectRatio = `${width} / ${height}`;
-  element("pad").style.maxWidth = `${Math.min(230, (230 * width) / height)}px`;
-  const in_search = new URLSearchParams(location.search).get("lang");
-  const asked = in_search ?? location.hash.match(/lang=(\w+)/)?.[1];
-  set_language(/^zh/i.test(asked ?? navigator.language) ? "zh-CN" : "en");
-  read_colours();
+  arm(false);
+  window.explore = { model, state, data, view, images, current, change, take, put_z, put_q, draw_z };
+  take(data.start);
+  state.done.clear();
   choose_L(1);
-  explain(images[data.start], data.start);
-  draw_all();
-  window.explore = { model, state, data, view, explain, set_noise, set_z }; // for the console
+  restyle();
 }
 
 show();
