@@ -13,8 +13,8 @@ The first is the mutual information, what z says about which image it was: at mo
 second is how far the mixture is from the prior, and is paid for nothing. Models of 2 latents learn
 the digits at KL weight 0, 1 and 4, and one of 20 latents at weight 1; see how the KL divides on the
 images that they were trained on. In the plane one can look at the clouds, and at what the decoder
-makes of a hole between them: of the prior's draws, those 90 % that are nearest to 0, it is the one
-where q̄ is smallest beside the prior. The 20 latents show what the prior's first draws decode to.
+makes of the place where they are thinnest beside the prior (of the prior's draws, those 90 % that
+are nearest to 0). The 20 latents show what the prior's first draws decode to.
 """
 
 import sys
@@ -137,7 +137,7 @@ def draw(models, labels, image_shape, path):
         axes.plot(*model["shown"][0], "kx", ms=9, mew=2)
         axes.set(title=f"KL weight {model['kl_weight']:g}", aspect="equal")
         axes.set(xlim=(-5, 5), ylim=(-5, 5))
-        figures.strip(below, images(model), image_shape, "decoded at the ×, in a hole")
+        figures.strip(below, images(model), image_shape, "decoded at the ×")
     tiles = figures.tiled(images(many), image_shape, 2)
     figures.show(panels[0, 3], tiles, f"20 latents: {SHOWN} draws of the prior")
     panels[1, 3].set_axis_off()
@@ -145,8 +145,8 @@ def draw(models, labels, image_shape, path):
     title = (
         f"At weight 1, {elbo['information']:.1f} of the KL's {elbo['kl_of_training_images']:.1f} "
         f"nats are information, {elbo['mixture_to_prior']:.1f} are how far all clouds together\n"
-        f"are from the prior; with 20 latents {many['information']:.1f} of "
-        f"{many['kl_of_training_images']:.1f} are, and {many['mixture_to_prior']:.1f}"
+        f"are from the prior. With 20 latents: {many['information']:.1f} of "
+        f"{many['kl_of_training_images']:.1f}, and {many['mixture_to_prior']:.1f}"
     )
     plots.save(figure, path, title)
 
