@@ -56,18 +56,15 @@ def clouds(colours, language="en"):
 
 
 def one_pixel(x, y):
-    """The posteriors N(x/2, ½) of the pixels −4, −2, 0, 2, 4, each by p(x); and their sum."""
+    """The posteriors N(x/2, ½) of three pixels, as high as p(x); and the prior, their mixture."""
     z, parts = np.linspace(-3.4, 3.4, 137), [path([(x - 120, y), (x + 120, y)], "line", width=1)]
-    total = np.zeros_like(z)
-    for pixel in (0, -2, 2, -4, 4):
+    for pixel in (0, -2, 2):
         cloud = 2 * gaussian(pixel, 0, np.sqrt(2)) * gaussian(z, pixel / 2, np.sqrt(0.5))
-        total += cloud
-        if abs(pixel) < 4:
-            seen = cloud > 0.003
-            points = zip(x + 35 * z[seen], y - 520 * cloud[seen], strict=True)
-            parts.append(path(points, "phi", "{phi-fill}", width=1.5))
-            parts.append(formula(x + 27 * pixel, y + 22, f"x = {pixel}".replace("-", "−"), size=15))
-    points = zip(x + 35 * z, y - 520 * total, strict=True)
+        seen = cloud > 0.003
+        points = zip(x + 35 * z[seen], y - 520 * cloud[seen], strict=True)
+        parts.append(path(points, "phi", "{phi-fill}", width=1.5))
+        parts.append(formula(x + 27 * pixel, y + 22, f"x = {pixel}".replace("-", "−"), size=15))
+    points = zip(x + 35 * z, y - 520 * gaussian(z, 0, 1), strict=True)
     return "".join(parts) + path(points, "prior", dash="6 4")
 
 

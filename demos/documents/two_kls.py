@@ -1,5 +1,7 @@
 """The drawing of a KL's two directions: a posterior of two modes, and the best q of each."""
 
+from functools import cache
+
 import numpy as np
 
 from demos.documents.svg import formula, gaussian, path, picture, text
@@ -24,11 +26,9 @@ MODES = ((0.55, -1.5, 0.45), (0.45, 1.6, 0.6))  # of the posterior: weight, mean
 
 def two_kls(colours, language="en"):
     """A posterior of two modes, and the Gaussian of the least KL in each direction."""
-    words, z = WORDS[language], np.linspace(-8, 8, 801)
+    words, z, parts = WORDS[language], np.linspace(-8, 8, 801), []
     p = sum(weight * gaussian(z, mean, std) for weight, mean, std in MODES)
-    grid = [(mean, std) for mean in np.arange(-3, 3, 0.02) for std in np.arange(0.2, 2.5, 0.02)]
-    kls = np.array([both_kls(z, p, *q) for q in grid])
-    parts = []
+    grid, kls = search()
     for which, (x, heading) in enumerate(zip((255, 745), words["headings"], strict=True)):
         best, y = kls[:, which].argmin(), 235
         q = grid[best]
@@ -49,6 +49,15 @@ def two_kls(colours, language="en"):
             formula(x, y + 58, f"KL(p ‖ q) = {backward:.2f}", size=18),
         ]
     return picture(words["title"], parts, colours, 1000, 310)
+
+
+@cache
+def search():
+    """Gaussians, (mean, σ), and both KLs of each."""
+    z = np.linspace(-8, 8, 801)
+    p = sum(weight * gaussian(z, mean, std) for weight, mean, std in MODES)
+    grid = [(mean, std) for mean in np.arange(-3, 3, 0.02) for std in np.arange(0.2, 2.5, 0.02)]
+    return grid, np.array([both_kls(z, p, *q) for q in grid])
 
 
 def both_kls(z, p, mean, std):
