@@ -1,4 +1,4 @@
-"""The guide answers every question, and says the same in both languages."""
+"""The guide answers every question; it and the symptoms say the same in both languages."""
 
 import re
 from collections import Counter
@@ -41,6 +41,17 @@ PARTS = {  # what a section has beside its answer: the word that opens it in eac
 }
 
 
+def in_both_languages(page):
+    return [ROOT / "docs" / f"{page}{language}.md" for language in ("", ".zh-CN")]
+
+
+SECTIONS = [
+    (page, name)
+    for page in ("guide", "symptoms")
+    for name in Document(in_both_languages(page)[0]).explicit_anchors
+]
+
+
 def guide(path):
     if not path.exists():
         pytest.skip(f"there is no {path.name}")
@@ -50,6 +61,16 @@ def guide(path):
 @pytest.mark.parametrize("path", PARTS, ids=lambda path: path.name)
 def test_every_question_has_its_section_in_order(path):
     assert guide(path).explicit_anchors == [*QUESTIONS, *AFTERWARDS]
+
+
+def test_the_symptoms_are_the_same_in_both_languages():
+    english, chinese = map(Document, in_both_languages("symptoms"))
+    assert chinese.explicit_anchors == english.explicit_anchors
+    shown = [
+        [target for _, target in page.links() if target[0] == "#"] for page in (english, chinese)
+    ]
+    assert {f"#{name}" for name in english.explicit_anchors} <= set(shown[0])
+    assert set(shown[0]) == set(shown[1])
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
@@ -77,9 +98,9 @@ def test_every_question_to_the_reader_has_its_folded_answer(path):
     assert len(questions) == text.count("<details>") == text.count("</details>")
 
 
-@pytest.mark.parametrize("question", [*QUESTIONS, *AFTERWARDS])
-def test_both_languages_agree(question):
-    english, chinese = (dict(guide(path).sections())[question] for path in (GUIDE, CHINESE))
+@pytest.mark.parametrize(("page", "name"), SECTIONS)
+def test_both_languages_agree(page, name):
+    english, chinese = (dict(guide(path).sections())[name] for path in in_both_languages(page))
     for what in (quotes, examples, equations, commands, numbers, pictures, answers):
         assert what(chinese) == what(english), what.__name__
 
