@@ -107,7 +107,7 @@ def identifiers():
 @cache
 def options():
     """Every command-line option of the repository's commands, and those of pip and pytest here."""
-    declared = {"-e", "-m", "--help", "-h"}
+    declared = {"-e", "-i", "-m", "--help", "-h"}
     for source in python_sources():
         declared.update(re.findall(r"[\"'](--?[a-z][\w-]*)[\"']", source))
     return declared
