@@ -23,12 +23,6 @@ from vae_np import datasets, downloads
 from vae_np.datasets import DataError, load
 
 
-def test_the_chinese_readme_says_where_each_file_goes_that_cannot_be_downloaded():
-    text = (Path(vae_np.__file__).parent.parent / "README.zh-CN.md").read_text(encoding="utf-8")
-    shown = [line.strip() for line in text.splitlines() if line.startswith("    data/")]
-    assert shown == [f"data/{name}" for name in downloads.SHA256]
-
-
 def test_embedded_digits():
     data = load("mnist5k")
     assert data.train.shape == (4000, 784)

@@ -8,6 +8,7 @@ import pytest
 from doc_numbers import sources
 from documents import ROOT, Document
 
+from vae_np import downloads
 from vae_np.distributions import Bernoulli, DiagonalGaussian
 
 GUIDE, CHINESE = ROOT / "docs" / "guide.md", ROOT / "docs" / "guide.zh-CN.md"
@@ -155,3 +156,9 @@ def test_pytorchs_losses_are_what_their_table_says(path, rng):
     assert -gaussian == pytest.approx(DiagonalGaussian(mean, log_var).log_prob(x).mean(), rel=1e-12)
     assert -cross_entropy == pytest.approx(Bernoulli(logits).log_prob(x).mean(), rel=1e-12)
     assert averaged == pytest.approx(squared / D, rel=1e-12)
+
+
+def test_the_chinese_readme_says_where_each_file_goes_that_cannot_be_downloaded():
+    text = (ROOT / "README.zh-CN.md").read_text(encoding="utf-8")
+    shown = [line.strip() for line in text.splitlines() if line.startswith("    data/")]
+    assert shown == [f"data/{name}" for name in downloads.SHA256]
