@@ -7,7 +7,7 @@ import pytest
 from conftest import normal_log_density
 
 from demos.common.models import kl_of_each_latent
-from demos.questions import collapse, conditional, convolution, q_family
+from demos.questions import clouds, collapse, conditional, convolution, q_family
 from vae_np import VAE, BernoulliDecoder, GaussianDecoder, GaussianEncoder
 from vae_np.backend import to_device, to_numpy
 from vae_np.distributions import DiagonalGaussian
@@ -36,6 +36,45 @@ def test_a_warm_up_rises_to_the_full_weight_in_half_of_the_epochs():
     assert weights == [0, 392, 784, 784, 784]
     assert [collapse.weight_at(epoch, 784, False, 4) for epoch in range(5)] == [784] * 5
     assert [collapse.weight_at(epoch, 1, True, 1) for epoch in range(2)] == [0, 1]
+
+
+# clouds.py
+
+
+def test_the_mixture_is_the_mean_of_the_clouds_densities(rng):
+    mean, std = rng.standard_normal((5, 2)), rng.uniform(0.2, 2, (5, 2))
+    z = rng.standard_normal((101, 2))  # several blocks, and a part of one
+    densities = [
+        np.exp(normal_log_density(z, m, np.diag(s**2))) for m, s in zip(mean, std, strict=True)
+    ]
+    log_mixture = clouds.log_mixture(DiagonalGaussian(mean, 2 * np.log(std)), z)
+    np.testing.assert_allclose(log_mixture, np.log(np.mean(densities, axis=0)), rtol=1e-9)
+
+
+def test_the_kl_is_what_z_says_about_the_image_and_what_the_mixture_is_from_the_prior(rng):
+    noise = rng.standard_normal((4000, 1))
+    x = rng.normal(0, np.sqrt(2), (4000, 1))
+    one_pixel = DiagonalGaussian(x / 2, np.log(np.full_like(x, 0.5)))  # the mixture is the prior
+    parts = clouds.parts_of_the_kl(one_pixel, noise)
+    assert parts["information"] == pytest.approx(0.5 * np.log(2), abs=0.05)
+    assert parts["mixture_to_prior"] == pytest.approx(0, abs=0.05)
+
+    alike = DiagonalGaussian(np.full((4, 1), 3.0), np.zeros((4, 1)))  # all KL, no information
+    parts = clouds.parts_of_the_kl(alike, noise[:4])
+    assert parts["information"] == pytest.approx(0, abs=1e-12)
+    assert parts["mixture_to_prior"] == pytest.approx(4.5)
+
+    apart = DiagonalGaussian(100.0 * np.arange(8)[:, None], np.zeros((8, 1)))
+    parts = clouds.parts_of_the_kl(apart, noise[:8])
+    assert parts["information"] == pytest.approx(np.log(8))
+    assert parts["kl_of_training_images"] == pytest.approx(
+        0.5 * 100**2 * np.mean(np.arange(8) ** 2)
+    )
+
+
+def test_pixels_are_kept_as_two_digits_each():
+    image = np.array([0, 0.5, 1], np.float32)
+    assert list(bytes.fromhex(clouds.pixels(image))) == [0, 128, 255]
 
 
 # q_family.py

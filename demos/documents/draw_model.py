@@ -1,41 +1,74 @@
 """The model in one drawing: x → encoder → μ, σ → z → decoder → p(x|z), and the ELBO's two terms.
 
-Blue is what φ decides, orange what θ decides, green the prior. Two SVG files are written, for a
-page in the light and for one in the dark; GitHub's <picture> element chooses between them.
+Blue is what φ decides, orange what θ decides, green the prior. SVG files are written in English and
+in Chinese, for a page in the light and for one in the dark; GitHub's <picture> element chooses.
 """
 
-import re
 import sys
 
 import numpy as np
 
-from demos.common.command_line import Parser, complain, make_folder, named_path, prepare_streams
+from demos.documents.svg import (
+    arrow,
+    box,
+    formula,
+    gaussian,
+    image,
+    network,
+    path,
+    picture,
+    text,
+    write_all,
+)
 from vae_np import datasets
 
 WIDTH, TOP, HEIGHT, ROW = 1000, 48, 430, 290  # ROW is where x becomes p(x|z)
-PALETTES = {
-    "light": {
-        "text": "#1f2328", "faint": "#59636e", "line": "#818b98",
-        "phi": "#0969da", "phi-fill": "#ddf4ff",
-        "theta": "#bc4c00", "theta-fill": "#fff1e5",
-        "prior": "#1a7f37", "prior-fill": "#dafbe1",
+WORDS = {
+    "en": {
+        "title": "A variational autoencoder",
+        "encoder": "encoder",
+        "decoder": "decoder",
+        "weights": "weights",
+        "likelihood": "likelihood",
+        "pixels": "a probability per pixel",
+        "prior": "prior p(z) = N(0, I)",
+        "new digit": "draw a code here for a new digit",
+        "stands in": "stands in for the",
+        "posterior": "posterior p_θ(z|x)",
+        "out of reach": "which is out of reach",
+        "gap": "gap: KL(q_φ(z|x) ‖ p_θ(z|x))",
+        "KL": "how far q strays from the prior",
+        "reconstruction": "how well codes from q explain x",
     },
-    "dark": {
-        "text": "#f0f6fc", "faint": "#9198a1", "line": "#656c76",
-        "phi": "#58a6ff", "phi-fill": "#10233f",
-        "theta": "#f0883e", "theta-fill": "#33200d",
-        "prior": "#3fb950", "prior-fill": "#0f2a17",
+    "zh-CN": {
+        "title": "变分自编码器",
+        "encoder": "编码器",
+        "decoder": "解码器",
+        "weights": "权重",
+        "likelihood": "似然",
+        "pixels": "每个像素一个概率",
+        "prior": "先验 p(z) = N(0, I)",
+        "new digit": "从这里抽一个编码，生成新的数字",
+        "stands in": "用来代替",
+        "posterior": "后验 p_θ(z|x)",
+        "out of reach": "后者算不出来",
+        "gap": "差距：KL(q_φ(z|x) ‖ p_θ(z|x))",
+        "KL": "q 偏离先验多少",
+        "reconstruction": "从 q 抽的编码能多好地解释 x",
     },
-}  # fmt: skip
+}
 
 
-def drawing(colours, y=ROW):
+def drawing(colours, language="en", y=ROW):
     """The whole drawing, as SVG, in the colours of a palette."""
+    words = WORDS[language]
+    data = datasets.load("mnist5k")
+    digit = data.train[np.flatnonzero(data.train_labels == 3)[0]].reshape(28, 28)
     parts = [
-        digit(40, y - 42, 3),
+        image(40, y - 42, 3, digit),
         formula(82, y + 64, "x"),
         arrow((130, y), (178, y)),
-        network((182, 62), (300, 34), "encoder", "φ", "phi"),
+        network((182, 62), (300, 34), y, words["encoder"], f"{words['weights']} φ", "phi"),
         arrow((304, y), (346, y)),
         formula(372, y - 58, "q_φ(z|x)", colour="phi"),
         box(350, y - 45, 44, 40, "phi"),
@@ -49,64 +82,31 @@ def drawing(colours, y=ROW):
         arrow((490, y + 62), (490, y + 28)),
         formula(490, y + 82, "ε ~ N(0, I)", colour="faint", size=17),
         arrow((518, y), (598, y)),
-        network((602, 34), (720, 62), "decoder", "θ", "theta"),
+        network((602, 34), (720, 62), y, words["decoder"], f"{words['weights']} θ", "theta"),
         arrow((724, y), (766, y)),
         box(770, y - 45, 190, 90, "theta"),
         formula(865, y - 8, "p_θ(x|z)", colour="theta", size=22),
-        formula(865, y - 58, "likelihood", colour="theta"),
-        text(865, y + 22, "a probability per pixel", "theta", 15),
+        formula(865, y - 58, words["likelihood"], colour="theta"),
+        text(865, y + 22, words["pixels"], "theta", 15),
         # Over the codes: three distributions of z
         latent_space(490, 180),
-        formula(325, 118, "prior p(z) = N(0, I)", colour="prior", anchor="end"),
-        text(325, 141, "draw a code here for a new digit", "faint", 14, "end"),
+        formula(325, 118, words["prior"], colour="prior", anchor="end"),
+        text(325, 141, words["new digit"], "faint", 14, "end"),
         formula(660, 78, "q_φ(z|x) = N(μ, diag(σ²))", colour="phi", anchor="start"),
-        text(660, 101, "stands in for the", "faint", 14, "start"),
-        formula(660, 127, "posterior p_θ(z|x)", colour="theta", anchor="start"),
-        text(660, 150, "which is out of reach", "faint", 14, "start"),
+        text(660, 101, words["stands in"], "faint", 14, "start"),
+        formula(660, 127, words["posterior"], colour="theta", anchor="start"),
+        text(660, 150, words["out of reach"], "faint", 14, "start"),
         # The objective, each term under what it is about
         path([(372, y + 50), (372, 408)], "phi", dash="2 4"),
         path([(865, y + 50), (865, 408)], "theta", dash="2 4"),
         formula(40, 434, "log p_θ(x) ≥ ELBO =", anchor="start", size=21),
-        formula(40, 460, "gap: KL(q_φ(z|x) ‖ p_θ(z|x))", colour="faint", size=16, anchor="start"),
+        formula(40, 460, words["gap"], colour="faint", size=16, anchor="start"),
         formula(372, 434, "− KL(", ("q_φ(z|x)", "phi"), " ‖ ", ("p(z)", "prior"), ")", size=21),
-        text(372, 460, "how far q is from the prior", "faint", 15),
+        text(372, 460, words["KL"], "faint", 15),
         formula(865, 434, "+ E_q[log ", ("p_θ(x|z)", "theta"), "]", size=21),
-        text(865, 460, "how well codes from q explain x", "faint", 15),
+        text(865, 460, words["reconstruction"], "faint", 15),
     ]
-    body = "\n".join(parts).format_map(colours)
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 {TOP} {WIDTH} {HEIGHT}" role="img">\n'
-        f"<title>A variational autoencoder</title>\n{body}\n</svg>\n"
-    )
-
-
-def digit(x, y, step):
-    """A digit of the training set, each pixel a square of this side."""
-    data = datasets.load("mnist5k")
-    image = data.train[np.flatnonzero(data.train_labels == 3)[0]].reshape(28, 28)
-    squares = "".join(
-        f'<rect x="{x + step * j}" y="{y + step * i}" width="{step}" height="{step}" '
-        f'fill="#fff" fill-opacity="{image[i, j] / 255:.2f}"/>'
-        for i, j in np.argwhere(image > 25)
-    )
-    side = f'x="{x}" y="{y}" width="{28 * step}" height="{28 * step}"'
-    black = f'<rect {side} fill="#000" stroke="{{line}}"/>'
-    return f'<g shape-rendering="crispEdges">{black}{squares}</g>'
-
-
-def network(left, right, label, weights, colour):
-    """A trapezoid from one (x, height) to another, with a name and its weights."""
-    (x0, h0), (x1, h1), y = left, right, ROW
-    corners = [(x0, y - h0), (x1, y - h1), (x1, y + h1), (x0, y + h0), (x0, y - h0)]
-    return (
-        path(corners, colour, f"{{{colour}-fill}}")
-        + text((x0 + x1) / 2, y - 4, label, colour, 18, weight="bold")
-        + text((x0 + x1) / 2, y + 20, f"weights {spans(weights)}", colour, 15)
-    )
-
-
-def gaussian(z, mean, std):
-    return np.exp(-0.5 * ((z - mean) / std) ** 2) / (std * np.sqrt(2 * np.pi))
+    return picture(words["title"], parts, colours, WIDTH, HEIGHT, TOP)
 
 
 def latent_space(x, y):
@@ -125,75 +125,8 @@ def latent_space(x, y):
     return "".join(parts)
 
 
-def spans(source):
-    """A formula as SVG: single letters in italics, words upright, what follows a _ lowered."""
-    parts, shift = [], 0
-    for token in re.findall(r"[A-Za-z]{2,}|_?[A-Za-zα-ω]|.", source):
-        lowered = token.startswith("_")
-        style = f' dy="{4 * lowered - shift}"' if 4 * lowered != shift else ""
-        style += ' font-size="72%"' if lowered else ""
-        style += ' font-style="italic"' if lowered or (token.isalpha() and len(token) == 1) else ""
-        parts.append(f"<tspan{style}>{token.lstrip('_')}</tspan>" if style else token)
-        shift = 4 * lowered
-    return "".join(parts)
-
-
-def text(x, y, content, colour="text", size=17, anchor="middle", weight="normal", face="sans"):
-    family = "Cambria, 'Times New Roman', serif" if face == "math" else "Arial, sans-serif"
-    return (
-        f'<text x="{x}" y="{y}" fill="{{{colour}}}" font-family="{family}" font-size="{size}" '
-        f'text-anchor="{anchor}" font-weight="{weight}">{content}</text>'
-    )
-
-
-def formula(x, y, *sources, colour="text", size=19, anchor="middle"):
-    """A formula of one colour, or of parts (source, colour)."""
-    parts = [(part, colour) if isinstance(part, str) else part for part in sources]
-    content = "".join(f'<tspan fill="{{{fill}}}">{spans(part)}</tspan>' for part, fill in parts)
-    return text(x, y, content, colour, size, anchor, face="math")
-
-
-def path(points, colour, fill="none", width=2, dash=""):
-    corners = " L".join(f"{x:.1f} {y:.1f}" for x, y in points)
-    dash = f' stroke-dasharray="{dash}"' if dash else ""
-    return (
-        f'<path d="M{corners}" fill="{fill}" stroke="{{{colour}}}" stroke-width="{width}"{dash} '
-        'stroke-linejoin="round"/>'
-    )
-
-
-def box(x, y, width, height, colour):
-    return (
-        f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="8" stroke-width="2" '
-        f'fill="{{{colour}-fill}}" stroke="{{{colour}}}"/>'
-    )
-
-
-def arrow(start, end):
-    """A straight line with a head."""
-    tip, along = np.array(end), np.subtract(end, start) / np.hypot(*np.subtract(end, start))
-    across = along[::-1] * (-1, 1)
-    corners = (tip, tip - 11 * along + 5 * across, tip - 11 * along - 5 * across)
-    head = " ".join(f"{x:.1f},{y:.1f}" for x, y in corners)
-    return path([start, tip - 9 * along], "line") + f'<polygon points="{head}" fill="{{line}}"/>'
-
-
 def main(argv=None):
-    prepare_streams()
-    parser = Parser(__doc__)
-    parser.add_argument(
-        "--out", type=named_path, default="docs", metavar="FOLDER", help="else docs"
-    )
-    args = parser.parse_args(argv)
-    try:
-        make_folder(args.out)
-        for name, colours in PALETTES.items():
-            file = args.out / f"model-{name}.svg"
-            file.write_text(drawing(colours), encoding="utf-8", newline="\n")
-            print(file)
-    except OSError as error:
-        return complain("draw_model.py", error)
-    return 0
+    return write_all("draw_model.py", __doc__, {"model": drawing}, argv)
 
 
 if __name__ == "__main__":
