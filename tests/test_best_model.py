@@ -8,7 +8,7 @@ import pytest
 from conftest import has_real_data, in_this_process, options, picture
 
 from demos.common import long_runs
-from demos.paper import best_model
+from demos.paper import best_model, best_model_training
 from vae_np.checkpoints import CheckpointError, read_checkpoint
 
 RESULTS = best_model.PUBLISHED.parent
@@ -21,8 +21,9 @@ def small(small_data, monkeypatch):
 
 @pytest.fixture
 def small_best_model(monkeypatch):
-    monkeypatch.setattr(best_model, "IMPORTANCE_SAMPLES", 50)
-    monkeypatch.setattr(best_model, "SAMPLES_PER_TEST_IMAGE", 10)
+    for module in (best_model, best_model_training):
+        monkeypatch.setattr(module, "IMPORTANCE_SAMPLES", 50)
+    monkeypatch.setattr(best_model_training, "SAMPLES_PER_TEST_IMAGE", 10)
 
 
 @pytest.mark.slow
