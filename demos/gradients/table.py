@@ -27,6 +27,7 @@ LEVELS = {
     "other objectives": (
         objectives.sgvb_a,
         objectives.importance_weighted,
+        objectives.doubly_reparameterized,
         objectives.score_function,
         objectives.wake_sleep,
         objectives.full_bayes,

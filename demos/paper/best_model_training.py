@@ -11,13 +11,17 @@ from vae_np.backend import Stream, random_generator
 from vae_np.checkpoints import CheckpointError, write_checkpoint
 from vae_np.distributions import binarize
 from vae_np.evaluation import evaluate_elbo, importance_sampled_log_likelihood
-from vae_np.objectives import ELBO, ImportanceWeighted
+from vae_np.objectives import ELBO, DoublyReparameterized, ImportanceWeighted
 
 LATENT = 50
 POINTS = 60  # at most, along the learning curve
 IMPORTANCE_SAMPLES = 5000  # of each image, as in 1509.00519
 SAMPLES_PER_TEST_IMAGE = 600  # of training: a short run is judged by few test images
-OBJECTIVES = {"elbo": ELBO, "importance-weighted": ImportanceWeighted}
+OBJECTIVES = {
+    "elbo": ELBO,
+    "importance-weighted": ImportanceWeighted,
+    "doubly-reparameterized": DoublyReparameterized,
+}
 # The stages of 1509.00519 last 3^i epochs each, i = 0 to 7, with a step size of 1e-3 10^(-i/7).
 STAGE_ENDS = [(3**i - 1) // 2 for i in range(1, 9)]  # 1, 4, 13, 40, ..., 3280
 STAGES = [(start, 1e-3 * 10 ** (-i / 7)) for i, start in enumerate([0, *STAGE_ENDS[:-1]])]
