@@ -205,7 +205,8 @@ def in_this_process(function, tasks, args, total, data=()):
 
 def options(tmp_path, samples):
     """What the demos of the paper's figures parse; each takes of it what it has."""
-    own = {"em_minutes": 30, "objective": "elbo", "draws": 1, "score": False, "images": 200}
+    own = {"em_minutes": 30, "objective": "elbo", "draws": 1, "schedule": "line"}
+    own |= {"score": None, "images": 200}
     return types.SimpleNamespace(samples=samples, seed=0, device="cpu", out=tmp_path, **own)
 
 

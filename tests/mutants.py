@@ -33,17 +33,17 @@ MATHEMATICS = [
     f"vae_np/{name}.py"
     for name in (
         "layers distributions networks vae optimizers objectives/elbo objectives/sgvb_a "
-        "objectives/importance_weighted objectives/score_function objectives/wake_sleep "
-        "objectives/full_bayes training/monte_carlo_em inference/hmc inference/grid "
-        "inference/appendix_d inference/importance_sampling inference/per_image "
-        "inference/linear_gaussian"
+        "objectives/importance_weighted objectives/doubly_reparameterized "
+        "objectives/score_function objectives/wake_sleep objectives/full_bayes "
+        "training/monte_carlo_em inference/hmc inference/grid inference/appendix_d "
+        "inference/importance_sampling inference/per_image inference/linear_gaussian"
     ).split()
 ]
 TESTS = (
     "gradients layers distributions networks own_layers vae draws hmc weights_of_draws objectives "
-    "rival_objectives monte_carlo_em score_function optimizers linear_gaussian grid per_image "
-    "inference extremes evaluation aevb training fused checkpoints schedule stale_parts device "
-    "the_door"
+    "rival_objectives monte_carlo_em score_function doubly_reparameterized optimizers "
+    "linear_gaussian grid per_image inference extremes evaluation aevb training fused checkpoints "
+    "schedule stale_parts device the_door"
 )
 
 

@@ -8,7 +8,7 @@ import pytest
 from conftest import has_real_data, in_this_process, options, picture
 
 from demos.common import long_runs
-from demos.paper import best_model
+from demos.paper import best_model, best_model_training
 from vae_np.checkpoints import CheckpointError, read_checkpoint
 
 RESULTS = best_model.PUBLISHED.parent
@@ -21,8 +21,9 @@ def small(small_data, monkeypatch):
 
 @pytest.fixture
 def small_best_model(monkeypatch):
-    monkeypatch.setattr(best_model, "IMPORTANCE_SAMPLES", 50)
-    monkeypatch.setattr(best_model, "SAMPLES_PER_TEST_IMAGE", 10)
+    for module in (best_model, best_model_training):
+        monkeypatch.setattr(module, "IMPORTANCE_SAMPLES", 50)
+    monkeypatch.setattr(best_model_training, "SAMPLES_PER_TEST_IMAGE", 10)
 
 
 @pytest.mark.slow
@@ -55,8 +56,52 @@ def test_best_model_goes_on_as_if_never_stopped(small_best_model, monkeypatch, t
         best_model.learn(setting, stopped, interrupted)
     resumed = best_model.learn(setting, stopped, lambda n: None)
     assert resumed["test_log_px"] == whole["test_log_px"]
-    with pytest.raises(CheckpointError, match="of a run of 5 epochs, not 6"):
+    with pytest.raises(CheckpointError, match="falls to 0 over 5 epochs, not to 0 over 6 epochs"):
         best_model.learn(setting, options(tmp_path / "stopped", 1800), lambda n: None)
+
+
+def by_stages(folder, samples):
+    folder.mkdir(exist_ok=True)
+    args = options(folder, samples)
+    args.schedule = "stages"
+    return best_model.learn(best_model.SETTINGS[0], args, lambda n: None)
+
+
+def test_the_stages_are_those_of_1509_00519():
+    """Its appendix: 3^i passes with 0.001 · 10^(−i/7), i = 0 to 7; 3,280 passes in all."""
+    lengths = np.diff([start for start, _ in best_model_training.STAGES])
+    assert lengths.tolist() == [1, 3, 9, 27, 81, 243, 729]
+    assert best_model_training.STAGE_ENDS[-1] == 1 + 3 + 9 + 27 + 81 + 243 + 729 + 2187
+    rates = [rate for _, rate in best_model_training.STAGES]
+    assert rates[0] == 1e-3 and rates[-1] == pytest.approx(1e-4)
+    assert np.diff(np.log10(rates)) == pytest.approx(-1 / 7)
+
+
+def test_a_run_by_stages_can_be_lengthened(small_best_model, tmp_path):
+    whole = by_stages(tmp_path / "whole", 1500)
+    shorter = by_stages(tmp_path / "parts", 900)
+    assert (shorter["epochs"], whole["epochs"]) == (3, 5)
+    assert by_stages(tmp_path / "parts", 1500)["test_log_px"] == whole["test_log_px"]
+    assert by_stages(tmp_path / "parts", 1)["test_log_px"] == whole["test_log_px"]  # is there
+    assert [row["epoch"] for row in whole["curve"]] == [1, 2, 3, 4, 5]
+    stages = {path.name for path in (tmp_path / "parts").glob("best_model_*_*_*.npz")}
+    assert stages == {"best_model_200_tanh_1.npz", "best_model_200_tanh_4.npz"}
+    with pytest.raises(CheckpointError, match="falls by stages, not to 0 over 5 epochs"):
+        best_model.learn(best_model.SETTINGS[0], options(tmp_path / "parts", 1500), lambda n: None)
+
+
+def test_active_units_are_latents_whose_mean_varies_over_binary_images(tmp_path):
+    """Means of c times a pixel that is black and white in half of the images each: c² / 4."""
+    data = best_model.datasets.load("mnist")
+    model = best_model.make_model(best_model.SETTINGS[0], data, options(tmp_path, 300))
+    model.encoder.parameters.value[...] = 0
+    first, _, second, _, heads = model.encoder.network.layers
+    first.weight[0, 0], second.weight[0, 0] = 0.01, 1  # where tanh is a line
+    heads.weight[0, :3] = 0, 19, 21  # as grey images vary, by 0.9 as much, the last were none
+    means = model.encode(data.test).mean
+    assert means.var(axis=0)[:3] == pytest.approx([0, 0.19**2 / 4, 0.21**2 / 4], rel=0.2)
+    assert means.var(axis=0)[2] < 0.01 < 0.21**2 / 4
+    assert best_model.active_units(model, data.test, options(tmp_path, 300)) == 1
 
 
 @pytest.mark.slow
@@ -88,9 +133,8 @@ def test_weights_of_float16_score_as_those_of_float32(small_best_model, monkeypa
         assert values.dtype == np.float16
         np.testing.assert_allclose(values, floats[name], rtol=2**-11, atol=2**-24)
 
-    monkeypatch.setattr(best_model, "PUBLISHED", half)
     args.images = trained["test_images"]
-    summary, findings = score(args)
+    summary, findings = score(args, half)
     assert summary is None and "of the first 90 test images" in findings
     assert log_px_of(findings) == pytest.approx(trained["test_log_px"], abs=0.01)
     assert log_px_of(findings) != trained["test_log_px"]
@@ -104,13 +148,13 @@ def test_the_published_weights_score_as_the_trained_ones(monkeypatch, tmp_path):
     recorded = json.loads((RESULTS / "best_model.json").read_bytes())["published"]
     assert recorded["images"] == 200
     assert best_model.PUBLISHED.stat().st_size < 2e6
-    _, findings = score(options(tmp_path, 1))
+    _, findings = score(options(tmp_path, 1), best_model.PUBLISHED)
     assert "of the first 200 test images with 5,000 importance samples each" in findings
     assert log_px_of(findings) == pytest.approx(recorded["float32_log_px"], abs=0.05)
 
 
-def score(args):
-    args.score = True
+def score(args, weights):
+    args.score = weights
     return best_model.experiment(args)
 
 

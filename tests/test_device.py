@@ -34,7 +34,15 @@ from vae_np.evaluation import (
     reciprocal_log_likelihood,
 )
 from vae_np.inference import per_image
-from vae_np.objectives import ELBO, SGVB_A, FullBayes, ImportanceWeighted, ScoreFunction, WakeSleep
+from vae_np.objectives import (
+    ELBO,
+    SGVB_A,
+    DoublyReparameterized,
+    FullBayes,
+    ImportanceWeighted,
+    ScoreFunction,
+    WakeSleep,
+)
 from vae_np.objectives.score_function import BASELINES
 from vae_np.training.monte_carlo_em import MonteCarloEM
 
@@ -78,7 +86,7 @@ def test_training_steps_equal_numpys(gpu, rng, decoder, activation, optimizer):
     np.testing.assert_allclose(results[1], results[0], rtol=1e-11, atol=1e-13)
 
 
-@pytest.mark.parametrize("objective", [ELBO, SGVB_A, ImportanceWeighted])
+@pytest.mark.parametrize("objective", [ELBO, SGVB_A, ImportanceWeighted, DoublyReparameterized])
 def test_every_objective_equals_numpys(gpu, rng, objective):
     x, noise = rng.random((4, 6)), rng.standard_normal((2, 4, 3))
     results = []

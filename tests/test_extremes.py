@@ -15,9 +15,17 @@ from vae_np.distributions import (
     log_sum_exp,
     normalized_weights,
 )
-from vae_np.objectives import ELBO, SGVB_A, FullBayes, ImportanceWeighted, ScoreFunction, WakeSleep
+from vae_np.objectives import (
+    ELBO,
+    SGVB_A,
+    DoublyReparameterized,
+    FullBayes,
+    ImportanceWeighted,
+    ScoreFunction,
+    WakeSleep,
+)
 
-OBJECTIVES = (ELBO, SGVB_A, ImportanceWeighted, ScoreFunction, WakeSleep)
+OBJECTIVES = (ELBO, SGVB_A, ImportanceWeighted, DoublyReparameterized, ScoreFunction, WakeSleep)
 LOGITS = st.one_of(
     st.sampled_from([-math.inf, math.inf, -1e4, 1e4, -80.0, 80.0, 0.0, -0.0]), st.floats(-1e4, 1e4)
 )

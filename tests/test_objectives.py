@@ -17,10 +17,18 @@ from conftest import (
 from vae_np.backend import Stream, random_generator
 from vae_np.distributions import log_mean_exp
 from vae_np.evaluation import evaluate_elbo
-from vae_np.objectives import ELBO, SGVB_A, FullBayes, ImportanceWeighted, ScoreFunction, WakeSleep
+from vae_np.objectives import (
+    ELBO,
+    SGVB_A,
+    DoublyReparameterized,
+    FullBayes,
+    ImportanceWeighted,
+    ScoreFunction,
+    WakeSleep,
+)
 from vae_np.objectives.sgvb_a import log_weight
 
-OF_ALL_DRAWS = (ELBO, SGVB_A, ImportanceWeighted, ScoreFunction)
+OF_ALL_DRAWS = (ELBO, SGVB_A, ImportanceWeighted, DoublyReparameterized, ScoreFunction)
 
 
 def test_elbo_is_log_px_minus_kl_to_the_posterior(linear, rng):

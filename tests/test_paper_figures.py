@@ -12,6 +12,7 @@ from conftest import in_this_process, make_model, options, picture
 from demos.common import long_runs
 from demos.paper import (
     best_model,
+    best_model_training,
     figure_2,
     figure_3,
     figure_4,
@@ -236,6 +237,6 @@ def test_full_bayes_predicts_by_the_mean_of_probabilities(tmp_path):
 )
 def test_they_learn_on_a_gpu(demo, task, gpu, monkeypatch, tmp_path):
     args = options(tmp_path, 600)
-    monkeypatch.setattr(best_model, "IMPORTANCE_SAMPLES", 50)
+    monkeypatch.setattr(best_model_training, "IMPORTANCE_SAMPLES", 50)
     args.device = gpu
     assert demo.learn(task, args, lambda n: None)

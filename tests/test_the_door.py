@@ -16,6 +16,7 @@ from vae_np.inference.appendix_d import appendix_d
 from vae_np.objectives import (
     ELBO,
     SGVB_A,
+    DoublyReparameterized,
     FullBayes,
     ImportanceWeighted,
     ScoreFunction,
@@ -29,6 +30,7 @@ OBJECTIVES = (
     ELBO,
     SGVB_A,
     ImportanceWeighted,
+    DoublyReparameterized,
     ScoreFunction,
     WakeSleep,
     lambda model: FullBayes(model, 38),

@@ -8,6 +8,7 @@ from conftest import make_model
 
 from vae_np import SGD, Adagrad, Adam
 from vae_np.gradcheck import relative_error
+from vae_np.objectives import DoublyReparameterized
 
 torch = pytest.importorskip("torch")
 
@@ -98,6 +99,29 @@ def test_loss_and_gradient(rng, decoder, activation):
     objective = (value.reconstruction - KL_WEIGHT * value.kl).mean()
     assert -objective + 0.05 * 0.5 * (theta**2).sum() == pytest.approx(loss.item(), rel=1e-13)
     assert relative_error(flat(model, gradients=True), twin.flat(gradients=True)) < 1e-12
+
+
+def test_the_doubly_reparameterized_gradient(rng):
+    """By the recipe of 1810.04152: what φ must not be differentiated through is detached."""
+    model, twin = twins("bernoulli", "tanh")
+    x, noise = rng.random((4, 7)), rng.standard_normal((5, 4, 3))
+    bound = DoublyReparameterized(model).value_and_gradient(x, noise)
+    mean, log_var = twin.mlp("encoder", torch.tensor(x)).chunk(2, dim=-1)
+    z = mean + torch.exp(log_var / 2) * torch.tensor(noise)
+    q = torch.distributions.Normal(mean.detach(), torch.exp(log_var / 2).detach())
+    prior = torch.distributions.Normal(0.0, 1.0)
+    pixels = torch.distributions.Bernoulli(logits=twin.mlp("decoder", z), validate_args=False)
+    log_px_given_z = pixels.log_prob(torch.tensor(x).expand(5, 4, 7)).sum(-1)
+    log_w = log_px_given_z + (prior.log_prob(z) - q.log_prob(z)).sum(-1)
+    value = torch.logsumexp(log_w, 0) - math.log(5)
+    shares = torch.softmax(log_w, 0).detach()
+    gradient = {"encoder": (shares**2 * log_w).sum(0), "decoder": value}
+    for name, climbed in gradient.items():
+        tensors = list(twin.parts[name].values())
+        slopes = torch.autograd.grad(-climbed.mean(), tensors, retain_graph=True)
+        expected = np.concatenate([slope.numpy().ravel() for slope in slopes])
+        assert relative_error(getattr(model, name).parameters.grad, expected) < 1e-12
+    np.testing.assert_allclose(bound.value, value.detach().numpy(), rtol=1e-13)
 
 
 @pytest.mark.parametrize(("decoder", "activation"), MODELS)

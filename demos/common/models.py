@@ -106,15 +106,17 @@ def standard_error(draws):
     return draws.std(axis=0) / math.sqrt(len(draws))
 
 
-def repeat(objective, x, n_draws, n_repeats, seed):
+def repeat(objective, x, n_draws, n_repeats, seed, learned="encoder"):
     """The objective's value and its gradient again and again; the same noise for the same seed.
+
+    ``learned`` names those of the objective's vectors whose gradient it is.
 
     Returns
     -------
     reconstructions, kls : (n_repeats, N) numpy.ndarray
         Of each example; nats.
     gradients : (n_repeats, P) numpy.ndarray
-        Of minus the examples' mean value, with respect to φ.
+        Of minus the examples' mean value.
     """
     generator = random_generator(seed, objective.model.device)
     reconstructions, kls, gradients = [], [], []
@@ -123,7 +125,7 @@ def repeat(objective, x, n_draws, n_repeats, seed):
         estimate = objective.value_and_gradient(x, noise)
         reconstructions.append(to_numpy(estimate.reconstruction))
         kls.append(to_numpy(estimate.kl))
-        gradients.append(to_numpy(objective.vectors["encoder"].grad).copy())
+        gradients.append(to_numpy(objective.vectors[learned].grad).copy())
     return np.stack(reconstructions), np.stack(kls), np.stack(gradients)
 
 

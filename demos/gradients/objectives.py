@@ -1,7 +1,8 @@
 """Checks of the other objectives, and of what finds p(z|x) without the encoder.
 
 Where an objective's gradient is that of its value, the table says so in one line. Wake-sleep and
-the score function climb something else: what is differentiated there is written out.
+the score function climb something else, and the doubly reparameterized gradient is that of its
+value on average only: what is differentiated there is written out.
 """
 
 from demos.gradients.models import EXAMPLES, LATENTS, PIXELS, common, minibatch, model
@@ -11,12 +12,13 @@ from vae_np.layers import ParameterVector
 from vae_np.networks import BernoulliDecoder, GaussianDecoder
 from vae_np.objectives import (
     SGVB_A,
+    DoublyReparameterized,
     FullBayes,
     ImportanceWeighted,
     ScoreFunction,
     WakeSleep,
 )
-from vae_np.objectives.sgvb_a import log_weight
+from vae_np.objectives.sgvb_a import forward, log_weight
 from vae_np.optimizers import Adam
 from vae_np.training.monte_carlo_em import MonteCarloEM
 
@@ -27,6 +29,30 @@ def sgvb_a(rng):
 
 def importance_weighted(rng):
     yield from value_checks("Importance-weighted", ImportanceWeighted(model(rng)), rng)
+
+
+def doubly_reparameterized(rng):
+    """φ's is that of Σ v² log w, with the shares v held and q's density that of a fixed q."""
+    objective = DoublyReparameterized(vae := model())
+    x, noise = minibatch(objective, rng)
+    fixed_q, z, p = forward(vae, x, noise)
+    w = np.exp(log_weight(x, fixed_q, p, z))
+    shares = w / w.sum(axis=0)
+
+    def backward():
+        objective.value_and_gradient(x, noise)
+
+    def encoder_loss():
+        z = vae.encoder.forward(x).sample(noise)
+        log_w = log_weight(x, fixed_q, vae.decoder.forward(z), z)
+        return -(shares**2 * log_w).sum(axis=0).mean()
+
+    def decoder_loss():
+        return -objective.value(x, noise).value.mean()
+
+    phi, theta = vae.parameters
+    yield from parameter_rows("Doubly reparameterized: encoder ", phi, encoder_loss, backward)
+    yield from parameter_rows("Doubly reparameterized: decoder ", theta, decoder_loss, backward)
 
 
 def full_bayes(rng):

@@ -25,6 +25,7 @@ LEVELS = {
     "other objectives": (
         objectives.sgvb_a,
         objectives.importance_weighted,
+        objectives.doubly_reparameterized,
         objectives.score_function,
         objectives.score_function_with_baseline,
         objectives.wake_sleep,

@@ -7,154 +7,50 @@ softplus units, is any better on images that it has not seen.
 
     --score --images 200                           no training: judges published weights, 10 s
     --objective importance-weighted --draws 5      trains the smaller model by another bound
+    --schedule stages                              a run that a later one can lengthen
 
 Both train on images that are drawn anew from the grey ones each epoch, white with the pixel's value
 as the probability, and climb the ELBO by Adam, whose step falls in a straight line to 0 at the end:
-decide how long to train before you start. log p(x) at the end is by importance sampling with 5,000
-samples per test image: the longer the run, the more test images are judged. The larger model trains
-for a third of the epochs, about as long in time. A long run saves twice a minute; the same --out
-and --samples go on where it was.
+decide how long to train before you start. By stages, as in 1509.00519, it falls after 1, 4, 13, 40,
+... epochs, wherever the run ends; the weights of each stage are kept, and more --samples go on from
+the last. log p(x) at the end is by importance sampling with 5,000 samples per test image: the
+longer the run, the more test images are judged. The larger model trains for a third of the epochs,
+about as long in time. A long run saves twice a minute; the same --out goes on where it was.
 """
 
 import math
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
-from demos.common.command_line import number, say
+from demos.common.command_line import named_path, number, say
 from demos.common.findings import positive, run
-from demos.common.long_runs import core_clock, fit_and_save, side_by_side
-from demos.common.models import make_networks
+from demos.common.long_runs import side_by_side
 from demos.paper.best_model_picture import describe, draw
-from demos.paper.settings import saved_settings
-from vae_np import VAE, Adam, Trainer, datasets
-from vae_np.checkpoints import CheckpointError, read_checkpoint, write_checkpoint
+from demos.paper.best_model_training import (
+    IMPORTANCE_SAMPLES,
+    LATENT,
+    OBJECTIVES,
+    SETTINGS,
+    active_units,
+    count_epochs,
+    judged_images,
+    learn,
+    make_model,
+)
+from vae_np import datasets
 from vae_np.evaluation import evaluate_elbo, importance_sampled_log_likelihood
-from vae_np.objectives import ELBO, ImportanceWeighted
 
-LATENT = 50
-POINTS = 60  # at most, along the learning curve
-IMPORTANCE_SAMPLES = 5000  # of each image, as in 1509.00519
-SAMPLES_PER_TEST_IMAGE = 600  # of training: a short run is judged by few test images
-OBJECTIVES = {"elbo": ELBO, "importance-weighted": ImportanceWeighted}
 PUBLISHED = Path(__file__).parent.parent / "results" / "best_model_200_tanh.npz"
-
-
-@dataclass(frozen=True)
-class Setting:
-    hidden: int
-    activation: str
-    learning_rate: float  # at the start; 3e-3 and softplus learn nothing in the first epochs
-    share: float  # of --samples: a step of the larger model takes three times as long
-
-    def __str__(self):
-        return f"784-{self.hidden}-{self.hidden}-{LATENT}, {self.activation}"
-
-    @property
-    def stem(self):
-        return f"{self.hidden}_{self.activation}"
-
-
-SETTINGS = [Setting(200, "tanh", 3e-3, 1), Setting(500, "softplus", 1e-3, 1 / 3)]
-
-
-def make_model(setting, data, args):
-    pixels, hidden = data.train.shape[1], [setting.hidden] * 2
-    encoder, decoder = make_networks(args, pixels, hidden, LATENT, activation=setting.activation)
-    decoder.start_at(data.mean_image)
-    return VAE(encoder, decoder)
-
-
-def save_as_float16(model, path):
-    """The weights alone, in half of their bytes; `VAE.load` reads them."""
-    vectors = {"encoder": model.encoder.parameters, "decoder": model.decoder.parameters}
-    halves = {name: vector.value.astype("float16") for name, vector in vectors.items()}
-    write_checkpoint(path, {"identity": model.identity()}, halves)
-
-
-def make_trainer(setting, data, args):
-    model = make_model(setting, data, args)
-    return Trainer(
-        model,
-        Adam(model.parameters, setting.learning_rate),
-        data.train,
-        OBJECTIVES[args.objective](model),
-        n_draws=args.draws,
-        binarize=True,
-        seed=args.seed,
-    )
-
-
-def count_epochs(setting, data, args):
-    return math.ceil(setting.share * args.samples / len(data.train))
-
-
-def judged_images(data, args):
-    return data.test[: math.ceil(args.samples / SAMPLES_PER_TEST_IMAGE)]
-
-
-def learn(setting, args, report):
-    """Train for ``args.samples`` training samples, from where the checkpoint is, and evaluate."""
-    data = datasets.load("mnist")
-    trainer = make_trainer(setting, data, args)
-    model, epochs = trainer.model, count_epochs(setting, data, args)
-
-    def set_step_size(epoch):
-        trainer.optimizer.learning_rate = setting.learning_rate * (1 - epoch / (epochs + 1))
-
-    clock = core_clock(args.device)
-    path, about = args.out / f"{setting.stem}.npz", {"epochs": epochs, "seconds": 0.0}
-    if path.exists():
-        about = saved_settings(path, "epochs", "seconds")
-        if about["epochs"] != epochs:
-            raise CheckpointError(
-                f"{path} is of a run of {about['epochs']} epochs, not {epochs}: its "
-                "step size falls to 0 there; give the same --samples, or another --out"
-            )
-        set_step_size(read_checkpoint(path)[0]["epoch"])  # load compares it with the checkpoint's
-        trainer.load(path)
-
-    def evaluate():
-        epoch = trainer.epoch + 1
-        if epoch % math.ceil(epochs / POINTS) and epoch != epochs:
-            return {}
-        how = {"n_draws": args.draws, "seed": args.seed, "objective": trainer.objective}
-        return {"test_elbo": evaluate_elbo(model, data.test, binary=True, **how).value}
-
-    started = clock() - about["seconds"]
-
-    def after_epoch(row):
-        set_step_size(row["epoch"])
-        about["seconds"] = clock() - started
-
-    report(trainer.epoch * len(data.train))
-    fit_and_save(trainer, path, epochs, report, about, evaluate, after_epoch)
-    save_as_float16(model, args.out / f"best_model_{setting.stem}.npz")
-    test = judged_images(data, args)
-    log_px = importance_sampled_log_likelihood(
-        model, test, IMPORTANCE_SAMPLES, binary=True, seed=args.seed, progress=report
-    )
-    return {
-        "setting": str(setting),
-        "epochs": epochs,
-        "curve": [row for row in trainer.history if "test_elbo" in row],
-        "train_elbo": trainer.history[-1]["train_elbo"],
-        "test_elbo": trainer.history[-1]["test_elbo"],
-        "test_log_px": log_px.mean,
-        "test_log_px_standard_error": log_px.mean_standard_error,
-        "test_images": len(test),
-        "importance_samples": IMPORTANCE_SAMPLES,
-        "training_seconds": about["seconds"],
-    }
 
 
 def experiment(args):
     if args.score:
         return None, score(args)
-    settings = SETTINGS if args.objective == "elbo" else SETTINGS[:1]
+    usual = (args.objective, args.draws, args.schedule) == ("elbo", 1, "line")
+    settings = SETTINGS if usual else SETTINGS[:1]
     results, data = [], datasets.load("mnist")
-    total = len(settings) * len(judged_images(data, args)) * IMPORTANCE_SAMPLES
+    total = len(settings) * len(judged_images(data, args.samples)) * IMPORTANCE_SAMPLES
     total += len(data.train) * sum(count_epochs(setting, data, args) for setting in settings)
     for result in side_by_side(learn, settings, args, total):
         say(f"{result['setting']}: test log p(x) {result['test_log_px']:.2f}")
@@ -164,20 +60,21 @@ def experiment(args):
 
 
 def score(args):
-    """The published weights, of the first setting, judged by the first ``args.images`` images."""
+    """``args.score``, weights of the first setting, judged by the first ``args.images`` images."""
     data, started = datasets.load("mnist"), time.perf_counter()
     model, test = make_model(SETTINGS[0], data, args), data.test[: args.images]
-    model.load(PUBLISHED)
+    model.load(args.score)
     elbo = evaluate_elbo(model, test, binary=True, seed=args.seed).value
     log_px = importance_sampled_log_likelihood(
         model, test, IMPORTANCE_SAMPLES, binary=True, seed=args.seed, progress=True
     )
-    spread = log_px.value.std() / math.sqrt(len(test))
+    spread, active = log_px.value.std() / math.sqrt(len(test)), active_units(model, test, args)
     return (
-        f"The published weights of {SETTINGS[0]}: log p(x) of the first {len(test):,} test images "
-        f"with {IMPORTANCE_SAMPLES:,} importance samples each is {log_px.mean:.3f} nats per "
+        f"{args.score.name}, weights of {SETTINGS[0]}: log p(x) of the first {len(test):,} test "
+        f"images with {IMPORTANCE_SAMPLES:,} importance samples each is {log_px.mean:.3f} nats per "
         f"example (± {log_px.mean_standard_error:.3f} by the samples, ± {spread:.1f} by the choice "
-        f"of images), and their ELBO {elbo:.2f}. It took {time.perf_counter() - started:.0f} s."
+        f"of images), and their ELBO {elbo:.2f}; {active} of {LATENT} latents are active on them. "
+        f"It took {time.perf_counter() - started:.0f} s."
     )
 
 
@@ -186,11 +83,24 @@ def add_options(parser):
         "--objective",
         choices=OBJECTIVES,
         default="elbo",
-        help="importance-weighted trains the smaller model alone (default: elbo)",
+        help="another than the ELBO, several draws and stages train the smaller model alone",
     )
     add = parser.add_argument
+    add(
+        "--schedule",
+        choices=("line", "stages"),
+        default="line",
+        help="how the step size falls: to 0 at the end, or by stages, which can be lengthened",
+    )
     add("--draws", type=positive, default=1, metavar="K", help="of q, for each image (default: 1)")
-    add("--score", action="store_true", help="train nothing: log p(x) by the published weights")
+    add(
+        "--score",
+        nargs="?",
+        const=PUBLISHED,
+        type=named_path,
+        metavar="WEIGHTS",
+        help="train nothing: log p(x) by these weights, or by the published ones",
+    )
     images = number(int, 1, 10_000)
     add("--images", type=images, default=200, metavar="N", help="for --score (default: 200)")
 

@@ -10,13 +10,21 @@ from vae_np.backend import DEVICES
 from vae_np.datasets import NAMES
 from vae_np.initialization import ACTIVATIONS
 from vae_np.networks import NOISES
-from vae_np.objectives import ELBO, SGVB_A, ImportanceWeighted, ScoreFunction, WakeSleep
+from vae_np.objectives import (
+    ELBO,
+    SGVB_A,
+    DoublyReparameterized,
+    ImportanceWeighted,
+    ScoreFunction,
+    WakeSleep,
+)
 from vae_np.optimizers import OPTIMIZERS
 
 OBJECTIVES = {
     "elbo": ELBO,
     "sgvb-a": SGVB_A,
     "importance-weighted": ImportanceWeighted,
+    "doubly-reparameterized": DoublyReparameterized,
     "score-function": ScoreFunction,
     "wake-sleep": WakeSleep,
 }
@@ -86,7 +94,8 @@ def make_parser(description):
         "--objective",
         OBJECTIVES,
         "what to climb: the ELBO, with its KL in closed form (the paper's SGVB-B) or not (sgvb-a); "
-        "the importance-weighted bound, or the ELBO by the score function, which want several "
+        "the importance-weighted bound, by its own gradient or by one with less noise "
+        "(doubly-reparameterized), or the ELBO by the score function, which want several "
         "--samples; or the paper's rival, wake-sleep (default: elbo)",
         "elbo",
     )

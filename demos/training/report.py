@@ -16,7 +16,7 @@ from vae_np.backend import Stream, random_generator, to_numpy
 from vae_np.checkpoints import whole_file
 from vae_np.evaluation import importance_sampled_log_likelihood
 from vae_np.networks import GaussianDecoder
-from vae_np.objectives import ImportanceWeighted
+from vae_np.objectives import DoublyReparameterized, ImportanceWeighted
 from vae_np.training.threads import product_threads
 
 LOG_LIKELIHOOD_SAMPLES = 100
@@ -26,7 +26,8 @@ CLIMBING = 0.3  # nats, over the last tenth of the epochs
 
 def what_is_climbed(trainer):
     """The name of what the trainer's objective reports."""
-    return "bound" if isinstance(trainer.objective, ImportanceWeighted) else "ELBO"
+    weighted = ImportanceWeighted, DoublyReparameterized
+    return "bound" if isinstance(trainer.objective, weighted) else "ELBO"
 
 
 def announce(trainer, data, args):

@@ -12,6 +12,7 @@ An objective says how the two networks learn; the model does not know it. It has
 Monte Carlo EM has no encoder, and so is no objective: see `vae_np.training.monte_carlo_em`.
 """
 
+from vae_np.objectives.doubly_reparameterized import DoublyReparameterized
 from vae_np.objectives.elbo import ELBO
 from vae_np.objectives.full_bayes import FullBayes
 from vae_np.objectives.importance_weighted import ImportanceWeighted
@@ -22,6 +23,7 @@ from vae_np.objectives.wake_sleep import WakeSleep
 __all__ = [
     "ELBO",
     "SGVB_A",
+    "DoublyReparameterized",
     "FullBayes",
     "ImportanceWeighted",
     "ScoreFunction",

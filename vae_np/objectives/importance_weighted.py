@@ -34,21 +34,20 @@ class ImportanceWeighted:
         return self.model.draw_noise(generator, n_draws, n_examples)
 
     def value(self, x, noise):
-        q, z, p = forward(self.model, x, noise)
-        return _bound(x, q, z, p)[0]
+        return bound_and_shares(*forward(self.model, x, noise), x)[0]
 
     def value_and_gradient(self, x, noise):
         """∂ log (1/K Σ w)/∂ log w_k = w_k / Σ w: the gradient of log w, by each draw's share."""
         q, z, p = forward(self.model, x, noise)
-        bound, weights = _bound(x, q, z, p)
-        log_weight_backward(self.model, x, noise, q, z, p, weights * (-1 / len(x)))
+        bound, shares = bound_and_shares(q, z, p, x)
+        log_weight_backward(self.model, x, noise, q, z, p, shares * (-1 / len(x)))
         return bound
 
 
-def _bound(x, q, z, p):
+def bound_and_shares(q, z, p, x):
     """The bound of each example, and each draw's share w_k / Σ w, (K, N)."""
     log_px_given_z = p.log_prob(x)
     log_w = log_px_given_z - log_ratio(q, z)
-    weights = normalized_weights(log_w)
-    reconstruction = (weights * log_px_given_z).sum(axis=0)
-    return Bound(reconstruction, reconstruction - log_mean_exp(log_w)), weights
+    shares = normalized_weights(log_w)
+    reconstruction = (shares * log_px_given_z).sum(axis=0)
+    return Bound(reconstruction, reconstruction - log_mean_exp(log_w)), shares

@@ -66,11 +66,20 @@ def log_weight(x, q, p, z):
 def log_weight_backward(model, x, noise, q, z, p, upstream):
     """Fill θ's and φ's gradient with that of log w, times ``upstream``, (L, N).
 
-    log w depends on z in three places, and z depends on μ and σ; q's density does so directly too.
+    z depends on μ and σ, and q's density does so directly too.
+    """
+    dz = log_weight_backward_to_draws(model, x, q, z, p, upstream)
+    dmean, dlog_var = q.sample_backward(noise, dz)
+    dmean_q, dlog_var_q = q.log_prob_backward(z, -upstream)
+    model.encoder.backward(dmean + dmean_q, dlog_var + dlog_var_q)  # fills φ's
+
+
+def log_weight_backward_to_draws(model, x, q, z, p, upstream):
+    """Fill θ's gradient with that of log w, times ``upstream``, and return dz, (L, N, Z).
+
+    log w depends on z in three places; q's density is that of a fixed q here.
     """
     dz = model.decoder.backward(*p.log_prob_backward(x, upstream))  # in p(x|z); fills θ's
     dz = dz + standard_normal_log_prob_backward(z, upstream)  # in p(z)
     dz += q.log_prob_backward_to_value(z, -upstream)  # in q(z|x)
-    dmean, dlog_var = q.sample_backward(noise, dz)
-    dmean_q, dlog_var_q = q.log_prob_backward(z, -upstream)
-    model.encoder.backward(dmean + dmean_q, dlog_var + dlog_var_q)  # fills φ's
+    return dz
