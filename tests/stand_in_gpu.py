@@ -102,7 +102,7 @@ class Graph:
     def __init__(self, kernels):
         self.kernels = kernels  # (function, the memory that it writes, its pool), weakly held
 
-    def launch(self):
+    def launch(self, stream=None):
         global launches
         launches += 1
         for kernel, block, memory, pool in self.kernels:

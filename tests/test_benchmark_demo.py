@@ -1,13 +1,16 @@
 """demos/benchmark: that it measures what it says; its numbers are not asserted."""
 
 import importlib.util
+import json
 import os
 import subprocess
+import sys
 import time
 
+import numpy as np
 import pytest
 
-from demos.benchmark import benchmark, report, turns
+from demos.benchmark import benchmark, on_a_gpu, our_peers, report, turns
 from demos.common.findings import machine
 
 
@@ -45,8 +48,53 @@ def test_a_row_has_its_ratios_to_the_floor_of_as_many_threads(monkeypatch):
     assert rows["vae_np"]["times_the_products"] == 1.5
     assert rows["vae_np_1"]["times_the_products"] == 1.25
     assert rows["vae_np_1"]["times_as_long_as"]["matrix_products"] == 2.5
-    args.device = "gpu"  # where threads are nobody's choice
-    assert list(benchmark.compare(args)) == ["vae_np", "matrix_products"]
+
+
+def test_on_a_gpu_every_peer_runs_at_every_size(monkeypatch, tmp_path, capsys):
+    class Peer:
+        version, peak_bytes = "1", 10**8
+
+        def __init__(self, name, examples, batch, width, device):
+            assert (width, device) == (500, "gpu") and examples / batch >= 100
+            self.name, self.missing = name, "no jax" if name.startswith("jax") else None
+            self.seconds = [3.0, 5.0, 4.0] if name == "vae_np" else [9.0, 10.0, 11.0]
+            self.step_ms = [1000 * seconds * batch / examples for seconds in self.seconds]
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(on_a_gpu, "Peer", Peer)
+    monkeypatch.setattr(on_a_gpu, "take_turns", lambda *arguments, pause: None)
+    monkeypatch.setattr(on_a_gpu, "gpu", lambda: {"gpu": "NVIDIA X1", "cuda": 13000})
+    assert benchmark.main(["--device", "gpu", "--out", str(tmp_path)]) == 0
+    result = json.loads((tmp_path / "benchmark_gpu_nvidia_x1.json").read_text(encoding="utf-8"))
+    rows = {(row["batch"], row["peer"]): row for row in result["compare"]}
+    with_torch = [name for name in on_a_gpu.NAMES if "jax" not in name]
+    compiled_once = [name for name in with_torch if name != "torch_compiled"]
+    assert [name for batch, name in rows if batch == 100] == with_torch
+    assert [name for batch, name in rows if batch == 5000] == compiled_once
+    assert rows[100, "vae_np"]["step_us"] == pytest.approx(4e6 / 600)
+    assert rows[5000, "torch_eager"]["times_vae_np"] == 2.75  # of the ratios 3, 2 and 2.75
+    printed = capsys.readouterr().out
+    assert "left out at 1000: JAX, scanned epoch (no jax)" in printed and "NVIDIA X1" in printed
+
+
+def test_our_peers_run_on_a_gpu(gpu, rng):
+    images = rng.integers(0, 256, (60, 784)).astype(np.uint8)
+    for peer in (our_peers.vae_np, our_peers.vae_np_plain, our_peers.matrix_products):
+        version, epoch = peer(images, 5, 10, gpu)
+        epoch()
+        assert version
+
+
+def test_what_a_gpu_does_not_have_is_refused(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    assert benchmark.main(["--device", "gpu"]) == 2
+    assert 'device "gpu" needs CuPy' in capsys.readouterr().err
+    for option in ("--beside-busy", "--cpu-time"):
+        with pytest.raises(SystemExit):
+            benchmark.main(["--device", "gpu", option])
+        assert "are for a CPU" in capsys.readouterr().err
 
 
 def test_a_peer_times_each_epoch():
@@ -95,7 +143,7 @@ def busy_count():
 
 def test_a_result_is_named_after_its_processor():
     names = {
-        report.file_name("cpu", name, n_cores)
+        report.file_name("cpu", name, f"{n_cores} cores")
         for n_cores, name in (
             (1, "AMD EPYC (family 25, model 17), AVX-512"),
             (2, "Intel(R) Xeon(R), AVX-512"),

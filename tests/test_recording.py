@@ -277,8 +277,8 @@ def test_a_recorded_step_is_at_most_two_launches_and_the_graph_at_most_75_kernel
     launches, copies, graphs = [], [], []
     launch, show = stand_in_gpu.Graph.launch, trainer._show
 
-    def seen(graph):
-        launch(graph)
+    def seen(graph, *stream):
+        launch(graph, *stream)
         graphs.append(len(graph.kernels))
 
     def counting(bar):

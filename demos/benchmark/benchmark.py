@@ -13,13 +13,13 @@ A peer that is not installed is left out and said so.
 
 import statistics
 import sys
-import time
 from pathlib import Path
 
 from tqdm import tqdm
 
+from demos.benchmark import on_a_gpu
 from demos.benchmark.report import NAMES, draw, file_name, print_report, products_library
-from demos.benchmark.turns import PAUSE, Peer, PeerError, busy_processes, median_ratio, take_turns
+from demos.benchmark.turns import Peer, PeerError, beside_busy, median_ratio, take_turns
 from demos.common.command_line import (
     Parser,
     complain,
@@ -31,7 +31,7 @@ from demos.common.command_line import (
     say,
     write_json,
 )
-from demos.common.findings import cores, machine, positive
+from demos.common.findings import machine, positive
 
 BATCHES = (20, 100, 500, 1000, 5000)
 WIDTHS = (100, 500, 1000, 2000)
@@ -41,7 +41,7 @@ NEEDED = ("vae_np", "matrix_products")
 def start(names, args):
     """The processes of those peers that can run here."""
     started = [
-        Peer(name, args.examples, 100, 500, args.device, args.clock)
+        Peer(name, args.examples, 100, 500, "cpu", args.clock)
         for name in tqdm(names, desc="starting", leave=False, disable=None)
     ]
     for peer in started:
@@ -56,8 +56,7 @@ def start(names, args):
 def compare(args):
     """Every peer's step, and every ratio of two peers' times within a round."""
     one_thread = [name for name in NAMES if name.endswith("_1")]
-    names = [name for name in NAMES if args.device == "cpu" or name not in one_thread]
-    peers = start(names, args)
+    peers = start(NAMES, args)
     take_turns(peers, args.rounds, "comparing")
     by_name = {peer.name: peer for peer in peers}
     rows = {}
@@ -85,7 +84,7 @@ def scale(args):
         list(dict.fromkeys(settings)), desc="scaling", leave=False, disable=None
     ):
         examples = max(batch, min(args.examples, 40 * batch))
-        pair = [Peer(name, examples, batch, width, args.device, args.clock) for name in NEEDED]
+        pair = [Peer(name, examples, batch, width, "cpu", args.clock) for name in NEEDED]
         take_turns(pair, args.rounds, f"batch {batch}, width {width}")
         ours, floor = pair
         rows.append(
@@ -100,43 +99,32 @@ def scale(args):
     return rows
 
 
-def beside_busy(args):
-    """Each peer's step alone, and beside one busy process per core, in turns."""
-    peers = start(NAMES, args)
-    rows = {}
-    for peer in tqdm(peers, desc="beside busy processes", leave=False, disable=None):
-        for _ in range(args.rounds):
-            time.sleep(PAUSE)
-            peer.run_epoch()
-            with busy_processes(cores()):
-                peer.run_epoch()
-        peer.close()
-        alone, busy = peer.step_ms[::2], peer.step_ms[1::2]
-        rows[peer.name] = {
-            "alone_ms": statistics.median(alone),
-            "busy_ms": statistics.median(busy),
-            "ratio": median_ratio(busy, alone),
-        }
-    return rows
-
-
 def main(argv=None):
-    args = make_parser().parse_args(argv)
-    own_folder = args.out is None
+    parser = make_parser()
+    args = parser.parse_args(argv)
+    on_cpu, own_folder = args.device == "cpu", args.out is None
+    if not on_cpu and (args.beside_busy or args.clock != "seconds"):
+        parser.error("--beside-busy and --cpu-time are for a CPU")
+    args.rounds = args.rounds or (9 if on_cpu else 5)
+    args.examples = args.examples or (12_000 if on_cpu else None)
     try:
         args.out = make_folder(args.out) if args.out else make_free_folder(Path("runs/benchmark"))
         about = {key: getattr(args, key) for key in ("device", "rounds", "examples", "clock")}
         result = {**machine(), "products": products_library(), **about}
-        name = file_name(args.device, result["processor"], result["cores"])
-        if args.beside_busy:
-            result["beside_busy"] = beside_busy(args)
+        name = file_name("cpu", result["processor"], f"{result['cores']} cores")
+        if not on_cpu:
+            result |= on_a_gpu.gpu()
+            result["compare"] = on_a_gpu.compare(args)
+            written = [args.out / f"{file_name('gpu', result['gpu'])}.json"]
+        elif args.beside_busy:
+            result["beside_busy"] = beside_busy(start(NAMES, args), args.rounds)
             written = [args.out / f"{name}_beside_busy.json"]
         else:
             result |= {"compare": compare(args), "scale": scale(args)}
             written = [args.out / f"{name}.json", args.out / f"{name}.png"]
             draw(result, written[1])
         write_json(written[0], result)
-    except (OSError, PeerError) as error:
+    except (OSError, ValueError, PeerError) as error:  # no GPU is a ValueError
         return complain("benchmark.py", error)
     except KeyboardInterrupt:
         print("\nInterrupted: no results were written.", file=sys.stderr)
@@ -144,7 +132,7 @@ def main(argv=None):
     finally:
         if own_folder and args.out:
             discard_if_empty(args.out)
-    print_report(result)
+    print_report(result) if on_cpu else on_a_gpu.print_rows(result)
     say(f"\nWritten: {' and '.join(map(str, written))}")
     return 0
 
@@ -155,16 +143,14 @@ def make_parser():
     add(
         "--rounds",
         type=positive,
-        default=9,
         metavar="N",
-        help="turns that each peer takes (default: 9)",
+        help="turns that each peer takes (default: 9, on a GPU 5)",
     )
     add(
         "--examples",
         type=positive,
-        default=12_000,
         metavar="N",
-        help="length of an epoch (default: 12000, or 120 steps)",
+        help="length of an epoch (default: 12000, or 120 steps; on a GPU 60000, or 100 steps)",
     )
     add(
         "--device",

@@ -5,11 +5,12 @@ import numpy as np
 from demos.benchmark.our_peers import LATENT, LEARNING_RATE, PIXELS
 
 
-def jax_step(images, batch, width, device, scan=False):
+def jax_step(images, batch, width, device, scan=False, precision="highest"):
     import jax
     import jax.numpy as jnp
 
     jax.config.update("jax_platforms", "cuda" if device == "gpu" else "cpu")
+    jax.config.update("jax_default_matmul_precision", precision)  # "highest" is true float32
     generator = np.random.default_rng(0)
 
     def linear(n_in, n_out):
@@ -67,3 +68,12 @@ def jax_step(images, batch, width, device, scan=False):
 
 def jax_scan(*arguments):
     return jax_step(*arguments, scan=True)
+
+
+def jax_step_tf32(*arguments):
+    """JAX's default on a GPU: products of numbers rounded to 10 bits behind the point."""
+    return jax_step(*arguments, precision="default")
+
+
+def jax_scan_tf32(*arguments):
+    return jax_step(*arguments, scan=True, precision="default")

@@ -1,4 +1,4 @@
-"""vae_np's peers of benchmark.py: its training step in all its ways, and the matrix products alone."""
+"""vae_np's peers of benchmark.py: its training step, and the step's matrix products alone."""
 
 import os
 
@@ -6,20 +6,23 @@ import numpy as np
 
 from demos.common.findings import cores
 from vae_np import VAE, Adam, BernoulliDecoder, GaussianEncoder, Trainer, fused
-from vae_np.backend import array_module, to_device, to_numpy
+from vae_np.backend import array_module, cublas, device_module, matmul, to_device
 from vae_np.training.threads import product_threads
 
 PIXELS, LATENT, LEARNING_RATE = 784, 20, 1e-3
 
 
-def vae_np(images, batch, width, device, threads=None, fast=False):
+def vae_np(images, batch, width, device, threads=None, fast=False, graph=True):
     os.environ["VAE_NP_FUSED"] = "1" if fast else "0"
     encoder = GaussianEncoder(PIXELS, [width], LATENT, device=device)
     model = VAE(encoder, BernoulliDecoder(LATENT, [width], PIXELS, device=device))
     if fast and fused.one_pass(fused.adam, model.encoder.parameters.value) is None:
         raise ValueError("numba is not installed, or not for this device or so small a model")
     optimizer = Adam(model.parameters, LEARNING_RATE)
-    trainer = Trainer(model, optimizer, images, batch_size=batch, threads=threads or cores())
+    if graph and device == "gpu" and not cublas(device_module(device)):
+        raise ValueError("nvmath-python is not installed, without which nothing is recorded")
+    options = {"batch_size": batch, "threads": threads or cores(), "graph": graph}
+    trainer = Trainer(model, optimizer, images, **options)
     return np.__version__, lambda: trainer.fit(trainer.epoch + 1, progress=False)
 
 
@@ -33,6 +36,11 @@ def vae_np_fast_1(*arguments):
 
 def vae_np_1(*arguments):
     return vae_np(*arguments, threads=1)
+
+
+def vae_np_plain(*arguments):
+    """Every kernel of every step launched by Python."""
+    return vae_np(*arguments, graph=False)
 
 
 def matrix_products(images, batch, width, device, threads=None):
@@ -55,16 +63,32 @@ def matrix_products(images, batch, width, device, threads=None):
     backward = [(k.T, a), (a, w_out.T), (z.T, k), (k, w_z.T), (h.T, heads), (heads, w_heads.T)]
     products = [*forward, *backward, (x.T, h)]  # the last has no dx beside it: x is data
     results = [left @ right for left, right in products]
-    xp = array_module(x)
+
+    def step():
+        for (left, right), result in zip(products, results, strict=True):
+            matmul(left, right, out=result)
+
+    replay, finish = (step, lambda: None) if device == "cpu" else as_a_graph(step, array_module(x))
 
     def epoch():
         with product_threads(threads or cores()):
             for _ in range(-(-len(images) // batch)):
-                for (left, right), result in zip(products, results, strict=True):
-                    xp.matmul(left, right, out=result)
-            to_numpy(results[0][0, :1])  # waits for a GPU
+                replay()
+            finish()
 
     return np.__version__, epoch
+
+
+def as_a_graph(step, cupy):
+    """What replays ``step`` on a GPU, and what waits until that is done."""
+    cupy.cuda.get_current_stream().synchronize()
+    stream = cupy.cuda.Stream(non_blocking=True)
+    with stream:
+        step()
+        stream.begin_capture()
+        step()
+        graph = stream.end_capture()
+    return lambda: graph.launch(stream), stream.synchronize
 
 
 def matrix_products_1(*arguments):

@@ -15,23 +15,28 @@ from pathlib import Path
 
 import numpy as np
 
+from demos.benchmark import jax_peers, our_peers, torch_peers
 from demos.benchmark.our_peers import PIXELS
 from vae_np import datasets
 
 PEERS = {
     peer.__name__: peer
     for peer in (
-        vae_np,
-        vae_np_fast,
-        vae_np_1,
-        vae_np_fast_1,
-        matrix_products,
-        matrix_products_1,
-        torch_eager,
-        torch_fused,
-        torch_compiled,
-        jax_step,
-        jax_scan,
+        our_peers.vae_np,
+        our_peers.vae_np_fast,
+        our_peers.vae_np_1,
+        our_peers.vae_np_fast_1,
+        our_peers.vae_np_plain,
+        our_peers.matrix_products,
+        our_peers.matrix_products_1,
+        torch_peers.torch_eager,
+        torch_peers.torch_fused,
+        torch_peers.torch_compiled,
+        torch_peers.torch_recorded,
+        jax_peers.jax_step,
+        jax_peers.jax_scan,
+        jax_peers.jax_step_tf32,
+        jax_peers.jax_scan_tf32,
     )
 }
 

@@ -32,9 +32,9 @@ def products_library():
     return "a library that threadpoolctl does not know"
 
 
-def file_name(device, processor, n_cores):
+def file_name(device, *about):
     """One for each processor, so that results of several machines can lie side by side."""
-    words = f"benchmark {device} {processor} {n_cores} cores".lower()
+    words = " ".join(("benchmark", device, *about)).lower()
     return re.sub("[^a-z0-9]+", "_", words).replace("_1_cores", "_1_core")
 
 

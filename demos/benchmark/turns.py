@@ -10,6 +10,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from demos.common.findings import cores
+
 PAUSE = 0.3  # seconds before each turn: the last peer's idle threads spin for a while
 
 
@@ -60,10 +62,10 @@ class Peer:
         return [1000 * seconds / steps for seconds in self.seconds]
 
 
-def take_turns(peers, rounds, description):
+def take_turns(peers, rounds, description, pause=PAUSE):
     for _ in tqdm(range(rounds), desc=description, leave=False, disable=None):
         for peer in peers:
-            time.sleep(PAUSE)
+            time.sleep(pause)
             peer.run_epoch()
     for peer in peers:
         peer.close()
@@ -86,3 +88,22 @@ def busy_processes(count):
         for process in processes:
             process.kill()
             process.wait()
+
+
+def beside_busy(peers, rounds):
+    """Each peer's step alone, and beside one busy process per core, in turns."""
+    rows = {}
+    for peer in tqdm(peers, desc="beside busy processes", leave=False, disable=None):
+        for _ in range(rounds):
+            time.sleep(PAUSE)
+            peer.run_epoch()
+            with busy_processes(cores()):
+                peer.run_epoch()
+        peer.close()
+        alone, busy = peer.step_ms[::2], peer.step_ms[1::2]
+        rows[peer.name] = {
+            "alone_ms": statistics.median(alone),
+            "busy_ms": statistics.median(busy),
+            "ratio": median_ratio(busy, alone),
+        }
+    return rows
