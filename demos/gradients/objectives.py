@@ -5,6 +5,8 @@ the score function climb something else, and the doubly reparameterized gradient
 value on average only: what is differentiated there is written out.
 """
 
+import numpy as np
+
 from demos.gradients.models import EXAMPLES, LATENTS, PIXELS, common, minibatch, model
 from vae_np.gradcheck import check_gradient, check_vectors
 from vae_np.inference import hmc, per_image
@@ -33,7 +35,7 @@ def importance_weighted(rng):
 
 def doubly_reparameterized(rng):
     """φ's is that of Σ v² log w, with the shares v held and q's density that of a fixed q."""
-    objective = DoublyReparameterized(vae := model())
+    objective = DoublyReparameterized(vae := model(rng))
     x, noise = minibatch(objective, rng)
     fixed_q, z, p = forward(vae, x, noise)
     w = np.exp(log_weight(x, fixed_q, p, z))
@@ -51,8 +53,9 @@ def doubly_reparameterized(rng):
         return -objective.value(x, noise).value.mean()
 
     phi, theta = vae.parameters
-    yield from parameter_rows("Doubly reparameterized: encoder ", phi, encoder_loss, backward)
-    yield from parameter_rows("Doubly reparameterized: decoder ", theta, decoder_loss, backward)
+    name = "Doubly reparameterized: "
+    yield from check_vectors({f"{name}encoder ": phi}, encoder_loss, backward)
+    yield from check_vectors({f"{name}decoder ": theta}, decoder_loss, backward)
 
 
 def full_bayes(rng):
