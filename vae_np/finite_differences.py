@@ -5,10 +5,20 @@ f′(a) ≈ [f(a + h) − f(a − h)] / 2h. This takes no derivation: it can jud
 drowns in rounding; so h is 1e-3, and points further out take away what that leaves, but for h⁴.
 """
 
+import math
+from collections import namedtuple
+from functools import cache
+from itertools import pairwise
+
 import numpy as np
 
 from vae_np.backend import array_module, to_numpy
 from vae_np.checks import positive_number
+
+Look = namedtuple("Look", "doubt step left across right")  # f's slopes by one step
+KINK = "a kink lies on this line: move the input away from it"
+ROUNDED = "rounding hides it: something is rounded, as in float32, or f is too large"
+BENDS = "the step is too long: f bends or jumps within it. Give a shorter one, or move the input"
 
 
 def numerical_gradient(f, array, step=1e-3):
@@ -36,22 +46,29 @@ def numerical_gradient(f, array, step=1e-3):
     ValueError
         If ``array`` is not of float64, empty or read-only, or ``f`` returns no real number.
     """
-    gradient, step = np.empty(movable(array).shape), positive_number("step", step)
-    for index in np.ndindex(array.shape):
-        gradient[index] = central(along(f, array, index), step)
-    return gradient
+    movable(array), positive_number("step", step)
+    slopes = [central(along(f, array, index), step) for index in np.ndindex(array.shape)]
+    return np.reshape(slopes, array.shape)
 
 
-def along(f, array, index):
-    """f as a function of how far array[index] has moved; it is put back each time."""
-    start = float(array[index])
+def along(f, array, index, direction=1.0, changes=None):
+    """f as a function of how far array[index] has moved; all of it is put back each time.
 
+    ``changes`` is a list that hears each time whether ``f`` itself changed the array.
+    """
+    start = array.copy()
+
+    @cache
     def line(distance):
+        moved = start.copy()
+        moved[index] += distance * direction
+        array[...] = moved
         try:
-            array[index] = start + distance
             return number(f)
         finally:
-            array[index] = start
+            if changes is not None:
+                changes.append(not np.array_equal(to_numpy(array), to_numpy(moved), equal_nan=True))
+            array[...] = start
 
     return line
 
@@ -74,27 +91,48 @@ def rounding(value, step):
     return 20 * np.finfo(float).eps * abs(value) / step
 
 
-def near_kink(line, analytic, step):
-    """The slope to compare with where a difference disagrees, and whether that is a kink's doing.
+def judged(line, analytic, step, on_kinks):
+    """What to compare a derivative with where the first difference disagrees with it.
 
-    Without a kink within the step, the slopes to the left, to the right and across agree, and the
-    disagreement is the formula's. With one, the step shrinks until it holds no kink. On the kink
-    itself they never agree; where f jumps, they grow without bound.
+    Where f is smooth, the slopes to the left, across, to the right, and across by a shorter step
+    agree, and nothing below ten times their spread can be judged. Where they do not, the step is
+    shortened, until a kink nearby is out of reach or f looks straight. On the kink itself they
+    never agree; there any slope from its left to its right one is right, if rounding moves these by
+    less than ``on_kinks``.
+
+    Returns
+    -------
+    slope, doubt : float
+        A derivative that is more than ``doubt`` away from ``slope`` is wrong. It is infinite where
+        no slope can be trusted.
+    look : Look
+        The slopes that tell most.
+    suggests : str
+        Why they do not tell more.
     """
-    at_rest, spreads = line(0), []
-    for shorter in (step, step / 10, step / 100):
-        across = central(line, shorter)
-        slopes = (one_sided(line, -shorter), across, one_sided(line, shorter))
-        spread, noise = max(slopes) - min(slopes), rounding(at_rest, shorter)
-        error = abs(analytic - across)
-        if spread <= max(noise, 1e-6 * error):
+    size = max(filter(math.isfinite, (abs(line(i * step)) for i in range(-4, 5))), default=0)
+    looks = []
+    for h in (step / 8**k for k in range(6)):
+        left, across, right = one_sided(line, -h), central(line, h), one_sided(line, h)
+        slopes = left, across, right, central(line, h / 8)
+        spread = max(slopes) - min(slopes) if all(map(math.isfinite, slopes)) else math.inf
+        noise = rounding(line(0), h)
+        # Waves shorter than the step do not show as a spread; nor do the stairs of rounded numbers.
+        stair = looks and not any(slopes) and looks[0].left and looks[0].right
+        trusted = spread * h <= 1e-6 * size and not stair
+        doubt = max(10 * spread, noise) if trusted else math.inf
+        looks.append(Look(doubt, h, left, across, right))
+        if trusted and spread <= max(noise, 1e-6 * abs(analytic - across)):
             break
-        spreads.append(spread)
-    if error > 10 * max(spread, noise) or not spreads:
-        return across, False
-    if spreads[-1] > 30 * spreads[0]:
-        return across, True
-    return np.clip(analytic, min(slopes) - noise, max(slopes) + noise), True
+    else:
+        for one, two in pairwise(looks):
+            low, high = sorted((one.left, one.right))
+            if max(abs(one.left - two.left), abs(one.right - two.right)) < 1e-3 * (high - low):
+                near, noise = min(max(analytic, low), high), rounding(line(0), one.step)
+                on = abs(analytic - near) <= noise <= on_kinks
+                return *((near, noise) if on else (one.across, math.inf)), one, KINK
+    look = min(looks)
+    return look.across, look.doubt, look, ROUNDED if look.doubt < math.inf else BENDS
 
 
 def relative_error(analytic, numeric):
@@ -102,26 +140,16 @@ def relative_error(analytic, numeric):
 
     0 if all are 0, infinite if any is not finite.
     """
-    return float(np.linalg.norm(relative_errors(analytic, numeric)))
-
-
-def relative_errors(analytic, numeric):
-    """Each entry's part of `relative_error`: |analytic − numeric|, over the sum of the norms."""
     analytic, numeric = np.asarray(analytic, float), np.asarray(numeric, float)
     if analytic.shape != numeric.shape:
         raise ValueError(f"shapes differ: analytic {analytic.shape}, numeric {numeric.shape}")
-    finite = np.isfinite(analytic) & np.isfinite(numeric)
-    if not finite.all():
-        return np.where(finite, 0, np.inf)
+    largest = np.abs([analytic, numeric]).max(initial=0) or 1
+    if not np.isfinite(largest):
+        return math.inf
     # Scaled first: a norm squares, so that 1e-200 would vanish in it and 1e200 overflow.
-    largest = max(np.abs(x).max(initial=0) for x in (analytic, numeric)) or 1
     analytic, numeric = analytic / largest, numeric / largest
-    return np.abs(analytic - numeric) / (np.linalg.norm(analytic) + np.linalg.norm(numeric) or 1)
-
-
-def wrong_entries(analytic, numeric, tolerance):
-    """The entries whose error is more than their share of what is tolerated."""
-    return relative_errors(analytic, numeric) >= tolerance / np.sqrt(analytic.size)
+    norms = np.linalg.norm(analytic) + np.linalg.norm(numeric)
+    return float(np.linalg.norm(analytic - numeric) / (norms or 1))
 
 
 def movable(array):

@@ -9,15 +9,15 @@ To check a layer of your own, and its parameters if it has any::
 
 import copy
 import math
-from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from vae_np import finite_differences as differences
 from vae_np.backend import device_of, to_device, to_numpy
-from vae_np.checks import model_of, whole_number
-from vae_np.finite_differences import relative_error, relative_errors, wrong_entries
-from vae_np.gradient_causes import TOLERANCE, Entry, GradientCheck, likely_cause
+from vae_np.checks import between_0_and_1, model_of, positive_number, whole_number
+from vae_np.finite_differences import relative_error
+from vae_np.gradient_causes import TOLERANCE, Entry, GradientCheck, pattern
 from vae_np.initialization import every_layer, whole_layer
 from vae_np.layers import ParameterVector, Sequential
 
@@ -59,7 +59,7 @@ def check_layer(layer, x):
     dy = to_device(generator.standard_normal(layer.forward(x).shape), device)
 
     def backward():
-        layer.forward(x)
+        layer.forward(x.copy())  # which it should not change; f notices
         dx[...] = to_device(_gradient_of(x, layer.backward(dy.copy())), device)
 
     return check_vectors({f"{name} d": vector}, lambda: (layer.forward(x) * dy).sum(), backward)
@@ -153,22 +153,43 @@ def check_gradient(name, f, array, analytic, step=1e-3, tolerance=TOLERANCE, dir
         As for `numerical_gradient`, and if ``analytic`` has another shape than ``array``.
     """
     analytic = _gradient_of(differences.movable(array), analytic)
-    if not whole_number("directions", directions, minimum=0):
-        return _compared(name, f, array, analytic, step, tolerance)
-    signs = np.random.default_rng(0).choice([-1.0, 1.0], (directions, *array.shape))
-    start, distances = array.copy(), np.zeros(directions)
-
-    def moved():
-        array[...] = start + to_device(np.tensordot(distances, signs, 1), device_of(array))
-        return f()
-
-    rates = np.array([(analytic * v).sum() for v in signs])
-    try:
-        step /= math.sqrt(math.prod(array.shape[:-1]))
-        check = _compared(name, moved, distances, rates, step, tolerance, entries=False)
-    finally:
-        array[...] = start
-    return replace(check, derivatives=array.size, directions=directions)
+    between_0_and_1("tolerance", tolerance)
+    columns = math.prod(array.shape[:-1]) if whole_number("directions", directions, 0) else 1
+    step = positive_number("step", step) / math.sqrt(columns)
+    step = 2.0 ** max(-900, math.floor(math.log2(step)))  # so that array + step is exact
+    check, changes = partial(GradientCheck, name, array.size, tolerance=tolerance), []
+    along = partial(differences.along, f, array, changes=changes)
+    values, largest = (along(..., 0.0)(0), along(..., 0.0)(0)), np.abs(to_numpy(array)).max()
+    if any(changes):
+        seen = "f changes its input (it was put back)"
+        guess = "a line such as x[x < 0] = 0 or x *= 2 works in place: let it make a new array"
+    elif not all(map(math.isfinite, values)):
+        seen, guess = f"f is not finite: it gave {values[0]}", "an overflow, or a division by 0"
+    elif values[0] != values[1]:
+        seen = "f, called twice, gave {:.17g} and {:.17g}".format(*values)
+        guess = "f draws fresh noise, or changes what it reads. Draw the noise once, outside f"
+    elif largest > step * 2**42:
+        seen = f"a step of {step:.2g} vanishes beside numbers as large as {largest:.2g}"
+        guess = "these should be smaller, or the step larger"
+    elif not (finite := np.isfinite(analytic)).all():
+        seen = f"{(~finite).sum()} of the {array.size} are not finite"
+        guess = "an overflow, a division by 0, or a grad never written (grad[...] = ...)"
+        return check(math.inf, "WRONG", seen, guess)
+    elif directions:
+        generator, shape = np.random.default_rng(0), (directions, *array.shape)
+        v = generator.choice([-1, 1], shape) * generator.integers(512, 1024, shape) / 1024
+        rates = np.array([(analytic * direction).sum() for direction in v])
+        return _compared(
+            check,
+            lambda i: along(..., to_device(v[i], device_of(array))),
+            values[0],
+            rates,
+            step,
+            directions,
+        )
+    else:
+        return _compared(check, along, values[0], analytic, step)
+    return check(math.inf, "undecided", seen, guess)
 
 
 def _gradient_of(array, gradient):
@@ -180,28 +201,36 @@ def _gradient_of(array, gradient):
     return gradient
 
 
-def _compared(name, f, array, analytic, step, tolerance, entries=True):
-    """The verdict, entry by entry."""
-    value, again = differences.number(f), differences.number(f)
-    if value != again and not (math.isnan(value) and math.isnan(again)):
-        cause = (
-            f"f draws fresh noise, or changes what it reads: called twice, it gave {value:.6g} and "
-            f"{again:.6g}. Draw the noise once, outside f"
-        )
-        return GradientCheck(name, array.size, math.inf, False, tolerance, cause=cause)
+def _compared(check, line, value, analytic, step, directions=0):
+    """The verdict, entry by entry, or direction by direction."""
+    shape, looks, tolerance = analytic.shape, {}, check.keywords["tolerance"]
+    numeric = [differences.central(line(index), step) for index in np.ndindex(shape)]
+    numeric, doubt = np.reshape(numeric, shape), np.full(shape, differences.rounding(value, step))
+    largest = np.abs(analytic).max() or 1.0
+    tolerated = tolerance * largest * math.sqrt(np.mean((analytic / largest) ** 2))
+    off, on_kinks = ~(np.abs(analytic - numeric) <= tolerated), -1 if directions else tolerated
+    for index in map(tuple, np.argwhere(off).tolist()):
+        judgement = differences.judged(line(index), analytic[index], step, on_kinks)
+        numeric[index], doubt[index], *looks[index] = judgement
 
-    numeric = differences.numerical_gradient(f, array, step)
-    kinks, cause = np.zeros(array.shape, bool), ""
-    if tolerance <= relative_error(analytic, numeric) < math.inf:
-        for index in map(tuple, np.argwhere(wrong_entries(analytic, numeric, tolerance))):
-            line = differences.along(f, array, index)
-            numeric[index], kinks[index] = differences.near_kink(line, analytic[index], step)
-    error = relative_error(analytic, numeric)
-    if not error < tolerance:
-        wrong = wrong_entries(analytic, numeric, tolerance)
-        noise = differences.rounding(value, step)
-        cause = likely_cause(analytic, numeric, wrong, kinks, noise, entries)
-    at = np.unravel_index(relative_errors(analytic, numeric).argmax(), array.shape)
-    worst = Entry(tuple(map(int, at)), float(analytic[at]), float(numeric[at]))
-    kinks = tuple(tuple(map(int, index)) for index in np.argwhere(kinks))
-    return GradientCheck(name, array.size, error, error < tolerance, tolerance, worst, cause, kinks)
+    gap, lost = np.abs(analytic - numeric), np.isinf(doubt)
+    off = ~(gap <= tolerated) | lost
+    hidden = doubt[off & (gap <= doubt) & ~lost].max(initial=0)  # by rounding, of others too
+    wrong = off & (gap > np.maximum(doubt, hidden))
+    unsure = off & ~wrong
+    dropped = unsure & (directions > unsure.sum())  # the other directions can tell
+    known = np.where(lost, math.nan, numeric)
+    error = relative_error(analytic, np.where(dropped, analytic, known))
+    short = sorted(i for i, (look, _) in looks.items() if look.step < step and not unsure[i])
+    check = partial(check, shortened=tuple(short), directions=directions - int(dropped.sum()))
+    blamed = wrong if wrong.any() else unsure & ~dropped
+    if error < tolerance or not blamed.any():
+        return check(error, "right")
+    at = max((i for i in looks if blamed[i]), key=lambda i: np.nan_to_num(gap[i], nan=np.inf))
+    worst = Entry(at, float(analytic[at]), float(numeric[at]))
+    if wrong.any():
+        return check(error, "WRONG", *pattern(analytic, known, wrong, doubt, not directions), worst)
+    look, guess = looks[at]
+    seen = f"{blamed.sum()} of the {blamed.size} cannot be told: at this one, the slope to the left"
+    seen += f" is {look.left:.6g}, to the right {look.right:.6g}, by a step of {look.step:.2g}"
+    return check(error, "undecided", seen, guess, worst)

@@ -2,17 +2,16 @@
 
 A wrong derivative is seldom wrong at random. The ratio yours / right is −1 where a sign is wrong, 2
 where a ½ is missing, N where a sum over N examples stands for a mean; where a term is missing, the
-two differ by the same number everywhere. Whether it is wrong at all, `vae_np.gradcheck` says.
+two differ by the same number everywhere. A verdict says first what is seen, which is so, and then
+what that suggests, which is a guess. Whether anything is wrong at all, `vae_np.gradcheck` says.
 """
 
-import math
 from collections import namedtuple
 from dataclasses import dataclass
 
 import numpy as np
 
-from vae_np.finite_differences import relative_error
-
+CONSTANT = "a constant factor is missing or extra"
 TOLERANCE = 1e-9  # a right formula leaves about 1e-11, which is rounding
 Entry = namedtuple("Entry", "index analytic numeric")
 
@@ -27,122 +26,137 @@ class GradientCheck:
     derivatives : int
         How many numbers the tensor has.
     relative_error : float
-        See `relative_error`. A wrong sign leaves 1, a dropped ½ leaves ⅓.
-    passed : bool
-        Whether the error is below the tolerance.
+        See `relative_error`. A wrong sign leaves 1, a dropped ½ leaves ⅓. Of an undecided check,
+        that of what could be compared; infinite if nothing could.
+    verdict : {"right", "WRONG", "undecided"}
+        "right" if the error is below the tolerance. "undecided" where the differences cannot tell:
+        a kink lies on the line, f is rounded, draws noise or changes its input.
     tolerance : float
     worst : Entry or None
-        Where the two differ most: its index, what ``backward`` says, and what the differences say.
-        None where f draws noise, so that nothing can be compared.
-    cause : str
-        Of a failed check: what the pattern of the errors suggests.
-    kinks : tuple of tuple of int
-        The entries whose differences a kink of f, as ReLU's at 0, spoils. They were compared by a
-        shorter step; on the kink itself, any slope from its left to its right one is right.
+        Of a check that is not right, where the two differ most: its index, what ``backward`` says,
+        and what the differences say. None where nothing can be compared.
+    seen : str
+        Of a check that is not right: what its wrong entries have in common, each of them, or why
+        nothing can be told.
+    suggests : str
+        What may be the cause. It is a guess.
+    shortened : tuple of tuple of int
+        The entries that were compared by a shorter step: within the first one f has a kink, as
+        ReLU's at 0, or bends sharply. On the kink itself, any slope from its left to its right one
+        is right.
     directions : int
-        How many random directions were tried, in place of the entries; else 0.
+        How many random directions were compared, in place of the entries; else 0.
     """
 
     name: str
     derivatives: int
     relative_error: float
-    passed: bool
-    tolerance: float = TOLERANCE
+    verdict: str
+    seen: str = ""
+    suggests: str = ""
     worst: Entry | None = None
-    cause: str = ""
-    kinks: tuple = ()
+    tolerance: float = TOLERANCE
+    shortened: tuple = ()
     directions: int = 0
 
+    @property
+    def passed(self):
+        """Whether the gradient is right."""
+        return self.verdict == "right"
+
     def __str__(self):
-        entry = "direction" if self.directions else "entry"
-        along = f" along {self.directions} random directions" if self.directions else ""
-        text = (
-            f"{self.name}: {'right' if self.passed else 'WRONG'} ({self.derivatives:,} derivative"
-            f"{'s' * (self.derivatives != 1)}{along}, relative error {self.relative_error:.1e}, "
-            f"wanted below {self.tolerance:g})"
-        )
-        if not self.passed and self.worst:
+        one, s = "direction" if self.directions else "entry", "s" * (self.derivatives != 1)
+        along = f" along {self.directions} random directions" * (self.directions > 0)
+        text = f"{self.name}: {self.verdict} ({self.derivatives:,} derivative{s}{along}, relative "
+        text += f"error {self.relative_error:.1e}, wanted below {self.tolerance:g})"
+        if self.worst:
             index, yours, right = self.worst
-            ratio = yours / right if right else math.inf
-            text += (
-                f"\n  worst {entry} {list(index)}: yours {yours:.6g}, by differences {right:.6g}"
-            )
-            text += f", ratio {ratio:.4g}"
-        if self.cause:
-            text += f"\n  likely cause: {self.cause}"
-        if self.kinks:
-            text += f"\n  near a kink of f: {len(self.kinks)} of them, first {entry} "
-            text += f"{list(self.kinks[0])}; compared by a shorter step, or with one side's slope"
+            text += f"\n  worst {one} {list(index)}: yours {yours:.6g}, by differences {right:.6g}"
+            text += f", ratio {yours / right:.4g}" if right else ""
+        if self.seen:
+            text += f"\n  seen: {self.seen}\n  perhaps: {self.suggests}"
+        if self.shortened:
+            text += f"\n  by a shorter step: {len(self.shortened)} of them, first {one} "
+            text += f"{list(self.shortened[0])}, where f has a kink or bends within the first step"
         return text
 
 
-def likely_cause(analytic, numeric, wrong, kinks, noise, entries=True):
-    """What the ``wrong`` entries have in common: a sign, a factor, a missing term, a row.
+def pattern(analytic, numeric, wrong, doubt, entries=True):
+    """What all ``wrong`` entries have in common (a sign, a factor, a term, a row), and a guess why.
 
-    ``kinks`` are the entries at a kink of f, which belong to no pattern; ``noise`` is what rounding
-    may leave in ``numeric``. With ``entries`` False they are rates along directions, without axes.
+    ``doubt`` is how far ``numeric`` may be off; that is NaN where it is not known. With ``entries``
+    False they are rates along directions, without axes.
     """
-    if not np.isfinite([analytic, numeric]).all():
-        return "not finite: an overflow, a division by 0, or a grad never written (grad[...] = …)"
-    if kinks[wrong].all():
-        return "a kink: f has a corner or a jump at each wrong entry. Move the input away from it"
-    if np.abs(analytic - numeric).max() < noise:
-        return f"rounding: f is too large to see changes below {noise:.1e}. Make f smaller"
-    if entries and wrong.mean() > 0.5 and relative_error(analytic, numeric) < 1e-5:
-        return "right to 5 digits or more: is something rounded, as in float32?"
-    numeric, wrong = np.where(np.abs(numeric) < noise, 0, numeric), wrong & ~kinks
-    if not numeric.any():
-        return "f does not change with this array: does it read a copy, or another one?"
-    shape = analytic.shape if entries else ()
-    if len(shape) == 2 and shape == shape[::-1] and relative_error(analytic.T, numeric) < 1e-5:
-        return "its axes are exchanged: the transpose is right"
-    some = f"{wrong.sum()} of the {wrong.size} entries{_where(wrong)} are"
-    they_are = "each entry is" if wrong.all() else some
+    count, shape = int(wrong.sum()), analytic.shape if entries else ()
+    among = "all" if wrong.all() and count > 1 else f"{count} of the"
+    kind = "entries" if entries else "directions"
+    yours = f"in {among} {wrong.size} {kind}{_where(wrong)}, yours"
+    if (np.abs(numeric) <= doubt).all():
+        guess = "f reads a copy of it, or another array, or rounds the change away"
+        return "f does not change with this array: by differences, all are 0", guess
     if not analytic[wrong].any():
-        return f"{they_are} 0 and should not be: never computed, or cut off by a mask?"
+        return f"{yours} is 0, and should not be", "never computed, or cut off by a mask"
+    if (np.abs(numeric) <= np.minimum(doubt, 1e-3 * np.abs(analytic)))[wrong].all():
+        return f"{yours} is not 0, and should be", "a mask is missing, or a term is extra"
+    if (np.abs(analytic - numeric) <= 1e-5 * np.abs(numeric))[wrong].all():
+        return f"{yours} is right to 5 digits, and no further", "it is rounded, as in float32"
 
-    largest = np.abs([analytic, numeric]).max()  # or squares might be infinite, or 0
-    analytic, numeric, noise = analytic / largest, numeric / largest, noise / largest
+    largest = np.nanmax(np.abs([analytic, numeric]))  # or squares might be infinite, or 0
+    analytic, numeric, doubt = analytic / largest, numeric / largest, doubt / largest
+    doubt = np.minimum(doubt, 1e-2 * np.abs(analytic - numeric))
 
     def fits(fitted, size):
-        return (np.abs(analytic - fitted) <= 1e-3 * np.abs(size) + noise)[wrong].all()
+        return (np.abs(analytic - fitted) <= 1e-4 * np.abs(size) + doubt)[wrong].all()
 
+    unknown = "a function or the upstream derivative is wrong, or missing"
     rows = [axis for axis, n in enumerate(shape) if n < wrong.size and wrong.all()]
     for axis in (None, *rows):  # one number for all entries, or one for each row
         others = tuple(a for a in range(wrong.ndim) if a != axis)
         sums = {"axis": others, "where": wrong, "keepdims": True}
-        with np.errstate(invalid="ignore", divide="ignore"):
+        with np.errstate(all="ignore"):
             factor = (analytic * numeric).sum(**sums) / (numeric * numeric).sum(**sums)
+            smaller = np.minimum(abs(factor), abs(factor - 1)) * numeric
         term, alone = (analytic - numeric).mean(**sums), f"depends on axis {axis} alone"
-        if fits(factor * numeric, np.minimum(abs(factor), abs(factor - 1)) * numeric):
-            one = f"{they_are} {_factor(factor.flat[0], shape)}"
-            return one if axis is None else f"a factor that {alone} is missing or extra"
+        if np.isfinite(factor).all() and fits(factor * numeric, smaller):
+            if axis is not None:
+                return f"yours / right {alone}", f"a factor that {alone} is missing or extra"
+            seen, guess = _factor(factor.flat[0], shape)
+            return f"{yours} is {seen}", guess if count > 1 or guess != CONSTANT else unknown
         if entries and fits(numeric + term, term):
-            one = f"{they_are} off by {largest * term.flat[0]:.4g}: a term is missing or extra"
-            return one if axis is None else f"a term that {alone} is missing or extra"
-    return "no common factor or term: a function or the upstream derivative is wrong, or missing"
+            seen = f"{yours} is off by {largest * term.flat[0]:.4g}"
+            if axis is None:
+                return seen, "a term is missing or extra"
+            return f"yours - right {alone}", f"a term that {alone} is missing or extra"
+    sorted_ = np.sort(analytic, axis=None), np.sort(numeric, axis=None)
+    if entries and np.allclose(*sorted_, rtol=1e-7, atol=1e-9):
+        if shape == shape[::-1] and np.allclose(analytic.T, numeric, rtol=1e-7, atol=1e-9):
+            return "yours is the transpose of the right one", "its axes are exchanged"
+        guess = "an axis is reversed, shuffled, or reshaped in another order"
+        return "yours has the right numbers, in another order", guess
+    return f"{yours} differs, by no common factor or term", unknown
 
 
 def _factor(ratio, shape):
-    """What a ratio yours / right means that all the wrong entries share."""
-    if abs(ratio + 1) < 1e-3:
-        return "minus the right one: a sign is wrong"
+    """What is seen where all wrong entries share a ratio yours / right, and what it suggests."""
+    if abs(ratio + 1) < 1e-4:
+        return "minus the right one", "a sign is wrong"
     if ratio < 0:
-        return f"of the wrong sign and {_factor(-ratio, shape)}"
-    n = round(max(ratio, 1 / ratio))
-    if n == 1 or abs(max(ratio, 1 / ratio) - n) > 1e-3 * n:
-        return f"{ratio:.6g} times the right one: a constant factor is missing or extra"
+        seen, guess = _factor(-ratio, shape)
+        return f"of the wrong sign and {seen}", f"a sign is wrong, and {guess}"
+    n = round(max(ratio, 1 / ratio)) if 1e-6 < ratio < 1e6 else 0
+    if n < 2 or abs(max(ratio, 1 / ratio) - n) > 1e-4 * n:
+        return f"{ratio:.6g} times the right one", CONSTANT
     over = f"{n}" + "".join(f", the length of axis {a}" for a in range(len(shape)) if shape[a] == n)
     times, missing, yours, right = (
-        (f"{n} times", "½", "sum", "mean") if ratio > 1 else (f"1/{n} of", "2", "mean", "sum")
+        (f"{n} times", "1/2", "sum", "mean") if ratio > 1 else (f"1/{n} of", "2", "mean", "sum")
     )
     simple = f"a {missing} is missing, or " if n == 2 else ""
-    return f"{times} the right one: {simple}a {yours} stands where f has a {right} over {over}"
+    return f"{times} the right one", f"{simple}a {yours} stands where f has a {right} over {over}"
 
 
 def _where(wrong):
     """Name the one row, column or slice that holds all the wrong entries, if there is one."""
     for axis, indices in enumerate(np.nonzero(np.atleast_1d(wrong))):
         if wrong.size > 1 and wrong.shape[axis] > 1 and (indices == indices[0]).all():
-            return f", all at {indices[0]} on axis {axis},"
+            return f", all at {indices[0]} on axis {axis}"
     return ""
