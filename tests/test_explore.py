@@ -148,7 +148,7 @@ def test_each_part_is_explained_in_both_languages():
             assert section["title"] and "<math" in section["html"] and "<pre" in section["html"]
             words = re.sub(r"<pre.*?</pre>", "", section["html"], flags=re.S)
             assert ("。" in words) == (language == "zh")
-            assert not re.search(r"\*\*|```|<!--|\]\(|\\|Measured|实测", words)
+            assert not re.search(r"\*\*|```|<!--|\]\(|\\|<b>(Measured|实测|Try|试一试)", words)
     with pytest.raises(ValueError, match=r"guide.md has no section nowhere"):
         explanations(["nowhere"])
 
