@@ -148,7 +148,8 @@ def test_each_part_is_explained_in_both_languages():
             assert section["title"] and "<math" in section["html"] and "<pre" in section["html"]
             words = re.sub(r"<pre.*?</pre>", "", section["html"], flags=re.S)
             assert ("。" in words) == (language == "zh")
-            assert not re.search(r"\*\*|```|<!--|\]\(|\\|Measured|实测", words)
+            assert "&lt;details" not in words
+            assert not re.search(r"\*\*|```|<!--|\]\(|\\|<b>(Measured|实测|Try|试一试)", words)
     with pytest.raises(ValueError, match=r"guide.md has no section nowhere"):
         explanations(["nowhere"])
 
@@ -164,13 +165,22 @@ def test_a_section_becomes_html():
         "",
         "| n\\|o | p |",
     ]
-    lines += ["|---|---|", "| q | `r` |", "![s](t.png)", "", "    u < v"]
+    lines += [
+        "|---|---|",
+        "| q | `r` |",
+        "![s](t.png)",
+        "",
+        "    u < v",
+        "<details>",
+        "w",
+        "</details>",
+    ]
     assert guide.blocks(lines, ["e"]) == (
         '<p><em>a</em> <code>b*c</code> <button class="why" data-guide="e">d</button> f\n'
         "h <b>i</b></p>"
         "<ul><li>j\n  k</li><li>l &lt; m</li></ul>"
         "<table><tr><td>n|o</td><td>p</td></tr><tr><td>q</td><td><code>r</code></td></tr></table>"
-        "<pre tabindex='0'>u &lt; v</pre>"
+        "<pre tabindex='0'>u &lt; v</pre><details><p>w</p></details>"
     )
 
 

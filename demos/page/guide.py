@@ -45,6 +45,8 @@ def blocks(lines, names):
         line = lines[0]
         if not line.strip() or line.startswith(("![", "---")):
             lines.pop(0)
+        elif line.startswith("<"):
+            made.append(lines.pop(0))  # HTML, as an answer that is folded away
         elif line.startswith("```"):
             fence = lines.pop(0)
             body = take(r"(?!```)")
@@ -60,7 +62,7 @@ def blocks(lines, names):
             items = re.split(r"^(?:- |\d+\. )", take(r"- |\d+\. |  "), flags=re.M)[1:]
             made.append(tags("ul" if found[1] == "- " else "ol", tags("li", *items, names=names)))
         else:
-            made.append(tags("p", take(r"(?!```|- |\|)."), names=names))
+            made.append(tags("p", take(r"(?!```|- |\||<)."), names=names))
     return "".join(made)
 
 

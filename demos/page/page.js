@@ -114,7 +114,6 @@ function show() {
     if (current()) state.lens ??= found.lens;
     show_soon();
   }
-
   const elbo_of = ({ reconstruction, kl }) => (reconstruction === null ? null : reconstruction - kl);
   const climbed = ({ reconstruction, kl, beta, mean }) => ({ mean, value: reconstruction - beta * kl });
   function step(found) {
@@ -151,7 +150,6 @@ function show() {
     const bound = view.half_width; // z stays where it can be seen
     put_noise(noise_at(Float64Array.from(z, (v) => Math.max(-bound, Math.min(bound, v))), state.q));
   }
-
   function put_q(mean, std) {
     // The reader's q: no narrower than the grid can sum, and within it.
     state.done.add("encoder");
