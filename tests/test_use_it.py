@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from conftest import TINY, run
 
+from demos import use_it
 from demos.using import features, interpolation, judges, unusual, walks
 from vae_np import datasets
 
@@ -148,6 +149,22 @@ def test_a_folder_without_a_run_is_refused_in_one_line(tmp_path):
         (line,) = result.stderr.splitlines()
         assert line.endswith(f"{folder} holds no run of train.py: there is no checkpoint.npz")
     assert not (tmp_path / "runs" / "use_it").exists()
+
+
+def test_it_runs_on_a_gpu(gpu, tmp_path, monkeypatch):
+    digits = datasets.load("mnist5k")
+    few = datasets.Dataset(
+        digits.train[:200],
+        digits.test[:60],
+        (28, 28),
+        digits.train_labels[:200],
+        digits.test_labels[:60],
+    )
+    monkeypatch.setattr(datasets, "load", lambda name: few)
+    args = SimpleNamespace(folder=None, device=gpu, seed=0, epochs=1, out=tmp_path)
+    summary, findings = use_it.experiment(args)
+    assert json.loads(json.dumps(summary))["unusual"]["images"] == 60
+    assert len(findings.split("\n\n")) == 4
 
 
 def test_a_few_images_are_refused_in_one_line(tmp_path, rng):
