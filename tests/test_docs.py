@@ -31,7 +31,7 @@ def fence(language, text):
     return f"```{language}\n{text}\n```\n"
 
 
-def quote(text, source="[`distributions.py`](vae_np/distributions.py), `DiagonalGaussian.sample`"):
+def quote(text, source="[`distributions.py`](vae_np/distributions.py), `gaussian_sample`"):
     return f"From {source}:\n\n{fence('python', text)}"
 
 
@@ -47,13 +47,13 @@ def measured(sentence, numbers=f"{NEEDED}; {REFERENCE}"):
     return f"## Why q\n\n**Measured.** {sentence}\n", numbers
 
 
-SAMPLE = "return self.mean + self.std * noise"
+SAMPLE = "return mean + std * noise"
 RIGHT = [
     (broken_links, '[a](vae_np/vae.py) ![b](demos/results/why_q.png) <a id="x"></a> [c](#x)'),
     (broken_links, "# Two `words`, here\n\n[a](#two-words-here) [b](https://no.where) `[c](no)`"),
     (repeated_anchors, '<a id="x"></a> <a id="y"></a>'),
     (wrong_quotes, quote(SAMPLE)),
-    (wrong_quotes, quote("def sample(self, noise):\n    ...\n    " + SAMPLE)),
+    (wrong_quotes, quote("def gaussian_sample(xp, mean, std, noise):\n    ...\n    " + SAMPLE)),
     (wrong_quotes, quote(SAMPLE, "[the file](vae_np/distributions.py)")),
     (wrong_examples, fence("python", "x = 2\nprint(x)") + fence("text", "2")),
     (wrong_numbers, measured("It takes 10, at −172.0 nats.")),

@@ -20,7 +20,7 @@ def explanations(names):
 
 
 def section(path, name, names):
-    guide = re.sub(r"<!--.*?-->\n?", "", path.read_text(encoding="utf-8"), flags=re.S)
+    guide = re.sub("<picture>.*?</picture>", "", path.read_text(encoding="utf-8"), flags=re.S)
     found = re.search(
         rf'^<a id="{name}"></a>\s+## (?:\d+\. )?(.*?)\n(.*?)(?=^<a id=|\Z)', guide, re.S | re.M
     )
@@ -88,7 +88,7 @@ def inline(text, names):
     words = "\0".join(parts[::2])  # without the code, which keeps its asterisks
     words = re.sub(r"\[([^\]]+)\]\(([^)]+)\)", link, words)
     words = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", words, flags=re.S)
-    words = re.sub(r"(?<![\w*])\*(?!\s)(.+?)\*", r"<em>\1</em>", words, flags=re.S)
+    words = re.sub(r"(?<![A-Za-z\d_*])\*(?!\s)(.+?)\*", r"<em>\1</em>", words, flags=re.S)
     words = re.sub(r"(?<=[\u3000-\uffef])\n(?=\S)", "", words)  # Chinese lines join without a space
     code = iter(parts[1::2])
     return re.sub("\0", lambda _: f"<code>{next(code)}</code>", words)
