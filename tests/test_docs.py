@@ -47,7 +47,7 @@ def measured(sentence, numbers=f"{NEEDED}; {REFERENCE}"):
     return f"## Why q\n\n**Measured.** {sentence}\n", numbers
 
 
-SAMPLE = "return self.mean + self.std * noise"
+SAMPLE = "return gaussian_sample(self.mean, self.std, noise)"
 RIGHT = [
     (broken_links, '[a](vae_np/vae.py) ![b](demos/results/why_q.png) <a id="x"></a> [c](#x)'),
     (broken_links, "# Two `words`, here\n\n[a](#two-words-here) [b](https://no.where) `[c](no)`"),
@@ -85,7 +85,7 @@ WRONG = [
     (broken_links, "[a](#no)"),
     (broken_links, "[a](README.md#no-such-heading)"),
     (repeated_anchors, '<a id="x"></a> <a id="x"></a>'),
-    (wrong_quotes, quote(SAMPLE.replace("+", "-"))),
+    (wrong_quotes, quote(SAMPLE.replace("std", "mean"))),
     (wrong_quotes, quote(f"    ...\n{SAMPLE}\n# more")),
     (wrong_quotes, quote(f"{SAMPLE}\n...\n{SAMPLE}")),
     (wrong_quotes, quote(SAMPLE, "[the file](vae_np/distributions.py), `DiagonalGaussian.draw`")),
