@@ -85,7 +85,7 @@ WRONG = [
     (broken_links, "[a](#no)"),
     (broken_links, "[a](README.md#no-such-heading)"),
     (repeated_anchors, '<a id="x"></a> <a id="x"></a>'),
-    (wrong_quotes, quote(SAMPLE.replace("+", "-"))),
+    (wrong_quotes, quote(SAMPLE.replace("std", "mean"))),
     (wrong_quotes, quote(f"    ...\n{SAMPLE}\n# more")),
     (wrong_quotes, quote(f"{SAMPLE}\n...\n{SAMPLE}")),
     (wrong_quotes, quote(SAMPLE, "[the file](vae_np/distributions.py), `DiagonalGaussian.draw`")),

@@ -102,7 +102,7 @@ class DiagonalGaussian:
     def kl_backward(self, upstream):
         """dmean = mean and dlog_var = ½ (σ² − 1), times ``upstream``; summed as above."""
         xp, upstream = array_module(self.mean), upstream[..., None]
-        dlog_var = 0.5 * upstream * self._variance_minus_1
+        dlog_var = gaussian_kl_backward(self._variance_minus_1, upstream)
         dlog_var = xp.broadcast_to(dlog_var, self.mean.shape)
         return upstream * self.mean, _sum_to(dlog_var, self.log_var.shape)
 
@@ -129,6 +129,12 @@ def gaussian_sample_backward(xp, std, noise, dz):
 def gaussian_kl(xp, mean, variance_minus_1, log_var):
     """½ Σ [μ² + σ² − 1 − log σ²]."""
     return 0.5 * xp.sum(mean * mean + variance_minus_1 - log_var, axis=-1)
+
+
+@in_one_pass
+def gaussian_kl_backward(xp, variance_minus_1, upstream):
+    """dlog_var = ½ (σ² − 1), times ``upstream``."""
+    return 0.5 * upstream * variance_minus_1
 
 
 def standard_normal_log_prob(z):
