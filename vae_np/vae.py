@@ -111,9 +111,7 @@ class VAE:
         kl = q.kl_to_standard_normal()
 
         n_draws, n_examples, _ = noise.shape
-        share = array_module(x).full(
-            n_examples, 1 / n_examples, dtype=x.dtype
-        )  # eq. 8 over N; (N,)
+        share = array_module(x).full(n_examples, 1 / n_examples, dtype=x.dtype)  # (N,), eq. 8
         dp = p.log_prob_backward(x, -share / n_draws)  # (L, N, D): to the logits, say
         dz = self.decoder.backward(*dp)  # (L, N, Z): through the decoder; fills θ's gradient
         dmean, dlog_var = q.sample_backward(noise, dz)  # (N, Z): through z = μ + σ ⊙ ε
