@@ -7,7 +7,7 @@ import pytest
 from conftest import normal_log_density
 
 from demos.common.models import kl_of_each_latent
-from demos.questions import clouds, collapse, conditional, convolution, q_family
+from demos.questions import clouds, collapse, conditional, convolution, q_family, signal_to_noise
 from vae_np import VAE, BernoulliDecoder, GaussianDecoder, GaussianEncoder
 from vae_np.backend import to_device, to_numpy
 from vae_np.distributions import DiagonalGaussian
@@ -154,6 +154,31 @@ def test_the_kl_on_the_grid_is_that_of_two_gaussians(gaussian_posterior):
     expected = np.trace(precision @ own) + shift @ precision @ shift - 2
     expected -= np.linalg.slogdet(precision @ own)[1]
     np.testing.assert_allclose(kls, 0.5 * expected, rtol=1e-6)
+
+
+# signal_to_noise.py
+
+
+def test_q_stands_beside_the_posterior_by_what_is_said():
+    model, x = signal_to_noise.known_model(ARGS)
+    layer, variance = model.decoder.network.layers[0], np.exp(model.decoder.log_var)
+    weight, bias = layer.weight, layer.bias
+    covariance = np.linalg.inv(np.eye(len(weight)) + weight @ weight.T / variance)
+    q, std = model.encode(x), np.sqrt(np.diag(covariance))
+    off = (q.mean - (x - bias) @ weight.T @ covariance / variance) / std
+    np.testing.assert_allclose(off, signal_to_noise.OFF, rtol=1e-9)
+    variances = np.broadcast_to(signal_to_noise.WIDER * std**2, off.shape)
+    np.testing.assert_allclose(np.exp(q.log_var), variances, rtol=1e-9)
+    np.testing.assert_allclose(covariance, np.diag(std**2), atol=1e-12)  # a diagonal q would do
+
+
+def test_noise_adds_nothing_to_the_signal_on_average(rng):
+    """Ten draws of N((3, 4), I): the mean's squared length is 25, and that of their mean 25.2."""
+    samples = np.array([3.0, 4.0]) + rng.standard_normal((4000, 10, 2))
+    squares = np.array([signal_to_noise.squared_mean(each) for each in samples])
+    assert squares.mean() == pytest.approx(25, abs=4 * squares.std() / np.sqrt(len(squares)))
+    assert squares.std() / np.sqrt(len(squares)) < 0.04
+    assert signal_to_noise.squared_mean(np.array([[1.0], [-1.1]])) == 0  # no root of less than 0
 
 
 # conditional.py

@@ -8,9 +8,8 @@ the same mean and less noise.
 
 You will see signal over noise with K = 1, 5 and 50, on one minibatch, over many draws of z: in a
 linear-Gaussian model, whose q is set a little beside the posterior, and in a model of digits that
-the importance-weighted bound of 5 draws has trained. There q is no such good fit, so that few of 50
-draws have any weight, and what theory says of many draws is far away. And you will see what
-training gets from the better gradient: the same steps from the same initial weights by each.
+the importance-weighted bound of 5 draws has trained, where q is no such good fit. And you will see
+what training gets from the better gradient: the same steps from the same initial weights by each.
 Another --seed moves each log p(x) by up to about a nat.
 """
 
