@@ -174,10 +174,10 @@ def test_q_stands_beside_the_posterior_by_what_is_said():
 
 def test_noise_adds_nothing_to_the_signal_on_average(rng):
     """Ten draws of N((3, 4), I): the mean's squared length is 25, and that of their mean 25.2."""
-    samples = np.array([3.0, 4.0]) + rng.standard_normal((4000, 10, 2))
+    samples = np.array([3.0, 4.0]) + rng.standard_normal((10_000, 10, 2))
     squares = np.array([signal_to_noise.squared_mean(each) for each in samples])
     assert squares.mean() == pytest.approx(25, abs=4 * squares.std() / np.sqrt(len(squares)))
-    assert squares.std() / np.sqrt(len(squares)) < 0.06  # so that 0.2 shows
+    assert squares.std() / np.sqrt(len(squares)) < 0.04
     assert signal_to_noise.squared_mean(np.array([[1.0], [-1.1]])) == 0  # no root of less than 0
 
 
