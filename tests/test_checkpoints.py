@@ -9,12 +9,7 @@ import pytest
 from conftest import make_model, make_trainer, weights
 
 from vae_np import VAE, Adam, GaussianDecoder, GaussianEncoder, Trainer
-from vae_np.checkpoints import (
-    CheckpointError,
-    read_checkpoint,
-    whole_file,
-    write_checkpoint,
-)
+from vae_np.checkpoints import CheckpointError, read_checkpoint, whole_file, write_checkpoint
 from vae_np.objectives import ELBO, SGVB_A, ScoreFunction
 from vae_np.optimizers import SGD
 
@@ -274,3 +269,33 @@ def test_an_epoch_whose_evaluation_failed_can_be_saved_and_gone_on_from(images, 
         unfinished.fit(2, progress=False)
     np.testing.assert_array_equal(weights(other), weights(trainer))
     assert [row["epoch"] for row in other.history] == [1, 2]
+
+
+def test_a_number_is_no_path(images):
+    """open(3) would read from whatever file the process has there."""
+    trainer = make_trainer(images)
+    for call in (trainer.load, trainer.save, trainer.model.load, trainer.model.save):
+        with pytest.raises(ValueError, match="path must be the name of a file, got 3"):
+            call(3)
+
+
+@pytest.mark.parametrize("wrong", [2**31, 2**53, 2**63, 10**400, -1, True, 1.0])
+@pytest.mark.parametrize("name", ["epoch", "step", "optimizer_steps", "threads", "row", "elbo"])
+def test_a_number_that_no_run_has_is_refused_at_once(images, tmp_path, name, wrong):
+    """An "epoch" of 2**31 made a list of that length."""
+    trainer, path = make_trainer(images), tmp_path / "c.npz"
+    trainer.fit(1, progress=False)
+    trainer.save(path)
+    about, arrays = read_checkpoint(path)
+    if name == "row":
+        about["history"][0]["epoch"] = wrong
+    elif name == "elbo":
+        about["history"][0]["train_elbo"] = wrong
+    else:
+        about[name] = wrong
+    write_checkpoint(path, about, arrays)
+    could_be = {"optimizer_steps": (2**31, 2**53), "elbo": (2**31, 2**53, 1.0)}
+    if type(wrong) is not bool and wrong in could_be.get(name, ()):
+        return trainer.load(path)
+    with pytest.raises(CheckpointError, match="does not say where in its run it was saved"):
+        trainer.load(path)

@@ -86,7 +86,8 @@ def test_black_and_white_images_are_not_taken_for_nearly_black(tmp_path, dtype):
         (np.full((5, 4), -0.5), "got -0.5 to -0.5$"),
         (np.full((5, 4), 1.0000001), "got 1.0000001 to 1.0000001$"),
         (np.full((5, 4), np.nan), "finite pixels"),
-        (np.full((5, 4), 255.0), "from 0 to 255\\? save them as uint8"),
+        (np.full((5, 4), 255.0), "got 255.0 to 255.0"),
+        (np.linspace(0, 16, 20).reshape(5, 4), "0.0 to 16.0: divide by the value of white, 16 pe"),
         (np.zeros((5, 4), int), "uint8 or float pixels, got int64"),
         (np.zeros(5), r"of shape \(N, D\) or \(N, height, width\), got \(5,\)"),
         (np.zeros((0, 4)), r"got \(0, 4\)"),
@@ -212,16 +213,44 @@ def test_a_tilde_is_the_home_folder(monkeypatch, tmp_path):
     assert downloads.data_folder() == tmp_path / "data"
 
 
-def test_altered_file_in_the_cache_is_said_and_replaced(server, tmp_path):
+def test_a_file_that_is_not_ours_stays_where_it_is(server, tmp_path):
+    """Fashion-MNIST's files, say, have the same names."""
     url, pages = server
     path = tmp_path / "cache" / "mnist" / "file.gz"
     path.parent.mkdir(parents=True)
-    path.write_bytes(b"altered")
-    with pytest.raises(DataError, match=r"(?s)file.gz: truncated or altered.*404.*by hand"):
-        downloads.fetch("mnist/file.gz", [url])
-    assert path.read_bytes() == b"altered"
+    path.write_bytes(b"another")
     pages["/file.gz"] = CONTENT
+    with pytest.raises(DataError, match=r"file\.gz is not mnist/file\.gz of the data set.*move it"):
+        downloads.fetch("mnist/file.gz", [url])
+    assert path.read_bytes() == b"another"
+    path.unlink()
     assert downloads.fetch("mnist/file.gz", [url]).read_bytes() == CONTENT
+
+
+def test_a_mirror_that_sends_without_end_is_left(server, tmp_path, monkeypatch):
+    url, pages = server
+    monkeypatch.setattr(downloads, "LARGEST", len(CONTENT) - 1)
+    pages["/slow/file.gz"] = DRIP
+    with pytest.raises(OSError, match=r"sends more than [0-9,]+ bytes; not kept"):
+        downloads.download(url + "slow/file.gz")
+
+
+def test_labels_that_are_objects_are_not_called_damage(tmp_path):
+    y = np.array(["cat", "dog"] * 5, object)
+    np.savez(tmp_path / "own.npz", x=np.full((10, 4, 4), 0.5), y=y)
+    with pytest.raises(DataError, match=r"holds Python objects: save labels as y\.astype\(str\)"):
+        load(tmp_path / "own.npz")
+    np.savez(tmp_path / "own.npz", x=np.full((10, 4, 4), 0.5), y=y.astype(str))
+    assert set(load(tmp_path / "own.npz").train_labels) == {"cat", "dog"}
+
+
+def test_images_in_colour_are_told_how_to_become_grey(tmp_path):
+    x = np.full((10, 8, 8, 3), 200, np.uint8)
+    np.save(tmp_path / "own.npy", x)
+    with pytest.raises(DataError, match=r"got \(10, 8, 8, 3\); x\.mean\(axis=-1\)\.astype"):
+        load(tmp_path / "own.npy")
+    np.save(tmp_path / "own.npy", x.mean(axis=-1).astype(x.dtype))
+    assert load(tmp_path / "own.npy").image_shape == (8, 8)
 
 
 def test_a_mirror_that_only_drips_is_left_for_the_next(server, tmp_path, monkeypatch):

@@ -49,7 +49,7 @@ def run(optimizer_class, dtype, use, monkeypatch):
     else:
         monkeypatch.delenv("VAE_NP_FUSED", raising=False)
     if use == "Python":
-        monkeypatch.setattr(fused, "_compiled", lambda update: update)
+        monkeypatch.setattr(fused, "_compiled", lambda update, dtype: update)
     gradients = list(special_gradients(dtype))
     initial = {"a": np.linspace(-1, 1, gradients[0].size)}
     optimizer = optimizer_class([ParameterVector(initial, dtype)], 0.01)
@@ -97,7 +97,7 @@ def test_chunks_end_with_the_bits_of_one_whole_update(optimizer_class, monkeypat
 
 
 def test_who_is_updated_in_one_pass(monkeypatch):
-    monkeypatch.setattr(fused, "_compiled", lambda update: update)
+    monkeypatch.setattr(fused, "_compiled", lambda update, dtype: update)
     monkeypatch.setattr(fused, "LARGE", 100)
     small, large = np.zeros(99), np.zeros(100)
     assert fused.one_pass(fused.adam, small) is None
@@ -160,7 +160,7 @@ def test_a_checkpoint_goes_on_either_way_with_equal_bits(
     images, tmp_path, first, then, use, monkeypatch
 ):
     if use == "Python":
-        monkeypatch.setattr(fused, "_compiled", lambda update: update)
+        monkeypatch.setattr(fused, "_compiled", lambda update, dtype: update)
     one, two = tmp_path / "one.npz", tmp_path / "two.npz"
     straight = trained(images, one, first, monkeypatch, epochs=2)
     trained(images, one, first, monkeypatch, epochs=1)
@@ -171,7 +171,7 @@ def test_a_checkpoint_goes_on_either_way_with_equal_bits(
 @pytest.mark.parametrize("use", RUN_AS)
 def test_divergence_is_noticed_at_its_step(images, use, monkeypatch):
     if use == "Python":
-        monkeypatch.setattr(fused, "_compiled", lambda update: update)
+        monkeypatch.setattr(fused, "_compiled", lambda update, dtype: update)
     messages = []
     for switch in ("0", "1"):
         monkeypatch.setenv("VAE_NP_FUSED", switch)
@@ -181,6 +181,30 @@ def test_divergence_is_noticed_at_its_step(images, use, monkeypatch):
             trainer.fit(3, progress=False)
         messages.append(str(raised.value))
     assert messages[0] == messages[1]
+
+
+@WITH_NUMBA
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("error", [EOFError, PermissionError, OSError, ValueError])
+def test_where_numba_fails_numpys_lines_run_and_it_is_said_once(dtype, error, monkeypatch):
+    """As with a cache that is damaged, another user's, or on a full disk."""
+    import numba
+
+    def fails(*arguments, **options):
+        def compiled(*arguments):
+            raise error("no")
+
+        return lambda update: compiled
+
+    expected = run(Adam, dtype, "NumPy", monkeypatch)
+    fused._compiled.cache_clear()
+    monkeypatch.setattr(numba, "njit", fails)
+    with pytest.warns(UserWarning, match=f"NumPy's lines .* numba cannot .{error.__name__}: no"):
+        ours = run(Adam, dtype, "numba", monkeypatch)
+    for array, other in zip(ours, expected, strict=True):
+        np.testing.assert_array_equal(array, other)
+    run(Adam, dtype, "numba", monkeypatch)  # in silence: a warning would be an error
+    fused._compiled.cache_clear()
 
 
 def test_the_switch_is_0_or_1(images, monkeypatch):

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from conftest import make_model
 
+from vae_np.distributions import LOG_2PI
 from vae_np.inference import grid
+from vae_np.inference.grid import latent_grid, log_integral
 
 
 @pytest.mark.parametrize("n_latent", [1, 2])
@@ -57,3 +59,21 @@ def test_few_pairs_are_decoded_at_a_time(rng, monkeypatch):
         x = rng.random((n_images, 6), dtype=np.float32)
         assert grid.grid_log_joint(model, x, points).shape == (len(points), n_images)
         assert sizes == expected
+
+
+@pytest.mark.parametrize("n_latent", [1, 2])
+@pytest.mark.parametrize("offset", [0, 0.25, 0.5])
+def test_a_posterior_narrower_than_the_step_has_no_error_bar(n_latent, offset):
+    """A known Gaussian, its mean between two points: its integral's log is 0 for every width."""
+    spacing = 0.1
+    points, every_second = latent_grid(n_latent, spacing, 2)
+    for steps in (0.05, 0.2, 0.4, 0.5, 1.0, 2.0):  # σ of the last latent, in steps
+        std = np.full(n_latent, 3 * spacing)
+        std[-1] = steps * spacing
+        z = (points - offset * spacing) / std
+        log_density = -0.5 * (z**2).sum(axis=1) - np.log(std).sum() - 0.5 * n_latent * LOG_2PI
+        value, error = log_integral(log_density[:, None], points, every_second, spacing)
+        if steps < 0.55:
+            assert error[0] == np.inf
+        else:
+            assert abs(value[0]) <= error[0] + 1e-6 < 0.2

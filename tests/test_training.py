@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from conftest import interrupt_at, make_model, make_trainer, weights
 
-from vae_np import Adam, Trainer
+from vae_np import VAE, Adam, GaussianDecoder, GaussianEncoder, Trainer
 from vae_np.evaluation import evaluate_elbo
 from vae_np.objectives import ELBO, ScoreFunction, WakeSleep
 from vae_np.optimizers import SGD, Adagrad
 from vae_np.training.aevb import shuffled
 from vae_np.training.divergence import DivergenceError
+from vae_np.training.monte_carlo_em import MonteCarloEM
 
 STEPS_PER_EPOCH = 4
 
@@ -281,3 +282,19 @@ def test_an_own_optimizer_without_state_is_refused_at_once(images):
 
     with pytest.raises(ValueError, match=r"optimizer must have `state`, which <.*Own object"):
         make_trainer(images, optimizer=Own)
+
+
+@pytest.mark.parametrize("make", ["trainer", "em"])
+def test_images_beyond_a_squashed_mean_are_said_where_training_begins(make, rng):
+    model, x = make_model("fixed"), rng.normal(0, 1.3, (20, 6)).astype(np.float32)
+
+    def begin(x, model=model):
+        if make == "em":
+            return MonteCarloEM(model.decoder, Adam([model.decoder.parameters]), x)
+        return Trainer(model, Adam(model.parameters), x)
+
+    with pytest.warns(UserWarning, match="images from -[0-9.]+ to [0-9.]+ lie outside 0 to 1.*sq"):
+        begin(x)
+    begin((x - x.min()) / (x.max() - x.min()))  # in silence: a warning would be an error
+    decoder = GaussianDecoder(3, (5,), 6, noise="fixed")
+    begin(x, VAE(GaussianEncoder(6, (5,), 3), decoder))

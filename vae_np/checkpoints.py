@@ -33,6 +33,18 @@ class CheckpointError(ValueError):
     """A file is not a checkpoint, or not one that can be gone on from here."""
 
 
+def file_name(path):
+    """``path``, if it may be the name of a file: a number would be an open file of the process."""
+    if not isinstance(path, str | os.PathLike):
+        raise ValueError(f"path must be the name of a file, got {path!r}")
+    return path
+
+
+def is_count(number):
+    """Whether ``number``, from a file, is a whole number that a float64 can hold."""
+    return type(number) is int and 0 <= number <= 2**53
+
+
 @contextmanager
 def whole_file(path):
     """Open ``path`` to write bytes, under another name that is changed once all is written.
@@ -41,10 +53,10 @@ def whole_file(path):
     writers never meet: each has another name of its own. OSError, which names ``path``, if it
     cannot be written.
     """
-    if not isinstance(path, str | os.PathLike):
-        raise ValueError(f"path must be the name of a file, got {path!r}")
-    whole = Path(os.path.realpath(path))  # where path is a link: the file that it stands for
-    unfinished = whole.with_name(f"{uuid.uuid4().hex}.part")
+    whole = Path(
+        os.path.realpath(file_name(path))
+    )  # where path is a link: the file that it stands for
+    unfinished = whole.with_name(f"vae_np-{uuid.uuid4().hex}.part")
     try:
         if whole.exists() and not whole.is_file():
             raise OSError("it is not a file")  # and /dev/null must not become one
@@ -101,6 +113,7 @@ def read_checkpoint(path):
     CheckpointError
         If the file is missing, cut short, or not a checkpoint.
     """
+    file_name(path)
     try:
         with open(path, "rb") as file:
             archive = np.load(file, allow_pickle=False)

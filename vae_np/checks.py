@@ -6,6 +6,7 @@ it got and what it wants.
 
 import math
 import numbers
+import warnings
 from operator import attrgetter
 
 import numpy as np
@@ -187,6 +188,14 @@ def not_black_and_white(images):
             "as float"
         )
     return images
+
+
+def within_reach(images, decoder):
+    """Warn of ``images`` that no mean of the decoder comes near: it lies within 0 to 1."""
+    low, high = float(images.min()), float(images.max())
+    if getattr(decoder, "squashing", None) and images.dtype != np.uint8 and (low < 0 or high > 1):
+        what = f"images from {low:g} to {high:g} lie outside 0 to 1, where the decoder's mean stays"
+        warnings.warn(f"{what}: scale them, or make it with squash=False", stacklevel=3)
 
 
 def pixels_of(x, decoder):

@@ -169,6 +169,8 @@ def _read_arrays(path):
     except DataError:
         raise
     except DAMAGED as error:
+        if "Object arrays" in str(error):
+            raise DataError(f"{path} holds Python objects: save labels as y.astype(str)") from None
         raise DataError(
             f"{path} is not a whole NumPy file of numbers ({type(error).__name__})"
         ) from None
@@ -176,8 +178,9 @@ def _read_arrays(path):
 
 def _as_images(x, path):
     if x.ndim not in (2, 3) or x.size == 0:
+        how = "; x.mean(axis=-1).astype(x.dtype) makes colours grey" if x.ndim == 4 else ""
         raise DataError(
-            f"{path} must hold images of shape (N, D) or (N, height, width), got {x.shape}"
+            f"{path} must hold images of shape (N, D) or (N, height, width), got {x.shape}{how}"
         )
     if x.dtype == bool or (x.dtype == np.uint8 and x.max() == 1):
         x = 255 * x.astype(np.uint8)  # black and white
@@ -186,7 +189,7 @@ def _as_images(x, path):
             raise DataError(f"{path} must hold bool, uint8 or float pixels, got {x.dtype}")
         low, high = float(x.min()), float(x.max())
         if not (0 <= low and high <= 1):  # nor is NaN
-            hint = " (from 0 to 255? save them as uint8)" if high > 2 else ""
+            hint = f": divide by the value of white, {high:g} perhaps" if 0 <= low < high else ""
             raise DataError(
                 f"{path} must hold finite pixels in [0, 1] if they are floats, got {low} to "
                 f"{high}{hint}"

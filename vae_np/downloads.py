@@ -29,6 +29,7 @@ SHA256 = {
 ALTERED = "truncated or altered, its SHA-256 is wrong"
 PATIENCE = 30  # seconds: the next mirror is tried where they bring fewer bytes than LEAST
 LEAST = 30_000
+LARGEST = 10_000_000  # bytes, a little more than the largest file: no mirror fills the memory
 
 
 class DataError(ValueError):
@@ -50,7 +51,10 @@ def fetch(name, mirrors):
         if path.exists():
             if sha256_of(path.read_bytes()) == SHA256[name]:
                 return path
-            problems.append(f"{path}: {ALTERED}")
+            raise DataError(
+                f"{path} is not {name} of the data set, its SHA-256 is another: move it away, and "
+                "the right one is downloaded, or let VAE_NP_DATA name another folder"
+            )
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:  # a file in the folder's place, say
         raise DataError(f"cannot use {path} for {name}: {error.strerror or error}") from None
@@ -102,9 +106,12 @@ def download(url):
             reader.join(0.1)
             arrived = content.tell()
             bar.update(arrived - bar.n)
+            if arrived > LARGEST:
+                content.close()  # which ends the reader at its next bytes
+                raise OSError(f"sends more than {LARGEST:,} bytes; not kept")
             if time.monotonic() - since > PATIENCE:
                 if arrived - before < LEAST:
-                    content.close()  # which ends the reader at its next bytes
+                    content.close()
                     raise TimeoutError(f"sent {arrived - before} bytes in {PATIENCE} seconds")
                 since, before = time.monotonic(), arrived
     if errors:

@@ -192,7 +192,7 @@ def grid_log_likelihood(
     LogLikelihood
         Its ``standard_error`` is an estimate of the error, the sum of two: the difference to the
         same sum over every second point of each axis, far above the finer sum's error once it is
-        small; and roughly what lies past the edge.
+        small; and roughly what lies past the edge. Infinite where p(z|x) is narrower than the step.
 
     Raises
     ------

@@ -10,6 +10,7 @@ The environment variable ``VAE_NP_FUSED=0`` turns the loops off.
 """
 
 import os
+import warnings
 from functools import cache
 
 import numpy as np
@@ -50,17 +51,24 @@ def one_pass(update, value):
         return None
     if one_of("VAE_NP_FUSED", os.environ.get("VAE_NP_FUSED") or "1", ("0", "1")) == "0":
         return None
-    return _compiled(update)
+    return _compiled(update, value.dtype)
 
 
 @cache
-def _compiled(update):
+def _compiled(update, dtype):
     try:
         from numba import njit
-
-        return njit(cache=True, error_model="numpy")(update)  # numpy's: x / 0 is inf, no error
-    except (ImportError, RuntimeError):  # not installed, not for this NumPy, no place for its cache
+    except ImportError:  # not installed, or not for this NumPy
         return None
+    n_arrays, n_numbers = {adam: (4, 4), adagrad: (3, 2)}[update]
+    try:
+        compiled = njit(cache=True, error_model="numpy")(update)  # numpy's: x / 0 is inf, no error
+        compiled(*[np.ones(1, dtype)] * n_arrays, *[0.5] * n_numbers)  # now: its cache is a file
+    except Exception as error:  # damaged, unreadable, on a full disk: it shows as one of many types
+        why = f"{type(error).__name__}: {error}"
+        warnings.warn(f"NumPy's lines update the weights: numba cannot ({why})", stacklevel=2)
+        return None
+    return compiled
 
 
 def parts(update, value):

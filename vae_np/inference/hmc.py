@@ -11,15 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vae_np import checks
 from vae_np.backend import array_module, device_of
-from vae_np.checks import (
-    between_0_and_1,
-    generator_of,
-    pixels_in_support,
-    pixels_of,
-    step_size_of,
-    whole_number,
-)
 from vae_np.distributions import standard_normal_log_prob, standard_normal_log_prob_backward
 from vae_np.progress import progress_bar
 
@@ -48,7 +41,7 @@ def log_joint(decoder, x, z):
 
     ValueError if x has another width, dtype or device than the decoder.
     """
-    pixels_of(x, decoder)
+    checks.pixels_of(x, decoder)
     return decoder.forward(z).log_prob(x) + standard_normal_log_prob(z)
 
 
@@ -161,18 +154,18 @@ def sample_posterior(
     ValueError
         If an argument is out of range, or log p(x, z) is not finite where a chain starts.
     """
-    pixels_in_support(x, decoder)
-    generator_of(generator, device_of(x))
-    whole_number("n_draws", n_draws)
-    whole_number("n_leapfrog", n_leapfrog)
-    whole_number("n_warmup", n_warmup, minimum=0)
-    between_0_and_1("target_acceptance", target_acceptance)
+    checks.pixels_in_support(x, decoder)
+    checks.generator_of(generator, device_of(x))
+    checks.whole_number("n_draws", n_draws)
+    checks.whole_number("n_leapfrog", n_leapfrog)
+    checks.whole_number("n_warmup", n_warmup, minimum=0)
+    checks.between_0_and_1("target_acceptance", target_acceptance)
     shape = getattr(initial, "shape", type(initial).__name__)
     if len(shape) != 3 or shape[0] == 0 or shape[1:] != (len(x), decoder.n_latent):
         raise ValueError(f"initial must have shape (C, {len(x)}, {decoder.n_latent}), got {shape}")
     xp = array_module(x)
     z = initial.astype(x.dtype)
-    steps = xp.full((*z.shape[:-1], 1), step_size_of(step_size, x.dtype), dtype=x.dtype)
+    steps = xp.full((*z.shape[:-1], 1), checks.step_size_of(step_size, x.dtype), dtype=x.dtype)
 
     def target(z):
         return log_joint_and_gradient(decoder, x, z)

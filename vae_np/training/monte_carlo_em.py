@@ -8,23 +8,15 @@ seldom to tune its own.
 
 import numpy as np
 
+from vae_np import checks
 from vae_np.backend import Stream, array_module, device_of, random_generator
 from vae_np.checkpoints import (
     CheckpointError,
     check_identity,
     copy_arrays,
+    is_count,
     read_checkpoint,
     write_checkpoint,
-)
-from vae_np.checks import (
-    Checked,
-    between_0_and_1,
-    optimizer_of,
-    pixels_in_support,
-    read_only,
-    step_size_of,
-    true_or_false,
-    whole_number,
 )
 from vae_np.inference.hmc import log_joint_and_gradient, transition
 from vae_np.progress import progress_bar
@@ -85,21 +77,26 @@ class MonteCarloEM:
     ):
         theta = decoder.parameters.value
         self._decoder = decoder
-        self._optimizer = optimizer_of(optimizer, [decoder.parameters])
-        self._seed = whole_number("seed", seed, minimum=0)
-        self._x = pixels_in_support(x, decoder)
+        self._optimizer = checks.optimizer_of(optimizer, [decoder.parameters])
+        self._seed = checks.whole_number("seed", seed, minimum=0)
+        self._x = checks.pixels_in_support(x, decoder)
+        checks.within_reach(x, decoder)
         self.batch_size, self.n_leapfrog = batch_size, n_leapfrog
         self.n_weight_updates, self.target_acceptance = n_weight_updates, target_acceptance
-        self._prior_share = 1 / len(x) if true_or_false("weight_prior", weight_prior) else 0.0
+        weight_prior = checks.true_or_false("weight_prior", weight_prior)
+        self._prior_share = 1 / len(x) if weight_prior else 0.0
         self.epoch, self.acceptance, self.in_epoch = 0, float("nan"), False
         generator = random_generator([self.seed, Stream.POSTERIOR], device_of(theta))
         self.z = generator.standard_normal((len(x), decoder.n_latent), dtype=x.dtype)
-        step_size = step_size_of(step_size, x.dtype)
+        step_size = checks.step_size_of(step_size, x.dtype)
         self.step_size = array_module(theta).full((1, 1), step_size, dtype=x.dtype)
 
-    decoder, optimizer, x, seed, prior_share = read_only("decoder optimizer x seed prior_share")
-    batch_size, n_leapfrog = Checked(whole_number), Checked(whole_number)
-    n_weight_updates, target_acceptance = Checked(whole_number), Checked(between_0_and_1)
+    decoder, optimizer, x = checks.read_only("decoder optimizer x")
+    seed, prior_share = checks.read_only("seed prior_share")
+    batch_size = checks.Checked(checks.whole_number)
+    n_leapfrog = checks.Checked(checks.whole_number)
+    n_weight_updates = checks.Checked(checks.whole_number)
+    target_acceptance = checks.Checked(checks.between_0_and_1)
 
     def fit(self, epochs, after_epoch=None, progress=True):
         """Train until ``epochs`` epochs are complete in all.
@@ -127,7 +124,7 @@ class MonteCarloEM:
             If an argument is out of range, or an epoch was cut short.
         """
         self._check_whole()
-        n, epochs = len(self.x), whole_number("epochs", epochs, minimum=0)
+        n, epochs = len(self.x), checks.whole_number("epochs", epochs, minimum=0)
         bar = progress_bar(progress, total=epochs * n, initial=self.epoch * n, unit="example")
         device = device_of(self.x)
         with bar, np.errstate(all="ignore"), deferred_interrupt() as interrupted:
@@ -212,7 +209,7 @@ class MonteCarloEM:
         about, arrays = read_checkpoint(path)
         check_identity(path, about.get("identity"), self._identity())
         epoch, steps = about.get("epoch"), about.get("optimizer_steps")
-        if not all(type(number) is int and number >= 0 for number in (epoch, steps)):
+        if not (is_count(epoch) and is_count(steps)):
             raise CheckpointError(f"{path} does not say where in its run it was saved")
         copy_arrays(path, arrays, self._arrays())
         self.epoch, self.optimizer.steps, self.in_epoch = epoch, steps, False

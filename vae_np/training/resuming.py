@@ -11,6 +11,7 @@ from vae_np.checkpoints import (
     as_json,
     check_identity,
     copy_arrays,
+    is_count,
     read_checkpoint,
     write_checkpoint,
 )
@@ -59,10 +60,9 @@ def load(trainer, path):
         for name in ("epoch", "step", "optimizer_steps", "threads", "seconds", "history")
     )
     if not (
-        all(type(number) is int and number >= 0 for number in (epoch, step, optimizer_steps))
+        all(is_count(number) for number in (epoch, step, optimizer_steps, threads))
         and step <= trainer.steps_per_epoch  # all of them, where evaluate has raised
-        and type(threads) is int
-        and threads >= 1
+        and 1 <= threads < 2**31  # what OpenBLAS can be told
         and type(seconds) is float
         and 0 <= seconds < math.inf
         and is_history(history, epoch)
@@ -81,7 +81,8 @@ def is_history(rows, n_epochs):
         return False
     numbers = [number for row in rows for number in row.values()]
     return (
-        all(type(number) in (int, float) and math.isfinite(number) for number in numbers)
+        len(rows) == n_epochs
+        and all(is_count(n) or (type(n) is float and math.isfinite(n)) for n in numbers)
         and [row.get("epoch") for row in rows] == list(range(1, n_epochs + 1))
         and all(row.keys() >= IN_EACH_ROW for row in rows)
     )

@@ -6,8 +6,8 @@ from functools import partial
 
 import numpy as np
 
+from vae_np import checks
 from vae_np.backend import keep_freed_memory, to_device
-from vae_np.checks import Checked, optimizer_of, read_only, schedule_of, true_or_false, whole_number
 from vae_np.distributions import binarize
 from vae_np.networks import BernoulliDecoder
 from vae_np.objectives.elbo import ELBO
@@ -57,7 +57,7 @@ class Trainer:
     threads : int, optional
         How many compute the matrix products in `fit`. The default goes by their size: see
         `vae_np.training.threads`; after `load` it is what the checkpoint was saved with. Other
-        numbers may give other bits.
+        numbers may give other bits, and more than there are cores wait for each other.
     graph : bool
         On a GPU, record the step of each epoch and replay it: see `vae_np.training.recording`. The
         weights are the same without.
@@ -90,29 +90,30 @@ class Trainer:
         threads=None,
         graph=True,
     ):
-        self._batch_size = whole_number("batch_size", batch_size)
-        self._n_draws = whole_number("n_draws", n_draws)
+        self._batch_size = checks.whole_number("batch_size", batch_size)
+        self._n_draws = checks.whole_number("n_draws", n_draws)
         objective = ELBO(model) if objective is None else objective
         if getattr(objective, "model", None) is not model:
             raise ValueError("objective must be made from this model, got another's")
         vectors = resuming.complete("objective", objective).vectors
-        optimizer_of(optimizer, vectors.values())
-        if true_or_false("weight_prior", weight_prior) and "decoder" not in vectors:
+        checks.optimizer_of(optimizer, vectors.values())
+        if checks.true_or_false("weight_prior", weight_prior) and "decoder" not in vectors:
             raise ValueError("weight_prior is one of theta, which this objective does not learn")
-        binarize = true_or_false("binarize", binarize)
+        binarize = checks.true_or_false("binarize", binarize)
         if binarize and not isinstance(model.decoder, BernoulliDecoder):
             raise ValueError("binarize makes binary images, which need a Bernoulli decoder")
         self._model, self._objective, self._binarize = model, objective, binarize
         self._optimizer = resuming.complete("optimizer", optimizer)
-        self._schedule = schedule_of(schedule)
+        self._schedule = checks.schedule_of(schedule)
         self._images = to_device(model.check(images), model.device)
+        checks.within_reach(self._images, model.decoder)
         self.keeps_threads = threads is not None  # whatever a checkpoint says
         if threads is None:
             threads = threads_for(vectors.values(), self.n_draws * self.batch_size)
         self.threads = threads
-        self.graph = true_or_false("graph", graph)
+        self.graph = checks.true_or_false("graph", graph)
         self._prior_share = 1 / len(images) if weight_prior else 0.0
-        self._seed = whole_number("seed", seed, minimum=0)
+        self._seed = checks.whole_number("seed", seed, minimum=0)
         self._images_crc = resuming.checksum(self.images)
         self._epoch, self._step, self._history, self._seconds = 0, 0, [], 0.0
         self._steps_per_epoch = -(-len(images) // self.batch_size)
@@ -121,12 +122,12 @@ class Trainer:
         keep_freed_memory()
 
     # A Trainer's own for good: its checkpoints know them, and its epochs are counted in steps.
-    model, optimizer, objective, images = read_only("model optimizer objective images")
-    batch_size, n_draws, binarize, seed = read_only("batch_size n_draws binarize seed")
-    schedule, prior_share, images_crc, sums = read_only("schedule prior_share images_crc sums")
-    epoch, step, steps_per_epoch = read_only("epoch step steps_per_epoch")
-    history, seconds = read_only("history seconds")
-    threads = Checked(whole_number)
+    model, optimizer, objective, images = checks.read_only("model optimizer objective images")
+    batch_size, n_draws, binarize, seed = checks.read_only("batch_size n_draws binarize seed")
+    schedule, prior_share, images_crc = checks.read_only("schedule prior_share images_crc")
+    epoch, step, steps_per_epoch = checks.read_only("epoch step steps_per_epoch")
+    sums, history, seconds = checks.read_only("sums history seconds")
+    threads = checks.Checked(checks.whole_number)
 
     def fit(self, epochs, evaluate=None, after_epoch=None, progress=True):
         """Train until ``epochs`` epochs are complete in all.
@@ -157,7 +158,7 @@ class Trainer:
         ValueError
             If an argument is out of range, or ``evaluate`` returns something else.
         """
-        epochs = whole_number("epochs", epochs, minimum=0)
+        epochs = checks.whole_number("epochs", epochs, minimum=0)
         for name, function in (("evaluate", evaluate), ("after_epoch", after_epoch)):
             if function is not None and not callable(function):
                 raise ValueError(f"{name} must be a function, got {function!r}")
