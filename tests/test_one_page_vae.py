@@ -1,21 +1,39 @@
 """The page computes what the package computes, and stands on NumPy and Matplotlib alone."""
 
 import ast
-import os
+import json
+import re
+import shutil
+import subprocess
 import sys
-from unittest.mock import patch
+import types
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from conftest import DEMOS, run
 
 from vae_np import VAE, Adam, BernoulliDecoder, GaussianEncoder
-
-with patch.dict(os.environ):  # the page sets NumPy's threads, for itself
-    from demos import one_page_vae as page
+from vae_np.evaluation import grid_log_likelihood
 
 PATH = DEMOS / "one_page_vae.py"
+
+
+def definitions(path):
+    """What the page imports, its constants and its functions: a module, without what it runs."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    kept = (ast.Import, ast.ImportFrom, ast.FunctionDef)
+    tree.body = [
+        node
+        for node in tree.body
+        if isinstance(node, kept)
+        or (isinstance(node, ast.Assign) and ast.unparse(node.targets).isupper())
+    ]
+    module = types.ModuleType(path.stem)
+    exec(compile(tree, path, "exec"), vars(module))
+    return module
+
+
+page = definitions(PATH)
 
 
 @pytest.fixture
@@ -57,23 +75,26 @@ def test_elbo_and_gradient_are_those_of_the_package(networks, digits, rng):
         np.testing.assert_allclose(flat(ours), theirs.parameters.grad, rtol=1e-9, atol=1e-12)
 
 
-def test_training_is_that_of_the_package(networks, digits, monkeypatch, capsys):
+def test_training_is_that_of_the_package(networks, digits, monkeypatch):
     model, start = package_model(*networks), [flat(weights) for weights in networks]
     optimizer = Adam(model.parameters, page.LEARNING_RATE)
     monkeypatch.setattr(page, "BATCH_SIZE", 20)
-    page.train(*networks, digits, np.random.default_rng(1), epochs=2)
+    epochs = list(page.train(*networks, digits, np.random.default_rng(1), epochs=2))
 
     rng = np.random.default_rng(1)
-    for _ in range(2):
+    for epoch, elbo in epochs:
+        elbos = []
         for x in np.split(rng.permutation(digits), 3):
             noise = rng.standard_normal((len(x), page.N_LATENT), dtype=np.float32)
-            model.elbo_and_gradient(x, noise[None].astype(np.float64))
+            value = model.elbo_and_gradient(x, noise[None].astype(np.float64)).value
+            elbos.append(value.mean())
             optimizer.step()
+        assert elbo == pytest.approx(np.mean(elbos), abs=0.05), epoch
+    assert [epoch for epoch, _ in epochs] == [1, 2]
     for before, ours, theirs in zip(start, networks, model.parameters, strict=True):
         moved, difference = theirs.value - before, theirs.value - flat(ours)
         # Not less: the page adds Adam's ε to √v before its correction, as Adam's section 2 allows.
         assert np.linalg.norm(difference) < 1e-3 * np.linalg.norm(moved)
-    assert "epoch  1: ELBO" in capsys.readouterr().out
 
 
 def test_slope_shows_a_wrong_derivative(networks, digits, rng, monkeypatch):
@@ -90,15 +111,25 @@ def test_slope_shows_a_wrong_derivative(networks, digits, rng, monkeypatch):
     assert by_hand != pytest.approx(by_differences, rel=1e-2)
 
 
-def test_picture_shows_the_digits_in_order(networks, digits, rng):
-    figure = page.picture(*networks, digits[:10], rng)
-    shown = [axes.images[0].get_array() for axes in figure.axes]
-    plt.close(figure)
-    assert [image.shape for image in shown] == [(28, 280), (28, 280), (112, 280)]
-    np.testing.assert_array_equal(shown[0][:, 28:56], digits[1].reshape(28, 28))
+def test_the_posterior_is_bayes_rule_on_a_grid(networks, digits):
+    _, theta = networks
+    x, axis = digits[:3], np.linspace(-6, 6, 241)
+    log_px, log_posterior = page.exact_posterior(theta, x, np.stack(np.meshgrid(axis, axis), -1))
+
     model = package_model(*networks)
-    reconstruction = model.reconstruct_mean(digits[:10])[1].reshape(28, 28)
-    np.testing.assert_allclose(shown[1][:, 28:56], reconstruction, rtol=1e-9)
+    np.testing.assert_allclose(log_px, grid_log_likelihood(model, x).value, rtol=1e-5)
+    z = np.array([axis[50], axis[180]])  # the first latent varies along the columns
+    log_joint = model.decode(z[None]).log_prob(x) - 0.5 * (z**2).sum() - np.log(2 * np.pi)
+    np.testing.assert_allclose(log_posterior[180, 50], log_joint - log_px, rtol=1e-9)
+
+
+def test_tiles_show_the_digits_in_order(digits):
+    axes = types.SimpleNamespace(imshow=lambda image, cmap: shown.append(image), set=lambda **_: 0)
+    shown = []
+    page.tile(axes, digits[:10], "ten")
+    assert shown[0].shape == (2 * 28, 5 * 28)
+    np.testing.assert_array_equal(shown[0][:28, 28:56], digits[1].reshape(28, 28))
+    np.testing.assert_array_equal(shown[0][28:, :28], digits[5].reshape(28, 28))
 
 
 def test_page_needs_numpy_and_matplotlib_alone():
@@ -111,9 +142,71 @@ def test_page_needs_numpy_and_matplotlib_alone():
     assert imports - set(sys.stdlib_module_names) == {"numpy", "matplotlib"}
 
 
+# The notebook, and the whole of it
+
+
+@pytest.fixture(scope="module")
+def notebook():
+    return json.loads(PATH.with_suffix(".ipynb").read_text(encoding="utf-8"))
+
+
+def as_script(cells):
+    """The cells of a notebook as the script has them."""
+    for cell in cells:
+        text = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            yield "# %% [markdown]\n" + re.sub("^", "# ", text, flags=re.MULTILINE)
+        else:
+            yield "# %%\n" + text
+
+
+def test_the_notebook_is_the_script(notebook):
+    wanted = re.split(r"\n+(?=# %%)", PATH.read_text(encoding="utf-8").rstrip())
+    ours = [re.sub(r"^# $", "#", text, flags=re.MULTILINE) for text in as_script(notebook["cells"])]
+    assert ours == wanted
+
+
+def test_the_notebook_was_run_from_the_first_cell_to_the_last(notebook):
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
+    outputs = [output for cell in code for output in cell["outputs"]]
+    assert {output["output_type"] for output in outputs} == {"stream", "display_data"}
+    assert {output.get("name") for output in outputs} == {"stdout", None}  # no warning
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == 3
+    printed = "".join("".join(output.get("text", "")) for output in outputs)
+    check_what_is_printed(printed)
+    assert PATH.with_suffix(".ipynb").stat().st_size < 1_000_000
+
+
+def check_what_is_printed(printed):
+    by_hand, by_differences = map(float, re.findall(r"(-?[\d.]+) by", printed))
+    assert by_hand == pytest.approx(by_differences, abs=1e-4)
+    (elbo,) = map(float, re.findall(r"not seen: ELBO (-[\d.]+)", printed))
+    assert -162 < elbo < -150
+    accounts = re.findall(r"ELBO (-[\d.]+) \+ KL ([\d.]+) = .* log p\(x\) = (-[\d.]+)", printed)
+    assert len(accounts) == 3
+    for account in accounts:
+        elbo, kl, log_px = map(float, account)
+        assert elbo + kl == pytest.approx(log_px, abs=0.5)  # the ELBO is of 1,000 draws
+
+
 @pytest.mark.slow
 def test_page_learns_digits(tmp_path):
-    lines = run(tmp_path, "one_page_vae").stdout.splitlines()
-    elbo = float(lines[-2].split("ELBO")[1].split()[0])
-    assert -126 < elbo < -115  # of images that it has not seen
-    assert (tmp_path / "runs" / "one_page_vae.png").stat().st_size > 10_000
+    check_what_is_printed(run(tmp_path, "one_page_vae").stdout)
+    pictures = sorted((tmp_path / "runs").iterdir())
+    assert [path.name for path in pictures] == [f"one_page_vae_{k}.png" for k in (1, 2, 3)]
+    assert all(path.stat().st_size > 10_000 for path in pictures)
+
+
+def test_without_the_package_the_file_of_digits_is_enough(tmp_path):
+    first_cell = PATH.read_text(encoding="utf-8").split("# %%\n")[1].split("# %% [markdown]")[0]
+    without = (
+        "from importlib import util; spec_of = util.find_spec\n"
+        "util.find_spec = lambda name: None if name == 'vae_np' else spec_of(name)\n"
+    )
+    command = [sys.executable, "-c", without + first_cell + "print(training.shape)"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert (result.returncode, result.stdout) == (2, "")
+    shutil.copy(DEMOS.parent / "vae_np" / "data" / "mnist5k.npz", tmp_path)
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert result.stdout == "(4000, 784)\n", result.stderr
