@@ -168,7 +168,7 @@ def test_who_computes_between_steps_or_epochs_changes_nothing_and_keeps_what_it_
     kept = []
 
     def look(trainer, bar=None):
-        mean = trainer.model.encode(images).mean
+        mean = trainer.model.encode(images[:3]).mean  # as large as a step's own
         kept.append((mean, to_numpy(mean)))
         return {"mean": float(mean.sum())}
 
