@@ -81,8 +81,8 @@ def central(line, step):
 
 def one_sided(line, step):
     """The slope at 0 to the right, or for a step < 0 to the left; its error falls as step⁴ too."""
-    weights = (-25, 48, -36, 16, -3)
-    return sum(w * line(i * step) for i, w in enumerate(weights)) / (12 * step)
+    weights = (48, -36, 16, -3)
+    return sum(w * (line(i * step) - line(0)) for i, w in enumerate(weights, 1)) / (12 * step)
 
 
 def rounding(value, step):
@@ -113,7 +113,7 @@ def judged(line, analytic, step, on_kinks):
     looks = []
     for h in (step / 8**k for k in range(6)):
         left, across, right = one_sided(line, -h), central(line, h), one_sided(line, h)
-        slopes = left, across, right, central(line, h / 8)
+        slopes = left, across, right, central(line, 3 * h / 32)
         spread = max(slopes) - min(slopes) if all(map(math.isfinite, slopes)) else math.inf
         noise = rounding(line(0), h)
         # Waves shorter than the step do not show as a spread; nor do the stairs of rounded numbers.
@@ -129,7 +129,7 @@ def judged(line, analytic, step, on_kinks):
             if max(abs(one.left - two.left), abs(one.right - two.right)) < 1e-3 * (high - low):
                 near, noise = min(max(analytic, low), high), rounding(line(0), one.step)
                 on = abs(analytic - near) <= noise <= on_kinks
-                return *((near, noise) if on else (one.across, math.inf)), one, KINK
+                return *((near, noise) if on else (one.across, math.inf)), two, KINK
     look = min(looks)
     return look.across, look.doubt, look, ROUNDED if look.doubt < math.inf else BENDS
 
