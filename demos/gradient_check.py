@@ -66,8 +66,8 @@ def main(argv=None):
     worst = max(checks, key=lambda check: check.relative_error)
     say(
         f"{len(checks)} tensors, {derivatives:,} derivatives: {verdicts['right']} right, "
-        f"{verdicts['WRONG']} wrong{undecided} (wanted: an error below {TOLERANCE:g}; the largest is "
-        f"{worst.relative_error:.1e}, {worst.name})"
+        f"{verdicts['WRONG']} wrong{undecided} (wanted: an error below {TOLERANCE:g}; the largest "
+        f"is {worst.relative_error:.1e}, {worst.name})"
     )
     if failed and args.full:
         say(f"\n{checks[failed[0]]}")

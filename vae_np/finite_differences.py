@@ -50,10 +50,10 @@ def numerical_gradient(f, array, step=1e-3):
     return np.reshape(slopes, array.shape)
 
 
-def along(f, array, index, direction=1.0, changes=None):
+def along(f, array, index, direction=1.0, changed=bool):
     """f as a function of how far array[index] has moved; all of it is put back each time.
 
-    ``changes`` is a list that hears each time whether ``f`` itself changed the array.
+    ``changed`` is told each time whether ``f`` itself has changed the array.
     """
     start = array.copy()
 
@@ -65,8 +65,7 @@ def along(f, array, index, direction=1.0, changes=None):
         try:
             return number(f)
         finally:
-            if changes is not None:
-                changes.append(not np.array_equal(array, moved, equal_nan=True))
+            changed(not np.array_equal(array, moved, equal_nan=True))
             array[...] = start
 
     return line
@@ -111,7 +110,7 @@ def judged(line, analytic, step, on_kinks):
     """
     size = max(filter(math.isfinite, (abs(line(i * step)) for i in range(-4, 5))), default=0)
     looks = []
-    for h in (step / 8**k for k in range(6)):
+    for h in (step / 8**k for k in range(9)):
         left, across, right = one_sided(line, -h), central(line, h), one_sided(line, h)
         slopes = left, across, right, central(line, 3 * h / 32)
         spread = max(slopes) - min(slopes) if all(map(math.isfinite, slopes)) else math.inf

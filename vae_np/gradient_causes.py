@@ -127,9 +127,8 @@ def pattern(analytic, numeric, wrong, doubt, entries=True):
             if axis is None:
                 return seen, "a term is missing or extra"
             return f"yours - right {alone}", f"a term that {alone} is missing or extra"
-    sorted_ = np.sort(analytic, axis=None), np.sort(numeric, axis=None)
-    if entries and np.allclose(*sorted_, rtol=1e-7, atol=1e-9):
-        if shape == shape[::-1] and np.allclose(analytic.T, numeric, rtol=1e-7, atol=1e-9):
+    if entries and np.allclose(np.sort(analytic, None), np.sort(numeric, None), 1e-7, 1e-9):
+        if shape == shape[::-1] and np.allclose(analytic.T, numeric, 1e-7, 1e-9):
             return "yours is the transpose of the right one", "its axes are exchanged"
         guess = "an axis is reversed, shuffled, or reshaped in another order"
         return "yours has the right numbers, in another order", guess
