@@ -62,12 +62,14 @@ def main(argv=None):
     if args.all or not failed:
         show_table(levels, checks)
         say("")
+    verdicts = Counter(check.verdict for check in checks)
+    undecided = f", {verdicts['undecided']} undecided" if verdicts["undecided"] else ""
     derivatives = sum(check.derivatives for check in checks)
     worst = max(checks, key=lambda check: check.relative_error)
     say(
-        f"{len(checks)} tensors, {derivatives:,} derivatives: {len(checks) - len(failed)} right, "
-        f"{len(failed)} wrong (wanted: an error below {TOLERANCE:g}; the largest is "
-        f"{worst.relative_error:.1e}, {worst.name})"
+        f"{len(checks)} tensors, {derivatives:,} derivatives: {verdicts['right']} right, "
+        f"{verdicts['WRONG']} wrong{undecided} (wanted: an error below {TOLERANCE:g}; the largest "
+        f"is {worst.relative_error:.1e}, {worst.name})"
     )
     if failed and args.full:
         say(f"\n{checks[failed[0]]}")
@@ -89,7 +91,7 @@ def show_table(levels, checks):
             above = level
         say(
             f"{check.name:<{width}}  {check.derivatives:7}  {check.relative_error:14.1e}  "
-            f"{'right' if check.passed else 'WRONG'}"
+            f"{check.verdict}"
         )
 
 

@@ -47,23 +47,24 @@ def halved(function, which):
     return answer
 
 
-SIGN, HALF = "minus the right one: a sign is wrong", "2 times the right one: a ½ is missing"
+SIGN = "yours is minus the right one perhaps: a sign is wrong"
+HALF = "yours is 2 times the right one perhaps: a 1/2 is missing"
 WRONG_ANSWERS = {
     "tanh_backward": [
-        (lambda y, dy: -dy * (1 - y**2), f"each entry is {SIGN}"),
+        (lambda y, dy: -dy * (1 - y**2), SIGN),
         (lambda y, dy: dy * (1 - y), "no common factor"),
         (lambda y, dy: 1 - y**2, "look again: ∂y/∂x = 1 / cosh²(x) is a function of y; and the"),
     ],
     "kl_backward": [
         (halved(kl_backward, 1), HALF),
-        (lambda m, v, u: (-u[:, None] * m, kl_backward(m, v, u)[1]), f"each entry is {SIGN}"),
+        (lambda m, v, u: (-u[:, None] * m, kl_backward(m, v, u)[1]), SIGN),
         (
             lambda m, v, u: (u[:, None] * m, u[:, None] * 0.5 * (np.exp(0.5 * v) - 1)),
             "σ² = exp(log_var)",
         ),
     ],
     "bernoulli_backward": [
-        (lambda a, x, u: -bernoulli_backward(a, x, u), f"each entry is {SIGN}"),
+        (lambda a, x, u: -bernoulli_backward(a, x, u), SIGN),
         (lambda a, x, u: x - 1 / (1 + np.exp(-a)), "a factor that depends on axis 0 alone"),
         (lambda a, x, u: u[:, None] * (x - a), "what is ∂ log(1 + exp(a)) / ∂a?"),
     ],
@@ -87,7 +88,7 @@ WRONG_ANSWERS = {
         (lambda x, w, dy: (dy @ w.T, dy.T @ x, dy.sum(axis=0)), "shape (3, 2), got (2, 3)"),
     ],
     "gaussian_backward": [
-        (lambda *a: (-gaussian_backward(*a)[0], gaussian_backward(*a)[1]), f"each entry is {SIGN}"),
+        (lambda *a: (-gaussian_backward(*a)[0], gaussian_backward(*a)[1]), SIGN),
         (halved(gaussian_backward, 1), HALF),
         (
             lambda m, v, x, u: (
@@ -100,7 +101,7 @@ WRONG_ANSWERS = {
     "importance_weighted_backward": [
         (
             lambda w, u: u * np.exp(w) / np.exp(w).sum(axis=0),
-            "not finite: an overflow",
+            "20 of the 20 are not finite perhaps: an overflow",
         ),
         (lambda w, u: np.broadcast_to(u / 4, w.shape), "each draw's share of Σ w"),
         (
@@ -123,7 +124,7 @@ WRONG_ANSWERS = {
 def test_a_wrong_answer_is_wrong_and_says_why(name, function, said):
     status, report = verdict(name, function)
     assert status == WRONG
-    assert said in report
+    assert said in " ".join(report.split())
     assert report.count(": WRONG (") <= 3  # more would fill a page
 
 

@@ -266,7 +266,7 @@ def test_a_convolution_agrees_with_pytorch(rng):
 def test_the_table_of_the_convolution_is_all_right(rng):
     checks = list(convolution.gradient_checks(rng))
     assert len(checks) == 3 + 6  # a convolution and its two parameters; three layers' parameters
-    assert all(check.passed and not check.kinks for check in checks), checks
+    assert all(check.passed and not check.shortened for check in checks), checks
 
 
 def test_a_convolution_that_forgets_to_add_up_overlapping_patches_is_caught(rng, monkeypatch):

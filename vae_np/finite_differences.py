@@ -51,10 +51,10 @@ def numerical_gradient(f, array, step=1e-3):
     return np.reshape(slopes, array.shape)
 
 
-def along(f, array, index, direction=1.0, changes=None):
+def along(f, array, index, direction=1.0, changed=bool):
     """f as a function of how far array[index] has moved; all of it is put back each time.
 
-    ``changes`` is a list that hears each time whether ``f`` itself changed the array.
+    ``changed`` is told each time whether ``f`` itself has changed the array.
     """
     start = array.copy()
 
@@ -66,8 +66,7 @@ def along(f, array, index, direction=1.0, changes=None):
         try:
             return number(f)
         finally:
-            if changes is not None:
-                changes.append(not np.array_equal(to_numpy(array), to_numpy(moved), equal_nan=True))
+            changed(not np.array_equal(to_numpy(array), to_numpy(moved), equal_nan=True))
             array[...] = start
 
     return line
@@ -82,8 +81,8 @@ def central(line, step):
 
 def one_sided(line, step):
     """The slope at 0 to the right, or for a step < 0 to the left; its error falls as step⁴ too."""
-    weights = (-25, 48, -36, 16, -3)
-    return sum(w * line(i * step) for i, w in enumerate(weights)) / (12 * step)
+    weights = (48, -36, 16, -3)
+    return sum(w * (line(i * step) - line(0)) for i, w in enumerate(weights, 1)) / (12 * step)
 
 
 def rounding(value, step):
@@ -112,9 +111,9 @@ def judged(line, analytic, step, on_kinks):
     """
     size = max(filter(math.isfinite, (abs(line(i * step)) for i in range(-4, 5))), default=0)
     looks = []
-    for h in (step / 8**k for k in range(6)):
+    for h in (step / 8**k for k in range(9)):
         left, across, right = one_sided(line, -h), central(line, h), one_sided(line, h)
-        slopes = left, across, right, central(line, h / 8)
+        slopes = left, across, right, central(line, 3 * h / 32)
         spread = max(slopes) - min(slopes) if all(map(math.isfinite, slopes)) else math.inf
         noise = rounding(line(0), h)
         # Waves shorter than the step do not show as a spread; nor do the stairs of rounded numbers.
@@ -130,7 +129,7 @@ def judged(line, analytic, step, on_kinks):
             if max(abs(one.left - two.left), abs(one.right - two.right)) < 1e-3 * (high - low):
                 near, noise = min(max(analytic, low), high), rounding(line(0), one.step)
                 on = abs(analytic - near) <= noise <= on_kinks
-                return *((near, noise) if on else (one.across, math.inf)), one, KINK
+                return *((near, noise) if on else (one.across, math.inf)), two, KINK
     look = min(looks)
     return look.across, look.doubt, look, ROUNDED if look.doubt < math.inf else BENDS
 

@@ -98,8 +98,8 @@ def pattern(analytic, numeric, wrong, doubt, entries=True):
         return f"{yours} is 0, and should not be", "never computed, or cut off by a mask"
     if (np.abs(numeric) <= np.minimum(doubt, 1e-3 * np.abs(analytic)))[wrong].all():
         return f"{yours} is not 0, and should be", "a mask is missing, or a term is extra"
-    if (np.abs(analytic - numeric) <= 1e-5 * np.abs(numeric))[wrong].all():
-        return f"{yours} is right to 5 digits, and no further", "it is rounded, as in float32"
+    if entries and (np.abs(analytic - numeric) <= 1e-5 * np.abs(numeric))[wrong].all():
+        return f"{yours} is right to 5 digits", "it or f is rounded, as in float32"
 
     largest = np.nanmax(np.abs([analytic, numeric]))  # or squares might be infinite, or 0
     analytic, numeric, doubt = analytic / largest, numeric / largest, doubt / largest
@@ -127,13 +127,12 @@ def pattern(analytic, numeric, wrong, doubt, entries=True):
             if axis is None:
                 return seen, "a term is missing or extra"
             return f"yours - right {alone}", f"a term that {alone} is missing or extra"
-    sorted_ = np.sort(analytic, axis=None), np.sort(numeric, axis=None)
-    if entries and np.allclose(*sorted_, rtol=1e-7, atol=1e-9):
-        if shape == shape[::-1] and np.allclose(analytic.T, numeric, rtol=1e-7, atol=1e-9):
+    if entries and np.allclose(np.sort(analytic, None), np.sort(numeric, None), 1e-7, 1e-9):
+        if shape == shape[::-1] and np.allclose(analytic.T, numeric, 1e-7, 1e-9):
             return "yours is the transpose of the right one", "its axes are exchanged"
         guess = "an axis is reversed, shuffled, or reshaped in another order"
         return "yours has the right numbers, in another order", guess
-    return f"{yours} differs, by no common factor or term", unknown
+    return f"{yours} differs; no common factor or term is seen", unknown
 
 
 def _factor(ratio, shape):
