@@ -74,8 +74,8 @@ def test_the_first_failure_is_explained_and_what_follows_from_it(capsys):
     assert "inference without an encoder 1" in explained  # that of the q of each image
     assert "-- layers" not in out and "--all shows every row." in out
     assert gradient_check.main(["--break", "kl", "--all"]) == 1
-    table_of_all, _, rest = capsys.readouterr().out.partition("182 tensors")
-    assert table_of_all.count("  right\n") + table_of_all.count("  WRONG\n") == 182
+    table_of_all, _, rest = capsys.readouterr().out.partition("194 tensors")
+    assert table_of_all.count("  right\n") + table_of_all.count("  WRONG\n") == 194
     read_first = " ".join(rest.partition("Read this one first")[2].split())
     assert explained == f"{read_first} --all shows every row."
 
