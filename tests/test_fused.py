@@ -14,7 +14,7 @@ from conftest import make_model, make_trainer
 
 from vae_np import SGD, Adagrad, Adam, Trainer, fused
 from vae_np.backend import on_a_cache_line
-from vae_np.layers import ParameterVector
+from vae_np.parameters import ParameterVector
 from vae_np.training.divergence import DivergenceError
 
 HAS_NUMBA = importlib.util.find_spec("numba") is not None
@@ -226,7 +226,7 @@ def loaded_modules(code):
 STEP = """
 import numpy as np
 from vae_np import Adam
-from vae_np.layers import ParameterVector
+from vae_np.parameters import ParameterVector
 Adam([ParameterVector({{"a": np.zeros({})}})]).step()
 """
 

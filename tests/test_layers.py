@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from vae_np.layers import (
     Linear,
-    ParameterVector,
     ReLU,
     Sequential,
     Sigmoid,
@@ -17,6 +16,7 @@ from vae_np.layers import (
     sigmoid,
     softplus,
 )
+from vae_np.parameters import ParameterVector
 
 
 def linear_network(rng, dtype=np.float64):

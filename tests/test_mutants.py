@@ -11,8 +11,9 @@ from mutants import MATHEMATICS
 
 from vae_np.distributions import DiagonalGaussian
 from vae_np.inference import appendix_d
-from vae_np.layers import ParameterVector, ReLU
+from vae_np.layers import ReLU
 from vae_np.optimizers import Adam
+from vae_np.parameters import ParameterVector
 
 ONE = np.ones((1, 1))
 

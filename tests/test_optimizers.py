@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from vae_np import SGD, Adagrad, Adam, fused
-from vae_np.layers import ParameterVector
 from vae_np.optimizers import Optimizer
+from vae_np.parameters import ParameterVector
 
 GRADIENTS = (0.5, -2.0, 0.1)
 

@@ -12,7 +12,8 @@ from vae_np import VAE, BernoulliDecoder, GaussianDecoder, GaussianEncoder
 from vae_np.backend import to_device, to_numpy
 from vae_np.distributions import DiagonalGaussian
 from vae_np.gradcheck import check_gradient
-from vae_np.layers import Linear, ParameterVector, Sequential
+from vae_np.layers import Linear, Sequential
+from vae_np.parameters import ParameterVector
 
 ARGS = SimpleNamespace(seed=0, device="cpu")
 

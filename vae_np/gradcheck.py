@@ -19,7 +19,8 @@ from vae_np.checks import between_0_and_1, model_of, positive_number, whole_numb
 from vae_np.finite_differences import relative_error
 from vae_np.gradient_causes import TOLERANCE, Entry, GradientCheck, pattern
 from vae_np.initialization import every_layer, whole_layer
-from vae_np.layers import ParameterVector, Sequential
+from vae_np.layers import Sequential
+from vae_np.parameters import ParameterVector
 
 ONE_BY_ONE = 5000  # derivatives in all; more are checked along directions
 

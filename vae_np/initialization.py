@@ -11,7 +11,8 @@ import numpy as np
 
 from vae_np.backend import array_module, device_of, to_device
 from vae_np.checks import generator_of_weights, one_of, whole_number
-from vae_np.layers import Linear, ParameterVector, ReLU, Sequential, Softplus, Tanh, layer_name
+from vae_np.layers import Linear, ReLU, Sequential, Softplus, Tanh, layer_name
+from vae_np.parameters import ParameterVector
 
 ACTIVATIONS = {"tanh": Tanh, "relu": ReLU, "softplus": Softplus}
 

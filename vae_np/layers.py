@@ -23,7 +23,7 @@ import math
 import numpy as np
 
 from vae_np import backend
-from vae_np.backend import array_module, device_of, in_one_pass, on_a_cache_line, to_device
+from vae_np.backend import array_module, in_one_pass
 from vae_np.checks import one_of, read_only, whole_number
 
 INITS = ("fan-in", "paper")
@@ -244,68 +244,3 @@ def sigmoid(xp, x):
 def sigmoid_of(xp, x, e):
     """sigmoid(x), where e = exp(−|x|) is known."""
     return xp.maximum(e, x >= 0) / (1 + e)  # e ≤ 1: the maximum is 1 where x ≥ 0, else e
-
-
-class ParameterVector:
-    """All parameters of one network in one flat array: the θ (or φ) of the equations.
-
-    Parameters
-    ----------
-    initial : dict of str to array
-        Each parameter's name and initial value, in the order in which they lie in the vector.
-    dtype : numpy.dtype
-    device : {"cpu", "gpu"}
-
-    Attributes
-    ----------
-    value : (P,) array
-        Layers hold views of it, so that assigning to it, or to ``grad``, copies into it.
-    grad : (P,) array
-        The derivative of the loss with respect to ``value``.
-    shapes : dict of str to tuple
-    """
-
-    def __init__(self, initial, dtype=np.float32, device="cpu"):
-        if np.dtype(dtype) not in (np.float32, np.float64):
-            raise ValueError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
-        flat = np.concatenate([np.ravel(to_device(array, "cpu")) for array in initial.values()])
-        self._value = to_device(on_a_cache_line(flat.astype(dtype)), device)
-        self._grad = to_device(on_a_cache_line(np.zeros_like(flat, dtype=dtype)), device)
-        self.shapes = {name: np.shape(array) for name, array in initial.items()}
-
-    @property
-    def value(self):
-        return self._value
-
-    @value.setter
-    def value(self, array):
-        self._copy_into(self._value, array, "value")
-
-    @property
-    def grad(self):
-        return self._grad
-
-    @grad.setter
-    def grad(self, array):
-        self._copy_into(self._grad, array, "grad")
-
-    @staticmethod
-    def _copy_into(own, array, name):
-        shape = getattr(array, "shape", type(array).__name__)
-        if shape != own.shape:
-            raise ValueError(f"{name} must have shape {own.shape}, got {shape}")
-        if array is not own:  # as it is after `vector.grad += …`
-            own[:] = to_device(array, device_of(own))
-
-    def add_weight_prior(self, scale):
-        """Add to ``grad`` that of −scale · log N(value; 0, I), which is scale · value."""
-        self._grad += scale * self.value
-
-    def views(self, flat):
-        """Cut ``flat`` (``value``, ``grad``, or any (P,) array) into its named, shaped parts."""
-        parts, start = {}, 0
-        for name, shape in self.shapes.items():
-            stop = start + math.prod(shape)
-            parts[name] = flat[start:stop].reshape(shape)  # a view: writing to it writes to flat
-            start = stop
-        return parts

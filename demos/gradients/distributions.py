@@ -11,7 +11,7 @@ from vae_np.distributions import (
     standard_normal_log_prob_backward,
 )
 from vae_np.gradcheck import check_gradient
-from vae_np.layers import ParameterVector
+from vae_np.parameters import ParameterVector
 
 
 def gaussian(rng):

@@ -10,7 +10,6 @@ import numpy as np
 from demos.gradients.models import EXAMPLES, LATENTS, PIXELS, common, minibatch, model
 from vae_np.gradcheck import check_gradient, check_vectors
 from vae_np.inference import hmc, per_image
-from vae_np.layers import ParameterVector
 from vae_np.networks import BernoulliDecoder, GaussianDecoder
 from vae_np.objectives import (
     SGVB_A,
@@ -22,6 +21,7 @@ from vae_np.objectives import (
 )
 from vae_np.objectives.sgvb_a import forward, log_weight
 from vae_np.optimizers import Adam
+from vae_np.parameters import ParameterVector
 from vae_np.training.monte_carlo_em import MonteCarloEM
 
 

@@ -26,7 +26,7 @@ from vae_np import Adam, datasets
 from vae_np.backend import Stream, array_module, random_generator, to_device, to_numpy
 from vae_np.distributions import log_mean_exp, log_sum_exp, standard_normal_log_prob
 from vae_np.inference.grid import grid_log_joint, latent_grid
-from vae_np.layers import ParameterVector
+from vae_np.parameters import ParameterVector
 from vae_np.progress import progress_bar
 
 FAMILIES = {"round": "σ² I", "diagonal": "diag(σ²)", "full": "Σ"}

@@ -9,8 +9,8 @@ import numpy as np
 from vae_np.backend import array_module, device_of, to_numpy
 from vae_np.checks import generator_of, pixels_in_support, whole_number
 from vae_np.distributions import DiagonalGaussian
-from vae_np.layers import ParameterVector
 from vae_np.optimizers import Adam
+from vae_np.parameters import ParameterVector
 from vae_np.progress import progress_bar
 from vae_np.vae import Bound
 

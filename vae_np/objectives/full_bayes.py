@@ -11,7 +11,7 @@ import numpy as np
 from vae_np import checks
 from vae_np.backend import array_module, to_numpy
 from vae_np.distributions import DiagonalGaussian
-from vae_np.layers import ParameterVector
+from vae_np.parameters import ParameterVector
 
 
 class FullBayes:
