@@ -5,6 +5,7 @@ import sys
 import types
 from collections import Counter
 from functools import cached_property
+from inspect import unwrap
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -172,8 +173,8 @@ def name_of(module_or_class):
 
 def functions(thing):
     """What is code in an attribute of a module or a class."""
-    if isinstance(thing, types.FunctionType):
-        return [thing]
+    if callable(thing) and isinstance(unwrap(thing), types.FunctionType):  # within its decorators
+        return [unwrap(thing)]
     if isinstance(thing, property):
         return [f for f in (thing.fget, thing.fset) if isinstance(f, types.FunctionType)]
     if isinstance(thing, cached_property):
