@@ -170,7 +170,8 @@ def _read_arrays(path):
         raise
     except DAMAGED as error:
         if "Object arrays" in str(error):
-            raise DataError(f"{path} holds Python objects: save labels as y.astype(str)") from None
+            how = "save images as an array of numbers, labels as y.astype(str)"
+            raise DataError(f"{path} holds Python objects: {how}") from None
         raise DataError(
             f"{path} is not a whole NumPy file of numbers ({type(error).__name__})"
         ) from None
