@@ -113,9 +113,8 @@ def in_one_pass(formula):
     Bernoulli took 22 µs, launching one takes 4.
 
     The formula treats each row, along the last axis, by itself, and returns a row or a number for
-    each; or, of vectors, it changes them in place. Numbers may stand among the arrays. For
-    ``cupy.fuse`` it is written with operators and ``xp``'s functions: the arrays have no methods
-    there and no shape.
+    each; or it changes vectors in place, with numbers after them. For ``cupy.fuse`` it is written
+    with operators and ``xp``'s functions: the arrays have no methods there and no shape.
     """
 
     @wraps(formula)
@@ -123,10 +122,9 @@ def in_one_pass(formula):
         xp = array_module(*arrays)
         if xp is not np:
             return _one_kernel(xp, formula)(*arrays)
-        small = max(getattr(array, "size", 1) for array in arrays) <= CACHED
-        if small or max(map(np.ndim, arrays)) == 1:
+        if arrays[0].ndim == 1 or max([array.size for array in arrays]) <= CACHED:
             return formula(np, *arrays)
-        shape = np.broadcast_shapes(*map(np.shape, arrays))
+        shape = np.broadcast_shapes(*(array.shape for array in arrays))
         arrays = [np.broadcast_to(array, shape) for array in arrays]
         n_rows, leading = shape[-2], (slice(None),) * (len(shape) - 2)
         step, result = max(1, CACHED * n_rows // math.prod(shape)), None
