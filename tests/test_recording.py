@@ -106,14 +106,14 @@ def test_all_that_changes_between_epochs_is_recorded_anew(gpu, images):
     equal_runs(images, after_epoch=after_epoch, **more)
 
 
-def test_float64_and_whole_minibatches(gpu, images, rng):
-    model = partial(make_model, device="gpu", dtype=np.float64)
-    runs = [made(rng.random((36, 6)), model=model(), graph=graph) for graph in (False, True)]
-    images = runs[0].images
-    for trainer in runs:
-        trainer._images = images
+def test_float64_and_whole_minibatches(gpu, rng):
+    images, trained = rng.random((36, 6)), []
+    for graph in (False, True):
+        model = make_model(device="gpu", dtype=np.float64)
+        trainer = made(images, model=model, graph=graph)
         trainer.fit(3)
-    np.testing.assert_array_equal(*(weights(trainer.objective) for trainer in runs))
+        trained.append(weights(trainer.objective))
+    np.testing.assert_array_equal(*trained)
 
 
 @pytest.mark.parametrize("at", [1, 2, 3, 8, 12, 13, 15, 20])

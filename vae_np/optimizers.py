@@ -107,10 +107,8 @@ class Adam(Optimizer):
     def rates(self):
         """ε and η as they stand in η m̂ / (√v̂ + ε) once the scales of m̂ and v̂ are taken out."""
         beta1, beta2, t = self.beta1, self.beta2, self.steps
-        m_scale, root_v_scale = (
-            (1 - beta1) / (1 - beta1**t),
-            math.sqrt((1 - beta2) / (1 - beta2**t)),
-        )
+        m_scale = (1 - beta1) / (1 - beta1**t)
+        root_v_scale = math.sqrt((1 - beta2) / (1 - beta2**t))
         return self.epsilon / root_v_scale, self.learning_rate * m_scale / root_v_scale
 
     def update(self, value, grad, m, v):
