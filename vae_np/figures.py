@@ -189,7 +189,7 @@ def latent_plane(side):
 def prior_radius(share):
     """The radius r of the circle that holds a share of the prior N(0, I) in the plane.
 
-    There |z|²/2 is exponentially distributed: share = 1 − exp(−r²/2).
+    There ‖z‖²/2 is exponentially distributed: share = 1 − exp(−r²/2).
     """
     return math.sqrt(-2 * math.log(1 - share))
 

@@ -14,7 +14,7 @@ the encoder, answers each image with a distribution q_φ(z|x) that we can draw f
 near the posterior. How far one distribution is from another is measured by the Kullback-Leibler
 divergence KL(q ‖ p) = E_q[log q(z) − log p(z)], an average over draws z of q. It is 0 if they
 agree, else above 0, for log u ≤ u − 1: −KL = E_q[log p/q] ≤ E_q[p/q] − 1 = ∫ p dz − 1 = 0. For any
-q,
+q::
 
     log p(x) = E_q[log p(x)]                                           p(x) does not depend on z
              = E_q[log p(x, z) − log p(z|x)]                           Bayes' rule
@@ -23,7 +23,7 @@ q,
 
 The first part is the *ELBO*, the evidence lower bound: Evidence, as log p(x) is what it is about;
 Lower BOund, as a KL is never negative, so that the ELBO is never above log p(x). The paper calls it
-the variational lower bound L(θ, φ; x). It needs no posterior:
+the variational lower bound L(θ, φ; x). It needs no posterior::
 
     log p(x) ≥ ELBO = E_q[−log q(z|x) + log p(x, z)]                   (eq. 2)
                     = E_q[log p(x|z)] − KL(q(z|x) ‖ p(z))              (eq. 3)

@@ -1,13 +1,13 @@
 """The importance-weighted bound, with a gradient of φ that more draws do not drown (1810.04152).
 
 A draw's share v_k = w_k / Σ w weighs its gradient of log w_k, in which φ stands twice: in the draw
-z_k itself, and in the density −log q_φ(z_k|x). What the density adds is noise, a score function:
+z_k itself, and in the density −log q_φ(z_k|x). What the density adds is noise, a score function::
 
     E[Σ v_k (−∇φ log q(z_k|x))] = −E[Σ (∂v_k/∂z_k) ∇φ z_k]         the reparameterization again
                                 = −E[Σ (v_k − v_k²) (∂log w_k/∂z_k) ∇φ z_k]
 
 The first line reads the score function's identity (`score_function`) backwards. Together with the
-draw's own path, v_k (∂log w_k/∂z_k) ∇φ z_k, all that is left is
+draw's own path, v_k (∂log w_k/∂z_k) ∇φ z_k, all that is left is::
 
     ∇φ = E[Σ v_k² (∂log w_k/∂z_k) ∇φ z_k]
 

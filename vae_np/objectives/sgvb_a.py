@@ -1,5 +1,7 @@
 """SGVB-A, the paper's first estimator of the ELBO (eq. 6): no closed form, all terms by draws.
 
+::
+
     ELBO = E_q[log w] with w = p(x|z) p(z) / q(z|x)
 
 Averaging log w over L draws of q needs the densities alone, so that q and the prior may be any.
