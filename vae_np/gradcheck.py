@@ -57,7 +57,7 @@ def check_layer(layer, x):
     x, dx = value.pop("x"), grad.pop("x")
     if value:
         layer.bind(value, grad)
-    dy = to_device(generator.standard_normal(layer.forward(x).shape), device)
+    dy = to_device(generator.standard_normal(layer.forward(x.copy()).shape), device)
 
     def backward():
         layer.forward(x.copy())  # which it should not change; f notices
@@ -216,7 +216,7 @@ def _compared(check, line, value, analytic, step, directions=0):
 
     gap, lost = np.abs(analytic - numeric), np.isinf(doubt)
     off = ~(gap <= tolerated) | lost
-    rounded = [i for i, (look, _) in looks.items() if look.step == step and gap[i] <= doubt[i]]
+    rounded = [i for i in looks if looks[i][1] is differences.ROUNDED and gap[i] <= doubt[i]]
     hidden = max((doubt[i] for i in rounded), default=0)  # what rounding hides, in others too
     wrong = off & (gap > np.maximum(doubt, hidden))
     unsure = off & ~wrong
