@@ -130,8 +130,10 @@ def judged(line, analytic, step, on_kinks):
                 near, noise = min(max(analytic, low), high), rounding(line(0), one.step)
                 on = abs(analytic - near) <= noise <= on_kinks
                 return *((near, noise) if on else (one.across, math.inf)), two, KINK
-    look, doubt = min(looks), looks[0].doubt  # beyond that, rounding may agree by chance
-    return look.across, *((doubt, look, ROUNDED) if doubt < math.inf else (look.doubt, look, BENDS))
+    look, first = min(looks), looks[0]
+    if look is first or looks[1].doubt > 4 * first.doubt:  # it scatters: later, it agrees by chance
+        return look.across, first.doubt, look, ROUNDED
+    return look.across, look.doubt, look, BENDS
 
 
 def relative_error(analytic, numeric):

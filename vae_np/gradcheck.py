@@ -127,21 +127,23 @@ def check_gradient(name, f, array, analytic, step=1e-3, tolerance=TOLERANCE, dir
     """Compare an analytic gradient of ``f`` with respect to ``array`` with finite differences.
 
     A gradient g too large to go entry by entry is compared along a few random directions. Along a
-    direction v, f changes at the rate g · v, whatever the size of g. With v of random signs, an
-    error δ anywhere in g shows as δ · v, which is about as large as δ; two errors may cancel in one
-    direction, not in all.
+    direction v, f changes at the rate g · v, whatever the size of g. With each number of v drawn
+    between ±½ and ±1, an error δ anywhere in g shows as δ · v, which is about as large as δ. Where
+    one input lies on a kink, so does every such line, and the check is undecided: move it away.
 
     Parameters
     ----------
     name : str
     f, array, step
         As for `numerical_gradient`; it takes four evaluations of f an entry or direction. Along a
-        direction all numbers move at once, those of a column by step / √(length of the column).
+        direction all numbers move at once, by about step / √(length of a column). The step is cut
+        to a power of 2.
     analytic : array of ``array``'s shape
         What your ``backward`` says. It is copied first: ``f`` may write to the gradient's buffer.
     tolerance : float
+        Between 0 and 1.
     directions : int
-        How many to try; 0 checks entry by entry.
+        How many to try; 0 checks entry by entry. One that cannot tell is left out, if others can.
 
     Returns
     -------
@@ -151,7 +153,9 @@ def check_gradient(name, f, array, analytic, step=1e-3, tolerance=TOLERANCE, dir
     Raises
     ------
     ValueError
-        As for `numerical_gradient`, and if ``analytic`` has another shape than ``array``.
+        As for `numerical_gradient`, and if ``analytic`` has another shape than ``array``. What
+        prevents a judgement, such as fresh noise or an f that changes its input (which is put
+        back), raises nothing: it is said in an undecided verdict.
     """
     analytic = _gradient_of(differences.movable(array), analytic)
     between_0_and_1("tolerance", tolerance)
