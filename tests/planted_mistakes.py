@@ -87,7 +87,8 @@ def make(name, shape, layer, zeros, scale, offset, seed):
         return scale * (dy * phi(product())).sum() + offset
 
     size = abs(scale) * np.abs(dy * phi(h)).sum() + abs(offset)
-    return Case(x, f, left, right, dy, 1e-11 * size, name in ROUGH or (zeros and name in KINKED))
+    rounding = size * (2e-3 if name == "float32" else 1e-11)
+    return Case(x, f, left, right, dy, rounding, name in ROUGH or (zeros and name in KINKED))
 
 
 def plant(case, mistake, seed):

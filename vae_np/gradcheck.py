@@ -184,14 +184,8 @@ def check_gradient(name, f, array, analytic, step=1e-3, tolerance=TOLERANCE, dir
         generator, shape = np.random.default_rng(0), (directions, *array.shape)
         v = generator.choice([-1, 1], shape) * generator.integers(512, 1024, shape) / 1024
         rates = np.array([(analytic * direction).sum() for direction in v])
-        return _compared(
-            check,
-            lambda i: along(..., to_device(v[i], device_of(array))),
-            values[0],
-            rates,
-            step,
-            directions,
-        )
+        v = to_device(v, device_of(array))
+        return _compared(check, lambda i: along(..., v[i]), values[0], rates, step, directions)
     else:
         return _compared(check, along, values[0], analytic, step)
     return check(math.inf, "undecided", seen, guess)

@@ -89,9 +89,7 @@ def pattern(analytic, numeric, wrong, doubt, entries=True):
     """
     count, shape = int(wrong.sum()), analytic.shape if entries else ()
     of = "all" if wrong.all() and count > 1 else f"{count} of the"
-    yours = (
-        f"in {of} {wrong.size} {'entries' if entries else 'directions'}{_where(wrong)}, yours"
-    )
+    yours = f"in {of} {wrong.size} {'entries' if entries else 'directions'}{_where(wrong)}, yours"
     if (np.abs(numeric) <= doubt).all():
         guess = "f reads a copy of it, or another array, or rounds the change away"
         return "f does not change with this array: by differences, all are 0", guess
