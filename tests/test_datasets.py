@@ -238,9 +238,7 @@ def test_a_mirror_that_sends_without_end_is_left(server, tmp_path, monkeypatch):
 def test_labels_that_are_objects_are_not_called_damage(tmp_path):
     y = np.array(["cat", "dog"] * 5, object)
     np.savez(tmp_path / "own.npz", x=np.full((10, 4, 4), 0.5), y=y)
-    with pytest.raises(
-        DataError, match=r"Python objects: .*, labels as y\.astype\(str\)"
-    ):
+    with pytest.raises(DataError, match=r"Python objects: .*, labels as y\.astype\(str\)"):
         load(tmp_path / "own.npz")
     np.savez(tmp_path / "own.npz", x=np.full((10, 4, 4), 0.5), y=y.astype(str))
     assert set(load(tmp_path / "own.npz").train_labels) == {"cat", "dog"}

@@ -26,8 +26,8 @@ class GradientCheck:
     derivatives : int
         How many numbers the tensor has.
     relative_error : float
-        See `relative_error`. A wrong sign leaves 1, a dropped ½ leaves ⅓. Of an undecided check,
-        that of what could be compared; infinite if nothing could.
+        See `relative_error`. A wrong sign leaves 1, a dropped ½ leaves ⅓. Infinite where some of it
+        could not be compared.
     verdict : {"right", "WRONG", "undecided"}
         "right" if the error is below the tolerance. "undecided" where the differences cannot tell:
         a kink lies on the line, f is rounded, draws noise or changes its input.
@@ -45,7 +45,7 @@ class GradientCheck:
         ReLU's at 0, or bends sharply. On the kink itself, any slope from its left to its right one
         is right.
     directions : int
-        How many random directions were compared, in place of the entries; else 0.
+        How many random directions were judged, in place of the entries; else 0.
     """
 
     name: str
@@ -88,9 +88,8 @@ def pattern(analytic, numeric, wrong, doubt, entries=True):
     False they are rates along directions, without axes.
     """
     count, shape = int(wrong.sum()), analytic.shape if entries else ()
-    among = "all" if wrong.all() and count > 1 else f"{count} of the"
-    kind = "entries" if entries else "directions"
-    yours = f"in {among} {wrong.size} {kind}{_where(wrong)}, yours"
+    of = "all" if wrong.all() and count > 1 else f"{count} of the"
+    yours = f"in {of} {wrong.size} {'entries' if entries else 'directions'}{_where(wrong)}, yours"
     if (np.abs(numeric) <= doubt).all():
         guess = "f reads a copy of it, or another array, or rounds the change away"
         return "f does not change with this array: by differences, all are 0", guess
@@ -146,11 +145,10 @@ def _factor(ratio, shape):
     if n < 2 or abs(max(ratio, 1 / ratio) - n) > 1e-4 * n:
         return f"{ratio:.6g} times the right one", CONSTANT
     over = f"{n}" + "".join(f", the length of axis {a}" for a in range(len(shape)) if shape[a] == n)
-    times, missing, yours, right = (
-        (f"{n} times", "1/2", "sum", "mean") if ratio > 1 else (f"1/{n} of", "2", "mean", "sum")
-    )
-    simple = f"a {missing} is missing, or " if n == 2 else ""
-    return f"{times} the right one", f"{simple}a {yours} stands where f has a {right} over {over}"
+    half = f"a {'1/2' if ratio > 1 else '2'} is missing, or " * (n == 2)
+    if ratio > 1:
+        return f"{n} times the right one", f"{half}a sum stands where f has a mean over {over}"
+    return f"1/{n} of the right one", f"{half}a mean stands where f has a sum over {over}"
 
 
 def _where(wrong):

@@ -1,0 +1,204 @@
+"""Nothing that a verdict says is untrue: random functions, mistakes planted in their gradients.
+
+None raises, none blesses a wrong gradient or accuses a right one, and what is seen is so.
+"""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from planted_mistakes import FUNCTIONS, MISTAKES, is_so, make, plant
+
+from vae_np.gradcheck import check_gradient, check_layer
+
+CASES = {
+    "name": st.sampled_from(FUNCTIONS),
+    "mistake": st.sampled_from(MISTAKES),
+    "shape": st.lists(st.integers(1, 4), max_size=3).map(tuple)
+    | st.integers(2, 4).map(lambda n: (n, n)),
+    "layer": st.booleans(),
+    "zeros": st.booleans(),  # some entries on a kink, or near one
+    "magnitude": st.floats(-8, 8),
+    "offset": st.sampled_from([0, 0, 1, 1000]),
+    "directions": st.sampled_from([0, 0, 0, 5]),
+    "seed": st.integers(0, 2**32 - 1),
+}
+
+
+def judge(name, mistake, shape, layer, zeros, magnitude, offset, directions, seed):
+    scale = 10**magnitude
+    case = make(name, shape, layer, zeros, scale, offset * scale, seed)
+    with np.errstate(all="ignore"):
+        gradient = plant(case, mistake, seed)
+    before = case.x.copy()
+    check = check_gradient("t", case.f, case.x, gradient, directions=directions)
+    np.testing.assert_array_equal(case.x, before)
+    assert str(check).isascii() and repr(check).isascii()
+
+    right = case.nearest(gradient)
+    with np.errstate(all="ignore"):
+        norms = np.linalg.norm(gradient) + np.linalg.norm(right)
+        error = np.linalg.norm(gradient - right) / norms if norms else 0
+    if check.verdict == "right":  # along directions, what is wrong shows up to a factor
+        assert error <= (5e-8 if directions else 1.001e-9), "a wrong gradient is blessed"
+    elif check.verdict == "WRONG":
+        in_float32 = name == "float32" and "right to 5 digits" in check.seen
+        if np.isfinite(gradient).all() and not in_float32:
+            assert error > (0 if directions else 5e-10), "a right gradient is accused"
+        if not directions:
+            assert is_so(check.seen, case, gradient), check.seen
+    else:
+        assert check.verdict == "undecided"
+        small = error < 1e-5  # for a function as curved as sin(40 x)
+        assert case.rough or offset or small, "smooth functions are judged"
+
+
+@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@given(**CASES)
+def test_what_is_said_is_so(**case):
+    judge(**case)
+
+
+@pytest.mark.slow
+@settings(max_examples=10_000, deadline=None, database=None)
+@given(**CASES)
+def test_what_is_said_is_so_in_ten_thousand_cases(**case):
+    judge(**case)
+
+
+# The smallest inputs of which something untrue was said.
+
+
+def check(right, yours, **options):
+    """A linear function, whose derivative is known."""
+    right, x = np.array(right, float), np.linspace(1, 2, len(right))
+    return check_gradient("linear", lambda: (x * right).sum(), x, np.array(yours, float), **options)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_relu_without_its_mask(seed):
+    x, dy = np.random.default_rng(seed).standard_normal((2, 5, 3))
+    said = check_gradient("ReLU dx", lambda: (np.maximum(x, 0) * dy).sum(), x, dy)
+    assert said.seen == f"in {(x < 0).sum()} of the 15 entries, yours is not 0, and should be"
+    assert said.suggests.startswith("a mask is missing")
+
+
+@pytest.mark.parametrize(("right", "yours"), [([0, 0, 1], [1, -1, 0]), ([0, 1, 1], [1, 2, 5])])
+def test_what_has_no_factor_is_given_none(right, yours):
+    seen = "in all 3 entries, yours differs; no common factor or term is seen"
+    assert check(right, yours).seen == seen
+
+
+@pytest.mark.parametrize("tiny", [1e-150, 1e-200, 1e-300])
+def test_no_ratio_is_too_large_or_small(tiny):
+    for right, yours in (([tiny, tiny], [1, 1]), ([1, 1], [tiny, tiny]), ([1, tiny], [tiny, 1])):
+        assert check(right, yours).verdict == "WRONG"
+
+
+@pytest.mark.parametrize("slope", [-1, 0, 0.3, 1])
+def test_one_input_on_a_kink_leaves_all_directions_undecided(slope):
+    x = np.array([0, 0.5, -0.7, 1.2, -0.3])
+    yours = np.where(x == 0, slope, np.sign(x))
+
+    def f():
+        return np.abs(x).sum()
+
+    assert check_gradient("abs", f, x, yours).verdict == "right"
+    along = check_gradient("abs", f, x, yours, directions=5)
+    assert along.verdict == ("right" if slope == 0 else "undecided")  # 0 is the mean of both sides
+    yours[1] += 0.5
+    along = check_gradient("abs", f, x, yours, directions=5)
+    assert along.verdict == "undecided"
+    assert along.suggests.startswith("a kink lies on this line")
+    assert "the slope to the left is" in along.seen
+
+
+def test_two_errors_that_cancel_in_sign_do_not_along_a_direction():
+    for seed in range(100):
+        x, w = np.random.default_rng(seed).standard_normal((2, 4))
+        yours = w.copy()
+        yours[[0, 1]] = w[[1, 0]]
+        said = check_gradient("linear", lambda x=x, w=w: (x * w).sum(), x, yours, directions=5)
+        assert said.verdict == "WRONG"
+
+
+def test_an_f_that_changes_its_input_is_noticed_and_the_input_restored():
+    x = np.array([-1, 0.5, 2.0])
+
+    def f():
+        x[x < 0] = 0
+        return (x**2).sum()
+
+    for directions in (0, 3):
+        said = check_gradient("in place", f, x, 2 * np.maximum(x, 0), directions=directions)
+        assert said.verdict == "undecided"
+        assert said.seen.startswith("f changes its input")
+        np.testing.assert_array_equal(x, [-1, 0.5, 2.0])
+
+
+def test_a_layer_that_changes_its_input_is_noticed(rng):
+    class Clipping:
+        def forward(self, x):
+            x[x < 0] = 0
+            self.x = x
+            return x.copy()
+
+        def backward(self, dy):
+            return dy * (self.x > 0)
+
+    (said,) = check_layer(Clipping(), rng.standard_normal((4, 3)))
+    assert said.seen.startswith("f changes its input")
+
+
+@pytest.mark.parametrize("tolerance", [math.inf, math.nan, 0, 1, -1e-9])
+def test_a_tolerance_that_would_bless_all_or_nothing_is_refused(tolerance):
+    with pytest.raises(ValueError, match="tolerance must lie strictly between 0 and 1"):
+        check([1, 2], [3, -7], tolerance=tolerance)
+
+
+@pytest.mark.parametrize("large", [1e17, -1e300, math.inf])
+def test_a_step_that_vanishes_beside_x_is_said(large):
+    x = np.array([large, 1.0])
+    said = check_gradient("large", lambda: 3 * x[1], x, np.array([7.0, 3.0]))
+    assert said.verdict == "undecided"
+    assert "vanishes beside numbers as large as" in said.seen
+
+
+def test_large_numbers_are_moved_by_what_is_meant():
+    for size in (1e4, 1e7, 1e9):
+        x = np.array([size])
+        assert check_gradient(
+            "sin", lambda x=x: np.sin(x - x.round()).sum(), x, np.cos(0 * x)
+        ).passed
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_right_gradient_through_float32_is_not_accused(seed):
+    rng = np.random.default_rng(seed)
+    x, w = rng.standard_normal((4, 5)), rng.standard_normal((5, 3)).astype(np.float32)
+
+    def f():
+        return float(np.tanh(x.astype(np.float32) @ w).sum())
+
+    right = (1 - np.tanh(x @ w) ** 2) @ w.T
+    said = check_gradient("float32", f, x, right)
+    assert said.verdict == "undecided"
+    assert "rounded, as in float32" in said.suggests
+    assert not check_gradient("float32", f, x, -right).passed
+
+
+@pytest.mark.parametrize("directions", [0, 3])
+def test_a_short_scale_is_no_kink(directions):
+    x = np.array([0, 0.5, -0.7, 1.2])
+    for waves in (300, 3000, 1e5):
+        right = waves * np.cos(waves * x)
+        f = lambda waves=waves: np.sin(waves * x).sum()  # noqa: E731
+        said = check_gradient("sin", f, x, right, directions=directions)
+        assert said.verdict == "right" and len(said.shortened) == (directions or 4)
+        assert check_gradient("sin", f, x, -right, directions=directions).verdict == "WRONG"
+    f = lambda: np.sin(1e11 * x).sum()  # noqa: E731
+    said = check_gradient("sin", f, x, 1e11 * np.cos(1e11 * x), directions=directions)
+    assert said.verdict == "undecided"
+    assert said.suggests.startswith("the step is too long")
