@@ -7,6 +7,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -121,9 +122,13 @@ def test_a_numba_that_cannot_be_used_is_done_without(error, monkeypatch):
             raise error("Numba needs NumPy 1.0 or less")
 
     monkeypatch.setitem(sys.modules, "numba", Broken())
+    said = (
+        nullcontext() if error is ImportError else pytest.warns(UserWarning, match="numba cannot")
+    )
     fused._compiled.cache_clear()
     try:
-        assert fused.one_pass(fused.adam, np.zeros(100)) is None
+        with said:
+            assert fused.one_pass(fused.adam, np.zeros(100)) is None
     finally:
         fused._compiled.cache_clear()
 

@@ -56,14 +56,14 @@ def one_pass(update, value):
 
 @cache
 def _compiled(update, dtype):
-    try:
-        from numba import njit
-    except ImportError:  # not installed, or not for this NumPy
-        return None
     n_arrays, n_numbers = {adam: (4, 4), adagrad: (3, 2)}[update]
     try:
+        from numba import njit
+
         compiled = njit(cache=True, error_model="numpy")(update)  # numpy's: x / 0 is inf, no error
         compiled(*[np.ones(1, dtype)] * n_arrays, *[0.5] * n_numbers)  # now: its cache is a file
+    except ImportError:  # not installed, or not for this NumPy
+        return None
     except Exception as error:  # damaged, unreadable, on a full disk: it shows as one of many types
         why = f"{type(error).__name__}: {error}"
         warnings.warn(f"NumPy's lines update the weights: numba cannot ({why})", stacklevel=2)
