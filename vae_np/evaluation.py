@@ -101,14 +101,7 @@ def evaluate_elbo(model, images, binary=False, n_draws=1, seed=0, batch_size=Non
 
 
 def importance_sampled_log_likelihood(
-    model,
-    images,
-    n_samples,
-    prior_share=0.0,
-    binary=False,
-    seed=0,
-    batch_size=None,
-    progress=False,
+    model, images, n_samples, prior_share=0.0, binary=False, seed=0, batch_size=None, progress=False
 ):
     """log p(x) of each image, by importance sampling through q.
 

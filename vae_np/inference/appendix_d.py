@@ -11,12 +11,7 @@ import numpy as np
 
 from vae_np.backend import to_numpy
 from vae_np.checks import whole_number
-from vae_np.distributions import (
-    LOG_2PI,
-    log_mean_exp,
-    log_mean_standard_error,
-    log_sum_exp,
-)
+from vae_np.distributions import LOG_2PI, log_mean_exp, log_mean_standard_error, log_sum_exp
 from vae_np.inference.hmc import log_joint, sample_posterior
 
 
