@@ -60,7 +60,7 @@ def run_or_complain(argv, claim):
         trainer = make_trainer(args, data)
         own_folder = out is None
         out = make_folder(out) if out else make_free_folder(RUNS / Path(args.data).stem)
-        claim.enter_context(claimed(out))
+        still_ours = claim.enter_context(claimed(out))
         if args.resume:
             go_on(trainer, args, data, out)
         elif args.overwrite:
@@ -72,7 +72,7 @@ def run_or_complain(argv, claim):
     except KeyboardInterrupt:
         return interrupted(out)
     try:
-        return run(args, out, data, trainer)
+        return run(args, out, data, trainer, still_ours)
     except (DivergenceError, OSError, MemoryError) as error:  # anything else is a bug: show it
         saved = (out / CHECKPOINT).exists()
         kept = f"what was saved last is {out / CHECKPOINT}" if saved else "nothing was saved"
@@ -84,11 +84,12 @@ def run_or_complain(argv, claim):
             discard_if_empty(out)
 
 
-def run(args, out, data, trainer):
+def run(args, out, data, trainer, still_ours=lambda: None):
     if not args.resume:
         earlier = "" if args.out or out.name == Path(args.data).stem else ", beside an earlier run"
         say(f"Results go to {out}{earlier}.")
-    finished = train(trainer, data, args, out)
+    finished = train(trainer, data, args, out, still_ours)
+    still_ours()
     write_history(trainer.history, out / HISTORY)
     draw_pictures(trainer, data, out, args.seed)
     if not finished:
@@ -101,12 +102,13 @@ def run(args, out, data, trainer):
     return 0
 
 
-def train(trainer, data, args, out):
+def train(trainer, data, args, out, still_ours):
     """Train to the last epoch, or to Ctrl-C; save after an epoch, but not every second."""
     announce(trainer, data, args)
     test_images = checksum(data.test)
 
     def save():
+        still_ours()
         warm_up(trainer, args)  # an epoch may have ended since, and the next one not begun
         trainer.save(out / CHECKPOINT, {**settings(args), TEST_IMAGES: test_images})
         discard_results(out)  # an earlier state's, where there are any

@@ -7,6 +7,7 @@ import math
 import os
 import signal
 import sys
+import warnings
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from itertools import count
@@ -25,6 +26,7 @@ def prepare_streams():
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
         elif hasattr(stream, "reconfigure"):  # a notebook's has not
             stream.reconfigure(errors="replace")
+    warnings.formatwarning = lambda message, *about, **more: f"note: {message}\n"  # in one line
 
 
 def hear_every_stop():
@@ -53,7 +55,7 @@ def say(text, stream=None):
 
 def complain(program, error):
     """Say what went wrong, and return the exit status for it."""
-    say(f"{program}: error: {error}", sys.stderr)
+    say(f"{program}: error: {str(error) or 'the memory is full'}", sys.stderr)  # a bare MemoryError
     return 2
 
 
@@ -97,7 +99,7 @@ def named_path(text):
     """For argparse: a Path. That of no text, an unset shell variable, would be the folder here."""
     if not text:
         raise argparse.ArgumentTypeError("wants a name, got nothing")
-    return Path(text)
+    return Path(os.path.expanduser(text))  # the shell leaves the ~ in --out=~/x
 
 
 def make_folder(path, option="--out"):
@@ -144,12 +146,13 @@ def claimed(folder):
 
     The claim is the operating system's, on the open folder: it ends with the process, however that
     ends, and leaves no file behind. What a killed run had half written is removed. Windows has no
-    such claim; there two runs are not told apart.
+    such claim; there two runs are not told apart. Yields a function that raises OSError once
+    another folder has the name: this run's was moved away, and a second run's may stand there.
     """
     try:
         import fcntl
     except ImportError:
-        yield
+        yield lambda: None
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -157,9 +160,14 @@ def claimed(folder):
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise OSError(f"another run is writing to {folder}: choose another --out") from None
-        for unfinished in folder.glob(f"*{'[0-9a-f]' * 32}.part"):  # of a `whole_file` killed
+        for unfinished in folder.glob(f"vae_np-{'[0-9a-f]' * 32}.part"):  # of a `whole_file` killed
             unfinished.unlink(missing_ok=True)
-        yield
+
+        def still_ours():
+            if not (folder.exists() and os.path.samestat(os.stat(folder), os.fstat(handle))):
+                raise OSError(f"{folder} was moved or removed: nothing more is written there")
+
+        yield still_ours
     finally:
         os.close(handle)
 

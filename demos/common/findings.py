@@ -81,7 +81,7 @@ def run(experiment, description, epochs=None, samples=None, resumes=False, add_o
             check_owner(args.out, program.stem)
         else:
             args.out = make_free_folder(base)
-        claim.enter_context(claimed(args.out))
+        still_ours = claim.enter_context(claimed(args.out))
     except (ValueError, OSError) as error:  # what was asked for cannot be had
         return complain(program.name, error)
     started = time.monotonic()
@@ -100,6 +100,7 @@ def run(experiment, description, epochs=None, samples=None, resumes=False, add_o
             "seconds": time.monotonic() - started,
             "findings": findings,
         }
+        still_ours()
         write_json(args.out / SUMMARY, about | summary)
     except EXPECTED as error:  # anything else is a bug: show it
         return complain(program.name, error)

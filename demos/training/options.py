@@ -174,7 +174,7 @@ def make_parser(description):
 
 def _data_name(text):
     """A data set's name, or the absolute path of a file: --resume may start elsewhere."""
-    return text if text in NAMES else os.path.abspath(text)
+    return text if text in NAMES else os.path.abspath(os.path.expanduser(text))
 
 
 def _epoch_and_rate(text):

@@ -5,23 +5,18 @@ import io
 import sys
 import textwrap
 
-import numpy as np
-
 from demos.common.command_line import say, write_json
-from demos.common.findings import WIDTH
-from demos.common.models import active_latents
+from demos.common.findings import WIDTH, cores
+from demos.training.noticed import what_it_noticed
 from demos.training.run import CHECKPOINT, HISTORY, SUMMARY, resume_command, settings
 from vae_np import figures
 from vae_np.backend import Stream, random_generator, to_numpy
 from vae_np.checkpoints import whole_file
 from vae_np.evaluation import importance_sampled_log_likelihood
-from vae_np.networks import GaussianDecoder
 from vae_np.objectives import DoublyReparameterized, ImportanceWeighted
 from vae_np.training.threads import product_threads
 
 LOG_LIKELIHOOD_SAMPLES = 100
-COLLAPSED = 0.1  # nats of KL, with all latents together
-CLIMBING = 0.3  # nats, over the last tenth of the epochs
 
 
 def what_is_climbed(trainer):
@@ -37,7 +32,7 @@ def announce(trainer, data, args):
         f"{args.data}: {len(data.train):,} training and {len(data.test):,} test images of "
         f"{data.image_shape[0]} × {data.image_shape[1]} pixels\n"
         f"encoder q(z|x): {model.encoder}\ndecoder p(x|z): {model.decoder}\n"
-        + "".join(f"note: {note}\n" for note in data.notes)
+        + "".join(f"note: {note}\n" for note in [*data.notes, *too_many_threads(trainer)])
         + warming_up(args)
         + "\n"
         f"{'in nats per example':<20}{f'training {name} = reconstruction − KL':>40}"
@@ -56,6 +51,13 @@ def warming_up(args):
     return (
         f"the KL's weight rises from 0 to {args.kl_weight:g} over {epochs}; the ELBO has it at 1\n"
     )
+
+
+def too_many_threads(trainer):
+    """A note where the threads outnumber the cores; a list of str."""
+    if trainer.threads <= cores():
+        return []
+    return [f"--threads {trainer.threads} on {cores()} cores wait for each other: far slower"]
 
 
 def interrupted(out):
@@ -104,50 +106,6 @@ def report(trainer, data, args, out):
     say(f"\nPictures, {SUMMARY}, {HISTORY} and {CHECKPOINT} are in {out}")
 
 
-def what_it_noticed(trainer, data, out):
-    """What a person should know about this run before believing its numbers; a list of str."""
-    model, notes = trainer.model, []
-    kl = float(model.encode(data.test).kl_to_standard_normal().mean())
-    active, n_latent = int(active_latents(model, data.test).sum()), model.n_latent
-    if kl < COLLAPSED:
-        notes.append(
-            f"Posterior collapse: the KL is {kl:.3f} nats, so q(z|x) is the prior whatever x is, "
-            "z says nothing about x, and all reconstructions are alike. See docs/symptoms.md for "
-            "its causes."
-        )
-    elif active < n_latent:
-        notes.append(
-            f"{active} of {n_latent} latents are in use. The other {n_latent - active} are used by "
-            "no image: their q(z|x) stays near the prior whatever x is. That costs nothing; fewer "
-            "latents would do as well."
-        )
-    if isinstance(model.decoder, GaussianDecoder):
-        notes.append(
-            "These pixels are real numbers, so p(x|z) and p(x) are densities: above 0 is no error, "
-            "and the numbers compare only with those of the same pixels in the same units."
-        )
-    rise, epochs = last_rise(trainer.history)
-    if rise > CLIMBING:
-        notes.append(
-            f"It still climbs: by {rise:.1f} nats on the test set over the last "
-            f"{'epoch' if epochs == 1 else f'{epochs} epochs'}. To go on:"
-            f"\n  {resume_command(out)} --epochs {2 * trainer.epoch}"
-        )
-    return notes
-
-
-def last_rise(history):
-    """By how much the test set's number has risen over the last tenth of the epochs; their count.
-
-    From the mean of the tenth before to the mean of the last one.
-    """
-    epochs = max(1, len(history) // 10)
-    values = [row["test_elbo"] for row in history[-2 * epochs :]]
-    if len(values) < 2 * epochs:
-        return 0.0, epochs
-    return float(np.mean(values[epochs:]) - np.mean(values[:epochs])), epochs
-
-
 def draw_pictures(trainer, data, out, seed):
     model = trainer.model
     generator = random_generator([seed, Stream.PICTURES], model.device)
@@ -170,8 +128,7 @@ def draw_pictures(trainer, data, out, seed):
         model.sample_mean(100, generator),
         data.image_shape,
         out / "samples.png",
-        title="New images: the mean of p(x|z) for z drawn from the prior.\n"
-        "Some are like no image of the data: their z lies where no image has its code",
+        title="New images: the mean of p(x|z) for z drawn from the prior",
     )
     if model.n_latent == 2:
         figures.manifold(lambda z: model.decode(z).mean, data.image_shape, out / "manifold.png")

@@ -1,5 +1,6 @@
 """Which run of train.py is meant: what was typed, joined with what is saved, and its folder."""
 
+import os
 import shlex
 from itertools import pairwise
 from pathlib import Path
@@ -133,7 +134,7 @@ def choose_folder(args):
     if args.out is not None:
         if not args.out:
             raise ValueError("--out wants the name of a folder, got nothing")
-        out = Path(args.out)
+        out = Path(os.path.expanduser(args.out))
         if not (args.resume or args.overwrite):
             check_free(out)
         return out

@@ -1,0 +1,113 @@
+"""What a person should know about a run of train.py before believing its numbers.
+
+Each note is about what was looked at: whether reconstructions differ from image to image, and new
+images from draw to draw. A cause is a guess, and says so.
+"""
+
+import numpy as np
+
+from demos.common.models import active_latents
+from demos.training.run import resume_command
+from vae_np.backend import Stream, random_generator, to_numpy
+from vae_np.layers import ReLU
+from vae_np.networks import GaussianDecoder
+
+COLLAPSED = 0.1  # nats of KL, with all latents together
+ALIKE = 0.02  # the spread of reconstructions, as a share of the images' own
+CLIMBING = 0.005  # the last tenth's rise, as a share of what all epochs have gained,
+LEAST_RISE = 0.05  # and in nats
+SOME = 500  # images that are looked at
+
+
+def what_it_noticed(trainer, data, out):
+    """A list of str."""
+    model, notes = trainer.model, []
+    alike = alike_images(trainer, data.test[:SOME])
+    if alike:
+        notes.append(alike)
+    elif unused := unused_latents(model, data.test):
+        notes.append(unused)
+    if isinstance(model.decoder, GaussianDecoder):
+        notes.append(
+            "These pixels are real numbers, so p(x|z) and p(x) are densities: above 0 is no error, "
+            "and the numbers compare only with those of the same pixels in the same units."
+        )
+    values = [row["test_elbo"] for row in trainer.history]
+    rise, epochs = last_rise(trainer.history)
+    if rise > max(LEAST_RISE, CLIMBING * (values[-1] - values[0])) and not alike:
+        notes.append(
+            f"It still climbs: by {rise:.2g} nats on the test set over the last "
+            f"{'epoch' if epochs == 1 else f'{epochs} epochs'}. To go on:"
+            f"\n  {resume_command(out)} --epochs {2 * trainer.epoch}"
+        )
+    return notes
+
+
+def spread(images):
+    """By how much images differ from each other: a pixel's standard deviation, root mean square."""
+    return float(np.sqrt(to_numpy(images).astype(np.float64).var(axis=0).mean()))
+
+
+def alike_images(trainer, images):
+    """That all reconstructions are alike, with what fits as a cause; "" where they differ."""
+    model = trainer.model
+    generator = random_generator([trainer.seed, Stream.PICTURES], model.device)
+    drawn = spread(model.sample_mean(len(images), generator))
+    seen, q = spread(model.reconstruct_mean(images)), model.encode(images)
+    own = spread(model.as_pixels(images))
+    if seen >= ALIKE * own or len(images) == 1:
+        return ""
+    kl = float(q.kl_to_standard_normal().mean())
+    what = (
+        f"All reconstructions are alike: from image to image a pixel varies by {seen:.1g} in them, "
+        f"in new images by {drawn:.1g}, in the data by {own:.2g}. "
+    )
+    if kl < COLLAPSED:
+        return (
+            f"Posterior collapse. {what}The KL is {kl:.3f} nats: q(z|x) is the prior whatever x "
+            "is, and z says nothing about x. See docs/symptoms.md for its causes."
+        )
+    dead = dead_units(model)
+    if dead > 0.5:
+        why = f"{dead:.0%} of the ReLU units of a layer are 0 for every image, and learn no more"
+    else:
+        why = "the decoder makes nothing of z"
+    rate = trainer.optimizer.learning_rate
+    return (
+        f"{what}The KL is {kl:.3g} nats all the same; {why}. Perhaps the step was too large: try "
+        f"a --learning-rate below {rate:g}, or another seed."
+    )
+
+
+def dead_units(model):
+    """The largest share of a layer's ReLU units that the latest forward left at 0 in every row."""
+    layers = [*model.encoder.network.layers, *model.decoder.network.layers]
+    alive = [to_numpy(x.positive).any(axis=0).mean() for x in layers if isinstance(x, ReLU)]
+    return float(1 - min(alive, default=1))
+
+
+def unused_latents(model, images):
+    """How many latents no image uses, and what they cost; "" where all are in use."""
+    q, active = model.encode(images), active_latents(model, images)
+    each = q.mean**2 + q.variance - 1 - q.log_var  # twice each latent's KL
+    cost, n = float((0.5 * to_numpy(each)[:, ~active]).sum(axis=1).mean()), int(active.sum())
+    if n == model.n_latent:
+        return ""
+    costs = "That costs nothing" if cost < COLLAPSED else f"They cost {cost:.2g} nats of KL"
+    return (
+        f"{n} of {model.n_latent} latents are in use: the means of the other "
+        f"{model.n_latent - n} hardly differ from image to image. {costs}; fewer latents would do "
+        "as well."
+    )
+
+
+def last_rise(history):
+    """By how much the test set's number has risen over the last tenth of the epochs; their count.
+
+    From the mean of the tenth before to the mean of the last one.
+    """
+    epochs = max(1, len(history) // 10)
+    values = [row["test_elbo"] for row in history[-2 * epochs :]]
+    if len(values) < 2 * epochs:
+        return 0.0, epochs
+    return float(np.mean(values[epochs:]) - np.mean(values[:epochs])), epochs

@@ -1,0 +1,56 @@
+"""What all commands do alike: their folders, their names of files, and errors in one line."""
+
+import os
+from types import SimpleNamespace
+
+import pytest
+
+from demos.common.command_line import claimed, complain, named_path
+from demos.training import report
+from demos.training.options import make_parser
+from demos.training.run import choose_folder
+
+MINE = "backup-" + 32 * "a" + ".part"
+
+
+def test_only_what_a_killed_run_had_half_written_is_removed(tmp_path):
+    for name in (MINE, 32 * "b" + ".part", "vae_np-" + 32 * "c" + ".part"):
+        (tmp_path / name).touch()
+    with claimed(tmp_path):
+        assert {file.name for file in tmp_path.iterdir()} == {MINE, 32 * "b" + ".part"}
+
+
+def test_a_folder_that_was_moved_is_written_to_no_more(tmp_path):
+    """mv a c; the next run makes an a of its own, and the first must not write there."""
+    pytest.importorskip("fcntl")
+    a = tmp_path / "a"
+    a.mkdir()
+    with claimed(a) as still_ours:
+        still_ours()
+        a.rename(tmp_path / "c")
+        for _ in range(2):
+            with pytest.raises(OSError, match="a was moved or removed: nothing more is written"):
+                still_ours()
+            a.mkdir(exist_ok=True)
+
+
+def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    """The shell leaves it in --out=~/x."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert named_path("~/x") == tmp_path / "x"
+    args = make_parser("").parse_args(["--out=~/x", "--data=~/d.npz"])
+    assert choose_folder(args) == tmp_path / "x"
+    assert args.data == os.path.join(tmp_path, "d.npz")
+
+
+def test_no_error_is_an_empty_line(capsys):
+    complain("train.py", MemoryError())
+    assert capsys.readouterr().err == "train.py: error: the memory is full\n"
+
+
+def test_more_threads_than_cores_are_noted(monkeypatch):
+    monkeypatch.setattr(report, "cores", lambda: 2)
+    assert report.too_many_threads(SimpleNamespace(threads=2)) == []
+    (note,) = report.too_many_threads(SimpleNamespace(threads=99))
+    assert note == "--threads 99 on 2 cores wait for each other: far slower"
