@@ -1,4 +1,4 @@
-"""What GitHub makes of a Markdown page and Sphinx does not: links, pictures, formulas."""
+"""What Sphinx has not: pages all over a repository, pictures for light and dark, Chinese words."""
 
 import re
 import shutil
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from docutils import nodes
 from sphinx.addnodes import download_reference, pending_xref
+from sphinx.search import SearchEnglish
 
 from demos.common.mathml import mathml
 
@@ -17,6 +18,7 @@ BY_THEME = r'<img class="only-dark" src="\1" alt="">\n<img class="only-light" \2
 def setup(app):
     app.srcdir = ROOT  # the pages stand all over the repository, and link to each other there
     app.add_html_math_renderer("mathml", (write_mathml, None), (write_mathml, None))
+    app.add_search_language(SearchBoth)
     app.connect("builder-inited", forget_old_modules, priority=0)
     app.connect("source-read", add_contents)
     app.connect("source-read", choose_pictures)
@@ -25,8 +27,31 @@ def setup(app):
 
 
 def write_mathml(translator, node):
-    translator.body.append(mathml(node.astext()))
+    translator.body.append(f'<div style="overflow-x: auto">{mathml(node.astext())}</div>')
     raise nodes.SkipNode
+
+
+class SearchBoth(SearchEnglish):
+    """English words, and Chinese by its pairs of characters, for it has no spaces."""
+
+    lang = "en+zh"
+    js_splitter_code = """
+var splitQuery = (query) =>
+  (query.match(/[\\u4e00-\\u9fff]+|(?:(?![\\u4e00-\\u9fff])[\\p{L}\\p{N}_])+/gu) ?? [])
+  .flatMap((run) =>
+    run < "\\u4e00" || run.length < 3
+      ? [run]
+      : Array.from({ length: run.length - 1 }, (_, k) => run.slice(k, k + 2)));
+"""
+
+    def split(self, input):
+        words = []
+        for run in re.findall(r"[\u4e00-\u9fff]+|[^\W\u4e00-\u9fff]+", input):
+            if run < "\u4e00" or len(run) < 3:
+                words.append(run)
+            else:
+                words += [run[k : k + 2] for k in range(len(run) - 1)]
+        return words
 
 
 def forget_old_modules(app):
@@ -42,7 +67,7 @@ def add_contents(app, docname, source):
         english = [name for name in names if name not in chinese]
         source[0] += (
             toctree("English", ["demos/one_page_vae", *english, "CONTRIBUTING", "CHANGELOG"])
-            + toctree("中文", ["README.zh-CN", *chinese])
+            + toctree("中文", ["首页 <README.zh-CN>", *chinese])
             + toctree("Reference", ["docs/reference"])
         )
 

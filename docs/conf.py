@@ -34,5 +34,6 @@ numpydoc_show_class_members = False
 default_role = "py:obj"
 
 html_theme = "furo"
+html_show_copyright = False
 html_math_renderer = "mathml"
-html_search_language = "zh"  # finds English words too
+html_search_language = "en+zh"  # of as_sphinx_needs_it.py
