@@ -4,6 +4,7 @@ None raises, none blesses a wrong gradient or accuses a right one, and what is s
 """
 
 import math
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -115,12 +116,12 @@ def test_one_input_on_a_kink_leaves_all_directions_undecided(slope):
     assert "the slope to the left is" in along.seen
 
 
-def test_two_errors_that_cancel_in_sign_do_not_along_a_direction():
-    for seed in range(100):
-        x, w = np.random.default_rng(seed).standard_normal((2, 4))
+def test_two_errors_that_cancel_in_one_direction_do_not_in_all():
+    x, w = np.random.default_rng(0).standard_normal((2, 20))
+    for i, j in combinations(range(20), 2):
         yours = w.copy()
-        yours[[0, 1]] = w[[1, 0]]
-        said = check_gradient("linear", lambda x=x, w=w: (x * w).sum(), x, yours, directions=5)
+        yours[[i, j]] = w[[j, i]]
+        said = check_gradient("linear", lambda: (x * w).sum(), x, yours, directions=5)
         assert said.verdict == "WRONG"
 
 
