@@ -1,0 +1,188 @@
+"""What demos/results records is found again: each experiment is run as it was recorded.
+
+Two summaries are compared key by key, and their findings number by number. A run on another
+processor rounds otherwise, and a training carries that on: the tolerances are some ten times what
+was measured between two kinds of processor, and far below what a wrong sign or a wrong index does.
+"""
+
+import json
+import math
+import os
+import re
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from fnmatch import fnmatch
+
+import pytest
+from conftest import DEMOS, command
+
+from demos.__main__ import scripts
+
+RESULTS = DEMOS / "results"
+TOLERANCE = 1e-3  # relative, where nothing else is said
+OF_THIS_RUN = ("machine.*", "*seconds", "*seconds_per_image")  # no finding
+LEFT_OUT = {}
+
+# Of one experiment: a pattern of keys, and what may differ, relative and absolute.
+MAY_DIFFER = {
+    "posterior": {  # where rounding turns one proposal of HMC down, the chain goes another way
+        "images.*.hmc_acceptance": (0, 0.05),
+        "images.*.hmc_mean.*": (0.05, 0.05),
+        "images.*.hmc_std.*": (0.2, 0),
+        "images.*.hmc_shift": (0, 0.2),
+        "images.*.hmc_r_hat": (0.05, 0),
+        "findings": (0.02, 0.05),
+    },
+    "the_gap": {"*identity_error": (0, 1e-10), "findings": (TOLERANCE, 1e-10)},  # rounding itself
+    "two_estimators": {"points.*_z": (TOLERANCE, 0.01)},  # a mean that is nearly 0
+}
+EXPERIMENTS = [
+    path.stem
+    for path, _ in scripts()
+    if path.parent.name == "questions" and path.stem not in LEFT_OUT
+]
+NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?(?:e[+-]\d+)?")
+TIME = re.compile(NUMBER.pattern + r"(?= µs| ms| times as long| times the time)")
+
+
+def leaves(content, key=""):
+    """(key, value) of all that is no dict and no list; and a list's or a dict's own length."""
+    if isinstance(content, dict | list):
+        pairs = content.items() if isinstance(content, dict) else enumerate(content)
+        yield f"{key}(length)", len(content)
+        for name, value in pairs:
+            yield from leaves(value, f"{key}.{name}" if key else str(name))
+    else:
+        yield key, content
+
+
+def tolerances(name, key):
+    """What may differ: relative, absolute. The first pattern that fits is taken."""
+    known = MAY_DIFFER.get(name, {})
+    return next((known[pattern] for pattern in known if fnmatch(key, pattern)), (TOLERANCE, 0))
+
+
+def close(recorded, found, relative, absolute=0):
+    if isinstance(recorded, bool) or not isinstance(recorded, int | float):
+        return type(recorded) is type(found) and recorded == found
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        return False
+    return math.isclose(recorded, found, rel_tol=relative, abs_tol=absolute)
+
+
+def in_words(text):
+    """A text without its numbers, and they: each with the size of its last digit. No times."""
+    text, numbers = TIME.sub("some", text), []
+    for number in NUMBER.findall(text):
+        mantissa, _, power = number.replace(",", "").partition("e")
+        digits = len(mantissa.partition(".")[2])
+        numbers.append((float(f"{mantissa}e{power or 0}"), 10.0 ** (int(power or 0) - digits)))
+    return NUMBER.sub("#", text), numbers
+
+
+def differences(name, recorded, found):
+    """What is not as it was recorded, a line each."""
+    recorded, found = dict(recorded), dict(found)
+    texts = [in_words(summary.pop("findings")) for summary in (recorded, found)]
+    recorded, found = (
+        {
+            key: value
+            for key, value in leaves(summary)
+            if not any(fnmatch(key, pattern) for pattern in OF_THIS_RUN)
+        }
+        for summary in (recorded, found)
+    )
+    lines = [f"{key}: recorded, not found" for key in recorded.keys() - found.keys()]
+    lines += [f"{key}: found, not recorded" for key in found.keys() - recorded.keys()]
+    for key in recorded.keys() & found.keys():
+        if not close(recorded[key], found[key], *tolerances(name, key)):
+            lines.append(f"{key}: recorded {recorded[key]}, found {found[key]}")
+    (old, old_numbers), (new, new_numbers) = texts
+    if old != new:
+        lines.append(f"findings: recorded\n  {old}\nfound\n  {new}")
+    else:
+        relative, absolute = tolerances(name, "findings")
+        for (was, last_digit), (number, _) in zip(old_numbers, new_numbers, strict=True):
+            if not close(was, number, relative, absolute + 1.01 * last_digit):
+                lines.append(f"findings: recorded {was:g}, found {number:g}")
+    return sorted(lines)
+
+
+def recorded_of(name):
+    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def runs(request, tmp_path_factory):
+    """The experiments that are asked for, two at a time, the longest first."""
+    asked = [
+        item.callspec.params["name"]
+        for item in request.session.items
+        if item.parent is request.node and "runs" in item.fixturenames
+    ]
+    folder = tmp_path_factory.mktemp("findings")
+
+    def rerun(name):
+        options = recorded_of(name)["options"]
+        arguments = [text for key, value in options.items() for text in (f"--{key}", value)]
+        return subprocess.run(
+            command(name, *arguments, "--out", folder / name),
+            cwd=folder,
+            env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+        )
+
+    with ThreadPoolExecutor(2) as pool:
+        longest_first = sorted(asked, key=lambda name: -recorded_of(name)["seconds"])
+        yield folder, {name: pool.submit(rerun, name) for name in longest_first}
+        pool.shutdown(cancel_futures=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_what_is_recorded_is_found_again(name, runs):
+    folder, started = runs
+    result = started[name].result()
+    assert result.returncode == 0, result.stderr
+    found = json.loads((folder / name / "summary.json").read_text(encoding="utf-8"))
+    lines = differences(name, recorded_of(name), found)
+    assert not lines, "\n".join(lines)
+
+
+RECORDED = {
+    "findings": "The gap is 2.68 nats, 1,000 steps.",
+    "seconds": 3.0,
+    "machine": {"cores": 2},
+    "gap": [2.683, 0.5],
+    "nobody": None,
+    "used": True,
+    "best": "q",
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"gap": [-2.683, 0.5]}, ["gap.0: recorded 2.683, found -2.683"]),
+        ({"gap": [2.69, 0.5]}, ["gap.0: recorded 2.683, found 2.69"]),
+        ({"gap": [0.5, 2.683]}, ["gap.0: recorded 2.683, found 0.5", "gap.1: recorded 0.5, "]),
+        ({"gap": [2.683]}, ["gap(length): recorded 2, found 1", "gap.1: recorded, not found"]),
+        ({"gap": [math.nan, 0.5]}, ["gap.0: recorded 2.683, found nan"]),
+        ({"nobody": 0}, ["nobody: recorded None, found 0"]),
+        ({"used": 1}, ["used: recorded True, found 1"]),
+        ({"best": "p"}, ["best: recorded q, found p"]),
+        ({"more": 1}, ["(length): recorded 6, found 7", "more: found, not recorded"]),
+        ({"findings": "The gap is 2.71 nats, 1,000 steps."}, ["findings: recorded 2.68, found"]),
+        ({"findings": "The gap is -2.68 nats, 1,000 steps."}, ["findings: recorded\n  The gap"]),
+        ({"findings": "The gap is 2.68 nats, 1,010 steps."}, ["findings: recorded 1000, found"]),
+        ({"findings": "The gap is 2.67 nats, 1,000 steps.", "gap": [2.6835, 0.5002]}, []),
+        ({"findings": "The fit takes 7 ms."}, ["findings: recorded\n  The gap"]),
+        ({"seconds": 9.0, "machine": {"cores": 1}}, []),
+    ],
+)
+def test_a_difference_is_named(change, said):
+    lines = differences("none", RECORDED, RECORDED | change)
+    assert len(lines) == len(said), lines
+    assert all(line.startswith(start) for line, start in zip(lines, said, strict=True)), lines
