@@ -160,6 +160,7 @@ def draw(gradients, runs, path):
     gains.invert_yaxis()
     gains.set_title("What training gets from it:\ntest images", fontsize="medium")
     gains.set_xlabel("nats per example")
+    gains.locator_params(axis="x", nbins=5)
     gains.legend(fontsize="small")
     weighted, better = (gradients[KNOWN][name]["ratio"] for name in OBJECTIVES)
     plots.save(
