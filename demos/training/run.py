@@ -1,11 +1,10 @@
 """Which run of train.py is meant: what was typed, joined with what is saved, and its folder."""
 
-import os
 import shlex
 from itertools import pairwise
 from pathlib import Path
 
-from demos.common.command_line import say
+from demos.common.command_line import named_path, say
 from demos.common.findings import CHECKPOINT, SUMMARY
 from demos.training.options import make_parser
 from demos.training.saved import (
@@ -134,7 +133,7 @@ def choose_folder(args):
     if args.out is not None:
         if not args.out:
             raise ValueError("--out wants the name of a folder, got nothing")
-        out = Path(os.path.expanduser(args.out))
+        out = named_path(args.out)
         if not (args.resume or args.overwrite):
             check_free(out)
         return out

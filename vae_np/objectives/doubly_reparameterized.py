@@ -15,7 +15,7 @@ The bound and θ's gradient stay as they are. Where q is the posterior, w does n
 this gradient is 0 for every draw, not only on average. At K = 1 it climbs the ELBO (1703.09194).
 """
 
-from vae_np.checks import model_of
+from vae_np.checks import model_of, read_only
 from vae_np.objectives.importance_weighted import bound_and_shares
 from vae_np.objectives.sgvb_a import forward, log_weight_backward_to_draws
 
@@ -32,8 +32,10 @@ class DoublyReparameterized:
     """
 
     def __init__(self, model):
-        self.model = model_of(model)
-        self.vectors = {"encoder": model.encoder.parameters, "decoder": model.decoder.parameters}
+        self._model = model_of(model)
+        self._vectors = {"encoder": model.encoder.parameters, "decoder": model.decoder.parameters}
+
+    model, vectors = read_only("model vectors")
 
     def settings(self):
         return {"objective": "doubly-reparameterized"}
