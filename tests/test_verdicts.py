@@ -190,6 +190,10 @@ def test_a_right_gradient_through_float32_is_not_accused(seed):
     assert not check_gradient("float32", f, x, -right).passed
 
 
+def test_a_ratio_that_float32_blurs_is_not_named():
+    judge("float32", "sign", (2,), True, True, 0.0, 0, 0, seed=0)
+
+
 @pytest.mark.parametrize("directions", [0, 3])
 def test_a_short_scale_is_no_kink(directions):
     x = np.array([0, 0.5, -0.7, 1.2])
