@@ -190,6 +190,17 @@ def test_a_right_gradient_through_float32_is_not_accused(seed):
     assert not check_gradient("float32", f, x, -right).passed
 
 
+def test_a_gradient_in_float32_is_compared_in_float64():
+    x = np.array(0.0)
+    for yours in (np.float32(0.1), np.float32(0)):
+        said = check_gradient("relu", lambda: 0.1 * np.maximum(x, 0), x, np.array(yours))
+        assert said.passed == (yours == 0), "0.1 in float32 lies above the slope to the right"
+
+
+def test_a_ratio_that_float32_blurs_is_not_named():
+    judge("float32", "sign", (2,), True, True, 0.0, 0, 0, seed=0)
+
+
 @pytest.mark.parametrize("directions", [0, 3])
 def test_a_short_scale_is_no_kink(directions):
     x = np.array([0, 0.5, -0.7, 1.2])

@@ -197,7 +197,7 @@ def _gradient_of(array, gradient):
     if gradient.shape != array.shape or gradient.dtype.kind not in "fiu":
         got = f"{gradient.dtype} {gradient.shape}"
         raise ValueError(f"a gradient must be real numbers of its array's {array.shape}, got {got}")
-    return gradient
+    return gradient.astype(np.float64)
 
 
 def _compared(check, line, value, analytic, step, directions=0):

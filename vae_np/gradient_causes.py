@@ -73,8 +73,7 @@ class GradientCheck:
             index, yours, right = self.worst
             text += f"\n  worst {one} {list(index)}: yours {yours:.6g}, by differences {right:.6g}"
             text += f", ratio {yours / right:.4g}" if right else ""
-        if self.seen:
-            text += f"\n  seen: {self.seen}\n  perhaps: {self.suggests}"
+        text += f"\n  seen: {self.seen}\n  perhaps: {self.suggests}" if self.seen else ""
         if self.shortened:
             text += f"\n  by a shorter step: {len(self.shortened)} of them, first {one} "
             text += f"{list(self.shortened[0])}, where f has a kink or bends within the first step"
@@ -102,10 +101,11 @@ def pattern(analytic, numeric, wrong, doubt, entries=True):
 
     largest = np.nanmax(np.abs([analytic, numeric]))  # or squares might be infinite, or 0
     analytic, numeric, doubt = analytic / largest, numeric / largest, doubt / largest
-    doubt = np.minimum(doubt, 1e-2 * np.abs(analytic - numeric))
+    gap = np.abs(analytic - numeric)
+    sharp, doubt = (doubt <= 1e-3 * gap)[wrong].any(), np.minimum(doubt, 1e-2 * gap)
 
     def fits(fitted, size):
-        return (np.abs(analytic - fitted) <= 1e-4 * np.abs(size) + doubt)[wrong].all()
+        return sharp and (np.abs(analytic - fitted) <= 1e-4 * np.abs(size) + doubt)[wrong].all()
 
     unknown = "a function or the upstream derivative is wrong, or missing"
     rows = [axis for axis, n in enumerate(shape) if n < wrong.size and wrong.all()]
