@@ -20,8 +20,18 @@ from demos.__main__ import scripts
 
 RESULTS = DEMOS / "results"
 TOLERANCE = 1e-3  # relative, where nothing else is said
+SHOWN = 30  # lines about what differs
 OF_THIS_RUN = ("machine.*", "*seconds", "*seconds_per_image")  # no finding
-LEFT_OUT = {}
+LEFT_OUT = {  # why it is not rerun here
+    "q_family": "takes as long as half of the others together; test_question_demos.py judges its "
+    "fits and prices where the best q of each family is known",
+    "full_bayes": "takes all cores for minutes",
+    "figure_2": "takes hours",
+    "figure_3": "takes hours, and what Monte Carlo EM reaches depends on the machine's speed",
+    "figure_4": "takes a quarter of an hour from the full MNIST",
+    "figure_5": "takes most of an hour from the full MNIST",
+    "best_model": "takes hours",
+}
 
 # Of one experiment: a pattern of keys, and what may differ, relative and absolute.
 MAY_DIFFER = {
@@ -35,11 +45,16 @@ MAY_DIFFER = {
     },
     "the_gap": {"*identity_error": (0, 1e-10), "findings": (TOLERANCE, 1e-10)},  # rounding itself
     "two_estimators": {"points.*_z": (TOLERANCE, 0.01)},  # a mean that is nearly 0
+    "why_reparameterize": {  # noisy steps of 0.01: two runs part, by up to 3 % at an epoch
+        "histories.score function, baseline.*": (0.1, 0),
+        "*z_score": (0.01, 0.01),
+        "findings": (0.02, 0.05),
+    },
 }
 EXPERIMENTS = [
     path.stem
     for path, _ in scripts()
-    if path.parent.name == "questions" and path.stem not in LEFT_OUT
+    if path.parent.name in ("questions", "paper") and path.stem not in LEFT_OUT
 ]
 NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?(?:e[+-]\d+)?")
 TIME = re.compile(NUMBER.pattern + r"(?= µs| ms| times as long| times the time)")
@@ -109,6 +124,7 @@ def differences(name, recorded, found):
 
 
 def recorded_of(name):
+    """The summary in demos/results."""
     return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
 
 
@@ -148,7 +164,15 @@ def test_what_is_recorded_is_found_again(name, runs):
     assert result.returncode == 0, result.stderr
     found = json.loads((folder / name / "summary.json").read_text(encoding="utf-8"))
     lines = differences(name, recorded_of(name), found)
-    assert not lines, "\n".join(lines)
+    assert not lines, f"{len(lines)} differ:\n" + "\n".join(lines[:SHOWN])
+
+
+@pytest.mark.parametrize("name", MAY_DIFFER)
+def test_every_exception_is_of_a_number_that_is_recorded(name):
+    keys = ["findings", *(key for key, _ in leaves(recorded_of(name)))]
+    for pattern in MAY_DIFFER[name]:
+        assert any(fnmatch(key, pattern) for key in keys), pattern
+    assert name in EXPERIMENTS
 
 
 RECORDED = {
