@@ -51,7 +51,7 @@ MAY_DIFFER = {
         "images.*.hmc_std.*": (0.2, 0),
         "images.*.hmc_shift": (0, 0.2),
         "images.*.hmc_r_hat": (0.05, 0),
-        "findings": (0.02, 0.05),
+        "findings": (0.02, 0.01),
     },
     "the_gap": {"*identity_error": (0, 1e-10), "findings": (TOLERANCE, 1e-10)},  # rounding itself
     "two_estimators": {"points.*_z": (TOLERANCE, 0.01)},  # a mean that is nearly 0
