@@ -282,7 +282,6 @@ def test_a_number_is_no_path(images):
 @pytest.mark.parametrize("wrong", [2**31, 2**53, 2**63, 10**400, -1, True, 1.0])
 @pytest.mark.parametrize("name", ["epoch", "step", "optimizer_steps", "threads", "row", "elbo"])
 def test_a_number_that_no_run_has_is_refused_at_once(images, tmp_path, name, wrong):
-    """An "epoch" of 2**31 made a list of that length."""
     trainer, path = make_trainer(images), tmp_path / "c.npz"
     trainer.fit(1, progress=False)
     trainer.save(path)

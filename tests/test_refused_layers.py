@@ -1,0 +1,164 @@
+"""The trial of a reader's own layers: what it refuses, and in which words."""
+
+import numpy as np
+import pytest
+from test_own_layers import PReLU, Scale, encoder_of
+
+from vae_np.layers import Linear, Sequential, Tanh
+
+
+class Forgets(PReLU):
+    def backward(self, dy):
+        return np.where(self.x > 0, dy, self.slope * dy)
+
+
+class Adds(PReLU):
+    def backward(self, dy):
+        self.dslope += (dy * np.minimum(self.x, 0)).sum()
+        return np.where(self.x > 0, dy, self.slope * dy)
+
+
+class Rebinds(PReLU):
+    def backward(self, dy):
+        self.dslope = np.array([(dy * np.minimum(self.x, 0)).sum()])
+        return np.where(self.x > 0, dy, self.slope * dy)
+
+
+class NoBackward:
+    def forward(self, x):
+        return x
+
+
+class Undeclared(PReLU):
+    initial_values = None
+
+
+class Promotes(Tanh):
+    def forward(self, x):
+        return super().forward(x.astype(np.float64))
+
+
+class Narrow(Tanh):
+    def backward(self, dy):
+        return super().backward(dy)[:, :-1]
+
+
+class Raises(Tanh):
+    def forward(self, x):
+        raise KeyError("oops")
+
+
+class WritesIntoItsInput(NoBackward):
+    def forward(self, x):
+        x -= 0.5
+        return x
+
+    backward = Tanh.backward
+
+
+class Copies(Scale):
+    def bind(self, value, grad):
+        super().bind({"a": np.array(value["a"])}, grad)
+
+
+class Later:
+    """What begins with the second ``forward`` only."""
+
+    times = 0
+
+    def forward(self, x):
+        self.times += 1
+        return super().forward(x)
+
+
+class WritesLater(Later, Tanh):
+    def forward(self, x):
+        y = super().forward(x)
+        if self.times > 1:
+            x -= 0.5
+        return y
+
+
+class PromotesLater(Later, Tanh):
+    def forward(self, x):
+        return super().forward(x).astype(np.float64 if self.times > 1 else x.dtype)
+
+
+class AddsLater(Later, PReLU):
+    def backward(self, dy):
+        earlier = self.dslope.copy() if self.times > 1 else 0
+        dx = super().backward(dy)
+        self.dslope += earlier
+        return dx
+
+
+class OfFourRows(Tanh):
+    def forward(self, x):
+        return super().forward(x)[:4]
+
+
+class Reuses(Tanh):
+    """A network's last layer: its output is the q that the reader holds."""
+
+    def forward(self, x):
+        self.y = getattr(self, "y", np.empty_like(x))
+        return np.tanh(x, out=self.y)
+
+
+class Dropout(Scale):
+    def forward(self, x):
+        return super().forward(x) * np.random.default_rng().integers(0, 2, x.shape).astype(x.dtype)
+
+
+class Noisy(Tanh):
+    def forward(self, x):
+        return super().forward(x) + np.random.default_rng().random(x.shape, dtype=x.dtype)
+
+
+class ReturnsAList(Scale):
+    def initial_values(self, generator):
+        return list(super().initial_values(generator).values())
+
+
+TWICE = Tanh()
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        ([Linear(6, 4), Forgets()], r"backward must write all of the gradient of 1\.slope"),
+        (
+            [Linear(6, 4), Adds()],
+            r"of 1\.slope, with grad\[\.\.\.\] = \.\.\.: it left a part as it was",
+        ),
+        ([Linear(6, 4), Rebinds()], r"backward must write all of the gradient of 1\.slope"),
+        ([Linear(6, 4), NoBackward()], r"layer 1 \(NoBackward\) has no backward"),
+        ([Linear(6, 4), Undeclared()], r"layer 1 \(Undeclared\) has no initial_values"),
+        ([Linear(6, 4), Promotes()], "forward must keep the dtype float32, got float64"),
+        ([Linear(6, 4), Narrow()], r"layer 1 \(Narrow\): backward must return shape \(5, 4\), got"),
+        ([Linear(6, 4), Raises()], r"layer 1 \(Raises\): forward fails on an array \(5, 4\): Key"),
+        ([Linear(6, 5)], r"network must lead from 6 to 4 numbers, got \(5,\)"),
+        ([Linear(5, 4)], r"layer 0 \(Linear\(5, 4\)\): forward fails on an array \(5, 6\)"),
+        ([Tanh()], "network must have parameters to learn"),
+        ([], "network must be a Sequential of one layer or more"),
+        ([Linear(6, 4), *[Tanh()] * 2], "network has the same layer twice"),
+        ([Linear(6, 4), *[Sequential([TWICE])] * 2], "network has the same layer twice"),
+        ([Linear(6, 4), Tanh], r"layer 1 is a class: make a layer of it, as in Tanh\(\)"),
+        ([WritesIntoItsInput(), Linear(6, 4)], r"layer 0 \(Writes.*forward fails.*read-only"),
+        ([Copies(6), Linear(6, 4)], r"layer 0 \(Scale\(6\)\): bind must keep the arrays that"),
+        ([Linear(6, 4), WritesLater()], r"layer 1 \(WritesLater\): forward fails.*read-only"),
+        ([Linear(6, 4), PromotesLater()], "forward must keep the dtype float32, got float64"),
+        ([Linear(6, 4), AddsLater()], r"backward must write all of the gradient of 1\.slope"),
+        ([Linear(6, 4), OfFourRows()], r"forward must return 5 rows, got \(4, 4\)"),
+        (
+            [Linear(6, 4), Reuses()],
+            "forward of Reuses must return a new array: it wrote into",
+        ),
+        ([Dropout(6), Linear(6, 4)], r"layer 0 \(Scale\(6\)\): forward must return the same for"),
+        ([Linear(6, 4), Noisy()], r"layer 1 \(Noisy\): forward must return the same for the same"),
+        ([ReturnsAList(6), Linear(6, 4)], "initial_values fails in a layer of Scale.*no attribute"),
+    ],
+)
+def test_layers_that_could_not_be_trained_are_refused(layers, message):
+    with pytest.raises(ValueError, match=message):
+        encoder_of(*layers)
