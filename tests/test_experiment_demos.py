@@ -236,11 +236,11 @@ def test_a_folder_is_claimed_by_one_experiment(tmp_path, monkeypatch, capsys):
     with command_line.claimed(tmp_path / "mine"):
         assert findings.run(None, "Why?\n\nBecause.", epochs=1) == 2
     assert "another run is writing to mine: choose another --out" in capsys.readouterr().err
-    for killed in ("0f" * 16, f"the_gap.png.{'0f' * 16}"):  # by today's name, or an earlier one
-        (tmp_path / "mine" / f"{killed}.part").touch()
-    (tmp_path / "mine" / "my.part").touch()
+    for name in (f"vae_np-{'0f' * 16}.part", f"{'0f' * 16}.part", "my.part"):  # one is ours
+        (tmp_path / "mine" / name).touch()
     assert findings.run(lambda args: (None, "Seen."), "Why?\n\nBecause.", epochs=1) == 0
-    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["my.part"]
+    left = {path.name for path in (tmp_path / "mine").iterdir()}
+    assert left == {f"{'0f' * 16}.part", "my.part"}
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
