@@ -203,6 +203,7 @@ def test_the_stairs_of_float32_are_not_taken_for_flat():
 
 def test_a_ratio_that_float32_blurs_is_not_named():
     judge("float32", "sign", (2,), True, True, 0.0, 0, 0, seed=0)
+    judge("leaky", "transposed", (2, 2), False, True, 0.0, 1000, 0, seed=5819)
 
 
 @pytest.mark.parametrize("directions", [0, 3])
