@@ -110,15 +110,15 @@ def judged(line, analytic, step, on_kinks):
         Why they do not tell more.
     """
     size = max(filter(math.isfinite, (abs(line(i * step)) for i in range(-4, 5))), default=0)
-    looks = []
+    looks, least, scatters = [], math.inf, False
     for h in (step / 8**k for k in range(9)):
         left, across, right = one_sided(line, -h), central(line, h), one_sided(line, h)
         slopes = left, across, right, central(line, 113 * h / 1024)
         spread = max(slopes) - min(slopes) if all(map(math.isfinite, slopes)) else math.inf
         noise = rounding(line(0), h)
-        # Waves shorter than the step do not show as a spread; nor do the stairs of rounded numbers.
-        stair = looks and not any(slopes) and looks[0].left and looks[0].right
-        trusted = spread * h <= 1e-6 * size and not stair
+        scatters, least = scatters or spread > 4 * least, min(least, spread)
+        # Waves shorter than the step need not show as a spread, nor the stairs of rounded numbers.
+        trusted = spread * h <= 1e-6 * size and not scatters
         doubt = max(10 * spread, noise) if trusted else math.inf
         looks.append(Look(doubt, h, left, across, right))
         if trusted and spread <= max(noise, 1e-6 * abs(analytic - across)):

@@ -102,7 +102,8 @@ def pattern(analytic, numeric, wrong, doubt, entries=True):
     largest = np.nanmax(np.abs([analytic, numeric]))  # or squares might be infinite, or 0
     analytic, numeric, doubt = analytic / largest, numeric / largest, doubt / largest
     gap = np.abs(analytic - numeric)
-    sharp, doubt = (doubt <= 1e-3 * gap)[wrong].any(), np.minimum(doubt, 1e-2 * gap)
+    sharp = (doubt <= 1e-3 * np.minimum(gap, np.abs(numeric)))[wrong].any()
+    doubt = np.minimum(doubt, 1e-2 * gap)
 
     def fits(fitted, size):
         return sharp and (np.abs(analytic - fitted) <= 1e-4 * np.abs(size) + doubt)[wrong].all()
