@@ -116,6 +116,10 @@ def test_one_input_on_a_kink_leaves_all_directions_undecided(slope):
     assert "the slope to the left is" in along.seen
 
 
+def test_two_kinks_that_nearly_cancel_along_a_direction_accuse_nobody():
+    judge("relu", "none", (2, 4), False, True, 0.0, 1000, 5, seed=510510)
+
+
 def test_two_errors_that_cancel_in_one_direction_do_not_in_all():
     x, w = np.random.default_rng(0).standard_normal((2, 20))
     for i, j in combinations(range(20), 2):

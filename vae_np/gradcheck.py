@@ -214,8 +214,11 @@ def _compared(check, line, value, analytic, step, directions=0):
 
     gap, lost = np.abs(analytic - numeric), np.isinf(doubt)
     off = ~(gap <= tolerated) | lost
-    rounded = [i for i in looks if looks[i][1] is differences.ROUNDED and gap[i] <= doubt[i]]
-    hidden = max((doubt[i] for i in rounded), default=0)  # what rounding hides, in others too
+    # What rounding hides of one, it may hide of others; and all directions move what is on a kink.
+    alike = (differences.ROUNDED, differences.KINK)[: 2 if directions else 1]
+    hidden = max(
+        (doubt[i] for i in looks if looks[i][1] in alike and gap[i] <= doubt[i]), default=0
+    )
     wrong = off & (gap > np.maximum(doubt, hidden))
     unsure = off & ~wrong
     known = np.where(lost, math.nan, numeric)
