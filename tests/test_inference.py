@@ -220,7 +220,7 @@ def test_hmc_refuses_bad_arguments(linear, rng):
         ({"n_leapfrog": 0}, "n_leapfrog must be a whole number"),
         ({"n_warmup": -1}, "n_warmup must be a whole number >= 0, got -1"),
         ({"target_acceptance": 1}, "target_acceptance must lie strictly between 0 and 1, got 1"),
-        ({"step_size": 0}, "step_size must be a finite number > 0, got 0"),
+        ({"step_size": 0}, "step_size must be a finite number > 2.22045e-16, got 0"),
         ({"initial": start[0]}, r"initial must have shape \(C, 3, 2\), got \(3, 2\)"),
         ({"initial": start[:, :2]}, r"initial must have shape \(C, 3, 2\), got \(1, 2, 2\)"),
         ({"x": x * np.inf}, "x must be finite"),
