@@ -28,7 +28,7 @@ def test_the_integral_and_its_error(n_latent, rng):
     """Against sums written out, for joint densities far from any model's, and their scale."""
     h = 0.5
     points, every_second = grid.latent_grid(n_latent, h, 1)
-    joint = 0.3 * rng.normal(size=(len(points), 60)) - 1000  # of no bend that asks for a finer grid
+    joint = 0.2 * rng.normal(size=(len(points), 60)) - 1000  # of no bend that asks for a finer grid
     value, error = grid.log_integral(joint, points, every_second, h)
     signs = set()
     for i in range(60):
