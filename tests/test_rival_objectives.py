@@ -187,7 +187,7 @@ def test_bad_arguments_are_refused(rng):
         ({"target_acceptance": 0}, "target_acceptance must lie strictly between 0 and 1, got 0"),
         ({"n_weight_updates": 0}, "n_weight_updates must be a whole number >= 1, got 0"),
         ({"weight_prior": "no"}, "weight_prior must be True or False, got 'no'"),
-        ({"step_size": -1}, "step_size must be a finite number > 0, got -1"),
+        ({"step_size": -1}, "step_size must be a finite number > 2.22045e-16, got -1"),
         ({"x": x * np.nan}, "x must be finite"),
         ({"batch_size": 0}, "batch_size must be a whole number >= 1, got 0"),
     ):
