@@ -216,10 +216,8 @@ def _compared(check, line, value, analytic, step, directions=0):
     off = ~(gap <= tolerated) | lost
     # What rounding hides of one, it may hide of others; and all directions move what is on a kink.
     alike = (differences.ROUNDED, differences.KINK)[: 2 if directions else 1]
-    hidden = max(
-        (doubt[i] for i in looks if looks[i][1] in alike and gap[i] <= doubt[i]), default=0
-    )
-    wrong = off & (gap > np.maximum(doubt, hidden))
+    hidden = [doubt[i] for i in looks if looks[i][1] in alike and gap[i] <= doubt[i]]
+    wrong = off & (gap > np.maximum(doubt, max(hidden, default=0)))
     unsure = off & ~wrong
     known = np.where(lost, math.nan, numeric)
     # Where a direction cannot tell, the others can.
