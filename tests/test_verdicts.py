@@ -43,7 +43,9 @@ def judge(name, mistake, shape, layer, zeros, magnitude, offset, directions, see
         norms = np.linalg.norm(gradient) + np.linalg.norm(right)
         error = np.linalg.norm(gradient - right) / norms if norms else 0
     if check.verdict == "right":  # along directions, what is wrong shows up to a factor
-        assert error <= (5e-8 if directions else 1.001e-9), "a wrong gradient is blessed"
+        bound = 5e-8 if directions else 1.001e-9
+        bound = 1e-7 if name == "float32" else bound  # the slopes of what f computes are off, too
+        assert error <= bound, "a wrong gradient is blessed"
     elif check.verdict == "WRONG":
         in_float32 = name == "float32" and "right to 5 digits" in check.seen
         if np.isfinite(gradient).all() and not in_float32:
