@@ -94,7 +94,7 @@ EXPERIMENTS = [
     if path.parent.name in ("questions", "paper") and path.stem not in LEFT_OUT
 ]
 NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?(?:e[+-]\d+)?")
-TIME = re.compile(NUMBER.pattern + r"(?= µs| ms| times as long| times the time)")
+TIME = re.compile(NUMBER.pattern + r"(?= µs| ms| s\b| times as long| times the time)")
 
 
 def leaves(content, key=""):
