@@ -176,6 +176,7 @@ def test_a_short_walk_finds_nothing_false(open_page):
     walk(open_page(DOCS_PAGE), DOCS_PAGE, 25, seed=1)
 
 
+@pytest.mark.slow
 def test_nor_does_one_on_a_gaussian_decoder_s_page(open_page, tmp_path, rng):
     path = page_of_stripes(tmp_path, rng, "gaussian")
     walk(open_page(path), path, 15, seed=1)
