@@ -22,7 +22,7 @@ SMOOTH = {
     "identity": (lambda h: h, np.ones_like),
 }
 KINKED = {"relu": (0.0, 1.0), "leaky": (0.01, 1.0), "abs": (-1.0, 1.0)}
-ROUGH = ("hiss", "float32", "stairs")
+ROUGH = ("ripples", "hiss", "float32", "stairs")
 FUNCTIONS = (*SMOOTH, *KINKED)
 MISTAKES = (
     "none sign twice half sum mean constant mask nomask zero term one row rowfactor rowterm "
