@@ -130,11 +130,10 @@ def test_a_fit_goes_on_when_other_things_are_asked_for(open_page):
 
 
 def test_it_is_fast(open_page):
-    """Aims on two idle cores: a start of 3 s, an account after 60 ms, a frame of 17. The machine of
-    a test may be slower or busy: what is found here is a page that takes several times as long."""
+    """Other work on the machine only adds time: the fastest tenth of many says what it takes."""
     pages = [open_page(DOCS_PAGE) for _ in range(2)]
     starts = [page.evaluate("explore.started") for page in pages]
-    assert min(starts) < 4 * 3000
+    assert min(starts) < 3000
     page = pages[-1]
     times = page.evaluate(
         """async () => {
@@ -195,8 +194,8 @@ def test_it_is_fast(open_page):
     assert len(times["strokes"]) > 20
     fastest = {name: statistics.quantiles(of, n=10)[0] for name, of in times.items()}
     print(f"starts {starts}, fastest tenths {fastest}, ms")
-    assert max(fastest[name] for name in ("strokes", "new_image", "moved")) < 4 * 60
-    assert max(fastest[name] for name in ("z_frame", "q_frame")) < 4 * 17
+    assert fastest["strokes"] < 50 and fastest["new_image"] < 50 and fastest["moved"] < 60
+    assert fastest["z_frame"] < 16 and fastest["q_frame"] < 17
 
 
 def test_a_drawn_7_is_a_7(open_page):

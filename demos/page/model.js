@@ -149,7 +149,6 @@ class GaussianDecoder {
   pixel_noise(size) { return normal(size); }
 }
 
-
 // ------------------------------------------------ The exact posterior on a grid
 
 const NEGLIGIBLE = 40; // nats below the best: e^−40 of it
@@ -363,10 +362,12 @@ class Grid {
   }
   heat({ center, half_width, pixels }, beta) {
     // The target's density over a square view, 0 to 255 for its square root: between the points
-    // the *logarithm* is interpolated by cubics, which are exact for a Gaussian of any width.
+    // the *logarithm* is interpolated by cubics, exact for a Gaussian: by rows, then by columns.
     const { side, spacing, half, joint } = this;
-    const log_p = joint.map((v, index) => (v === -Infinity ? v : this.log_target(index, beta)));
+    const log_p = beta === 1 ? joint
+      : joint.map((v, index) => (v === -Infinity ? v : this.log_target(index, beta)));
     const best = log_p.reduce((a, b) => Math.max(a, b));
+    const above = log_p.map((v) => Math.max(v - best, -2 * NEGLIGIBLE));
     const image = new Uint8ClampedArray(pixels * pixels);
     const cubic = (t) => [
       -0.5 * t + t ** 2 - 0.5 * t ** 3,
@@ -379,22 +380,21 @@ class Grid {
         const at = c + flip * half_width * ((2 * k + 1) / pixels - 1);
         const position = at / spacing + half;
         return { index: Math.floor(position), weights: cubic(position - Math.floor(position)) };
-      });
+      }).map((place, k) => ({ ...place, k })).filter(({ index: g }) => g >= 1 && g <= side - 3);
     const across = places(center[0], 1), down = places(center[1], -1);
-    down.forEach((v, row) => {
-      across.forEach((u, column) => {
-        if (u.index < 1 || v.index < 1 || u.index > side - 3 || v.index > side - 3) return;
-        if (log_p[u.index * side + v.index] < best - NEGLIGIBLE) return;
-        let value = 0;
-        for (let a = 0; a < 4; a++) {
-          for (let b = 0; b < 4; b++) {
-            const one = log_p[(u.index + a - 1) * side + v.index + b - 1];
-            value += u.weights[a] * v.weights[b] * Math.max(one - best, -2 * NEGLIGIBLE);
-          }
-        }
+    if (!across.length) return image;
+    const [first, last] = [across[0].index - 1, across.at(-1).index + 2];
+    const line = new Float64Array(side); // of the pixels' row, at the grid's first latents
+    for (const { index: v, weights: [a, b, c, d], k: row } of down) {
+      for (let u = first, g = u * side + v; u <= last; u++, g += side) {
+        line[u] = a * above[g - 1] + b * above[g] + c * above[g + 1] + d * above[g + 2];
+      }
+      for (const { index: u, weights: [a, b, c, d], k: column } of across) {
+        if (above[u * side + v] < -NEGLIGIBLE) continue;
+        const value = a * line[u - 1] + b * line[u] + c * line[u + 1] + d * line[u + 2];
         image[row * pixels + column] = 255 * Math.exp(0.5 * value);
-      });
-    });
+      }
+    }
     return image;
   }
 }
