@@ -5,9 +5,9 @@ the score function climb something else, and the doubly reparameterized gradient
 value on average only: what is differentiated there is written out.
 """
 
-import numpy as np
 
 from demos.gradients.models import EXAMPLES, LATENTS, PIXELS, common, minibatch, model
+from vae_np.backend import array_module
 from vae_np.gradcheck import check_gradient, check_vectors
 from vae_np.inference import hmc, per_image
 from vae_np.networks import BernoulliDecoder, GaussianDecoder
@@ -38,7 +38,7 @@ def doubly_reparameterized(rng):
     objective = DoublyReparameterized(vae := model(rng))
     x, noise = minibatch(objective, rng)
     fixed_q, z, p = forward(vae, x, noise)
-    w = np.exp(log_weight(x, fixed_q, p, z))
+    w = array_module(x).exp(log_weight(x, fixed_q, p, z))
     shares = w / w.sum(axis=0)
 
     def backward():
