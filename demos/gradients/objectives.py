@@ -5,7 +5,6 @@ the score function climb something else, and the doubly reparameterized gradient
 value on average only: what is differentiated there is written out.
 """
 
-
 from demos.gradients.models import EXAMPLES, LATENTS, PIXELS, common, minibatch, model
 from vae_np.backend import array_module
 from vae_np.gradcheck import check_gradient, check_vectors
