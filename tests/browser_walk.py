@@ -213,6 +213,9 @@ class Walk:
         self.done.append(action.__name__)
         self.before = self.shown
         action(self)
+        self.read()
+
+    def read(self):
         self.page.evaluate(SETTLED)
         self.shown = self.page.evaluate(READ)
 

@@ -348,17 +348,15 @@ class Grid {
   }
   posterior(log_px) {
     // Its mean and covariance.
-    const { joint } = this;
-    const mean = [0, 0], square = [0, 0, 0];
+    const { joint } = this, mean = [0, 0], square = [0, 0, 0];
     for (let g = 0; g < joint.length; g++) {
       if (joint[g] < log_px - NEGLIGIBLE) continue;
       const weight = Math.exp(joint[g] - log_px + this.log_cell), [a, b] = this.point(g);
       [a, b].forEach((v, k) => (mean[k] += weight * v));
       [a * a, a * b, b * b].forEach((v, k) => (square[k] += weight * v));
     }
-    const [a, b] = mean, least = (0.8 * this.spacing) ** 2;
-    const cov = [square[0] - a * a, square[1] - a * b, square[2] - b * b];
-    return { mean, cov: [Math.max(cov[0], least), cov[1], Math.max(cov[2], least)] };
+    const of_mean = [mean[0] ** 2, mean[0] * mean[1], mean[1] ** 2];
+    return { mean, cov: square.map((v, k) => v - of_mean[k]) };
   }
   heat({ center, half_width, pixels }, beta) {
     // The target's density over a square view, 0 to 255 for its square root: between the points
@@ -489,7 +487,9 @@ function make_answers(data) {
   function best_of_both({ posterior, rows }) {
     // The best Gaussians of either family, for who wants to beat them.
     const { q, elbo } = rows.encoder;
-    const starts = [posterior, ...grid.modes(), ...(elbo === null ? [] : [q])];
+    const { mean, cov: [a, b, c] } = posterior, least = (0.8 * grid.spacing) ** 2;
+    const wide = { mean, cov: [Math.max(a, least), b, Math.max(c, least)] }; // the grid resolves it
+    const starts = [wide, ...grid.modes(), ...(elbo === null ? [] : [q])];
     rows.diagonal = grid.best(starts.map(({ mean, cov: [a, , c] }) => ({ mean, cov: [a, 0, c] })));
     rows.full = grid.best([...starts, rows.diagonal.q], true);
   }
