@@ -129,6 +129,7 @@ def test_a_fit_goes_on_when_other_things_are_asked_for(open_page):
     assert page.locator("#estimate-says").inner_text().startswith("The mean of 100 draws")
 
 
+@pytest.mark.timing
 def test_it_is_fast(open_page):
     """Other work on the machine only adds time: the fastest tenth of many says what it takes."""
     pages = [open_page(DOCS_PAGE) for _ in range(2)]

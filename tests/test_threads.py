@@ -99,7 +99,7 @@ def seconds_of_training():
     return float(result.stdout)
 
 
-@pytest.mark.slow
+@pytest.mark.timing
 def test_beside_a_busy_process_per_core_training_takes_at_most_twice_as_long():
     """Its fair share of two cores is two thirds of one: 1.5 times. With two threads it was 15."""
     ratios = []

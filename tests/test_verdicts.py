@@ -15,7 +15,7 @@ from planted_mistakes import FUNCTIONS, MISTAKES, is_so, make, plant
 
 from vae_np.gradcheck import check_gradient, check_layer
 
-MANY = int(os.environ.get("CASES", 1000))  # 10,000 take some minutes
+MANY = int(os.environ.get("CASES", 10_000))  # some minutes
 CASES = {
     "name": st.sampled_from(FUNCTIONS),
     "mistake": st.sampled_from(MISTAKES),
