@@ -51,7 +51,10 @@ def judge(name, mistake, shape, layer, zeros, magnitude, offset, directions, see
     elif check.verdict == "WRONG":
         in_float32 = name == "float32" and "right to 5 digits" in check.seen
         if np.isfinite(gradient).all() and not in_float32:
-            assert error > (0 if directions else 5e-10), "a right gradient is accused"
+            # Where other entries cannot be told, each is held to the tolerance by itself.
+            gap, size = np.abs(gradient - right).max(), np.linalg.norm(gradient)
+            alone = case.rough and gap > 1e-9 * size / np.sqrt(gradient.size)
+            assert alone or error > (0 if directions else 5e-10), "a right gradient is accused"
         if not directions:
             assert is_so(check.seen, case, gradient), check.seen
     else:
