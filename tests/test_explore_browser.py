@@ -229,7 +229,7 @@ def test_a_drawn_7_is_a_7(open_page):
     assert 0.5 < drawn.sum() / (digits.train[digits.train_labels == 7].mean(axis=0) / 255).sum() < 2
 
 
-@pytest.mark.parametrize("decoder", ["bernoulli", "gaussian"])
+@pytest.mark.parametrize("decoder", ["bernoulli", pytest.param("gaussian", marks=pytest.mark.slow)])
 def test_own_images_of_another_size_with_either_decoder(open_page, tmp_path, rng, decoder):
     path = page_of_stripes(tmp_path, rng, decoder)
     page = open_page(path)

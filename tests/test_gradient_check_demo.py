@@ -60,6 +60,7 @@ def test_every_planted_error_is_tested():
     assert [name for name, *_ in FIRST_FAILURES] == list(ERRORS)
 
 
+@pytest.mark.slow
 def test_the_first_failure_is_explained_and_what_follows_from_it(capsys):
     assert gradient_check.main(["--break", "kl"]) == 1
     out = capsys.readouterr().out
@@ -80,6 +81,7 @@ def test_the_first_failure_is_explained_and_what_follows_from_it(capsys):
     assert explained == f"{read_first} --all shows every row."
 
 
+@pytest.mark.slow
 def test_an_error_in_one_bound_spoils_no_other():
     """The importance-weighted bound's two gradients share it."""
     with planted("importance-weighted"):

@@ -46,7 +46,14 @@ def test_python_demos_lists_every_script_and_its_question(tmp_path):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="/dev/full is Linux's")
-@pytest.mark.parametrize("script", [DEMOS, DEMOS / "exercises.py", DEMOS / "gradient_check.py"])
+@pytest.mark.parametrize(
+    "script",
+    [
+        DEMOS,
+        DEMOS / "exercises.py",
+        pytest.param(DEMOS / "gradient_check.py", marks=pytest.mark.slow),
+    ],
+)
 def test_where_nothing_can_be_printed_there_is_no_traceback(script):
     with open("/dev/full", "w") as full:
         result = subprocess.run(

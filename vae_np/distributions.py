@@ -7,6 +7,8 @@ that is itself a weight (`GaussianDecoder`'s noise "learned") is a view of θ, n
 of θ changes it.
 
 Log-probabilities and divergences are in nats, summed over the last axis: one number per example.
+A formula under ``@in_one_pass`` is called without its first argument, ``xp``: the arrays decide
+whether that is NumPy or CuPy (see `vae_np.backend`).
 """
 
 import math

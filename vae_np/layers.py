@@ -97,6 +97,13 @@ class Tanh:
         return tanh_backward(self.y, dy)
 
 
+@in_one_pass
+def tanh_backward(xp, y, dy):
+    dx = 1 - y * y
+    dx *= dy
+    return dx
+
+
 class ReLU:
     """y = max(x, 0)."""
 
@@ -210,13 +217,6 @@ def _of_layer(i, parts):
     return {
         name.removeprefix(prefix): part for name, part in parts.items() if name.startswith(prefix)
     }
-
-
-@in_one_pass
-def tanh_backward(xp, y, dy):
-    dx = 1 - y * y
-    dx *= dy
-    return dx
 
 
 @in_one_pass

@@ -74,7 +74,7 @@ class GaussianEncoder:
             network, ends, hidden, activation, init, seed, dtype, device, input_gradient=False
         )
 
-    # The layers' weights are views of the parameters: neither can be exchanged alone.
+    # `self.network` reads `self._network`, and cannot be set: it holds views of the parameters.
     network, parameters = checks.read_only("network parameters")
     n_pixels, n_latent = checks.read_only("n_pixels n_latent")
 

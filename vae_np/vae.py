@@ -18,10 +18,10 @@ q::
 
     log p(x) = E_q[log p(x)]                                           p(x) does not depend on z
              = E_q[log p(x, z) − log p(z|x)]                           Bayes' rule
-             = E_q[log p(x, z) − log q(z|x) + log q(z|x) − log p(z|x)]   q taken away and added
+             = E_q[log p(x, z) − log q(z|x) + log q(z|x) − log p(z|x)]   log q subtracted, added
              = ELBO + KL(q(z|x) ‖ p(z|x))                              (eq. 1)
 
-The first part is the *ELBO*, the evidence lower bound: Evidence, as log p(x) is what it is about;
+The first part is the *ELBO*, the evidence lower bound: of the log evidence, log p(x); a
 Lower BOund, as a KL is never negative, so that the ELBO is never above log p(x). The paper calls it
 the variational lower bound L(θ, φ; x). It needs no posterior::
 
@@ -31,6 +31,9 @@ the variational lower bound L(θ, φ; x). It needs no posterior::
 how well the codes explain the image, minus how far q strays from the prior. Raising it in φ brings
 q to the posterior, for log p(x) stands still meanwhile. Raising it in θ raises log p(x), or brings
 the posterior to q. All numbers are in nats per example. The guide: docs/guide.md.
+
+In shapes, N counts the images of a minibatch (the paper's M), D pixels, Z latents, and L the draws
+of z for each image.
 """
 
 import math
@@ -100,7 +103,7 @@ class VAE:
         """The ELBO, and the gradient of the loss: minus the ELBO, averaged over the minibatch.
 
         The gradient goes to the networks' ``parameters.grad``; all else is as for `elbo`.
-        ``kl_weight``, a β-VAE's β, weighs the KL in the loss: 1 climbs the ELBO, 0 leaves it out.
+        ``kl_weight``, a β-VAE's β, weighs the KL in the loss: 1 climbs the ELBO, 0 is without a KL.
         """
         x, noise = checks.minibatch(x, noise, self)
         kl_weight = checks.number_from_0("kl_weight", kl_weight)
@@ -111,8 +114,8 @@ class VAE:
         kl = q.kl_to_standard_normal()
 
         n_draws, n_examples, _ = noise.shape
-        share = array_module(x).full(n_examples, 1 / n_examples, dtype=x.dtype)  # (N,), eq. 8
-        dp = p.log_prob_backward(x, -share / n_draws)  # (L, N, D): to the logits, say
+        share = array_module(x).full(n_examples, 1 / n_examples, dtype=x.dtype)  # (N,), of a mean
+        dp = p.log_prob_backward(x, -share / n_draws)  # (L, N, D), of each parameter of p
         dz = self.decoder.backward(*dp)  # (L, N, Z): through the decoder; fills θ's gradient
         dmean, dlog_var = q.sample_backward(noise, dz)  # (N, Z): through z = μ + σ ⊙ ε
         dmean_kl, dlog_var_kl = q.kl_backward(kl_weight * share)  # (N, Z)

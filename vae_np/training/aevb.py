@@ -1,7 +1,7 @@
 """Auto-Encoding VB, the paper's Algorithm 1, and nothing else.
 
-Try it: ``python vae_np/training/aevb.py`` learns the embedded digits; with ``python -m`` it does so
-too, under a warning that the module is there already. What running needs besides (history, Ctrl-C,
+Try it: ``python vae_np/training/aevb.py`` learns the embedded digits (``python -m
+vae_np.training.aevb`` too: ignore its RuntimeWarning). What running needs besides (history, Ctrl-C,
 checkpoints, divergence noticed) is in `vae_np.training.trainer`, which takes the minibatches and
 the step from here.
 """
@@ -11,10 +11,11 @@ from vae_np.checks import optimizer_of, whole_number
 
 
 def train(objective, optimizer, images, epochs, batch_size=100, n_draws=1, seed=0):
-    """Algorithm 1: repeat, for ``epochs`` passes over the images; yield each pass's mean value.
+    """Algorithm 1: repeat, for ``epochs`` passes over the images; yield each pass's mean ELBO.
 
-    ``objective`` is such as `vae_np.objectives.elbo.ELBO` (θ, φ ← its model's initial weights),
-    ``optimizer`` one of its vectors, ``images`` (N, D).
+    ``objective`` is an `ELBO`, or another of `vae_np.objectives` (θ, φ ← its model's initial
+    weights); ``optimizer`` was made for its vectors, as `Adam(vae.parameters)`; ``images`` are
+    (N, D).
     """
     model, batch_size = objective.model, whole_number("batch_size", batch_size)
     optimizer_of(optimizer, objective.vectors.values())
@@ -60,7 +61,8 @@ if __name__ == "__main__":
     from vae_np import VAE, Adam, BernoulliDecoder, GaussianEncoder, datasets
     from vae_np.objectives.elbo import ELBO
 
-    digits = datasets.load("mnist5k").train
+    data = datasets.load("mnist5k")
     vae = VAE(GaussianEncoder(784, [500], 20), BernoulliDecoder(20, [500], 784))
-    for number, elbo in enumerate(train(ELBO(vae), Adam(vae.parameters), digits, epochs=20)):
+    vae.decoder.start_at(data.mean_image)
+    for number, elbo in enumerate(train(ELBO(vae), Adam(vae.parameters), data.train, epochs=20)):
         print(f"epoch {number + 1:2}: training ELBO {elbo:.2f} nats per digit")

@@ -121,7 +121,7 @@ class Trainer:
         self._sums = to_device(np.zeros((self.steps_per_epoch, 2)), model.device)
         keep_freed_memory()
 
-    # A Trainer's own for good: its checkpoints know them, and its epochs are counted in steps.
+    # `self.model` reads `self._model`, and cannot be set: checkpoints and counts rely on that.
     model, optimizer, objective, images = checks.read_only("model optimizer objective images")
     batch_size, n_draws, binarize, seed = checks.read_only("batch_size n_draws binarize seed")
     schedule, prior_share, images_crc = checks.read_only("schedule prior_share images_crc")
@@ -179,12 +179,13 @@ class Trainer:
         started = time.perf_counter()
         self._set_learning_rate()
         order, generator = shuffled(len(self.images), self.seed, self.epoch, self.model.device)
+        # On a CPU, `_train_step` itself; on a GPU it is recorded once and replayed.
         train_step = recorded(self, partial(self._train_step, generator), order)
         for i, rows in enumerate(cut(order, self.batch_size)):
             if i < self.step:  # done before a stop: only the draws are repeated
                 self._draw(generator, len(rows))
                 continue
-            with stop.held():
+            with stop.held():  # Ctrl-C waits for the step's end
                 train_step(i, rows)
                 self._step += 1
             self._show(bar)
