@@ -114,12 +114,12 @@ def test_unreadable_files(tmp_path):
         with zipfile.ZipFile(tmp_path / name, "w") as archive:
             archive.writestr(member, content)
     for name, message in (
-        ("cut.npz", "cut.npz is not a whole NumPy file of numbers"),
-        ("header.npy", "header.npy is not a whole NumPy file of numbers"),
-        ("empty.npy", "empty.npy is not a whole NumPy file of numbers"),
+        ("cut.npz", "cut.npz is cut short or no NumPy file"),
+        ("header.npy", "header.npy is cut short or no NumPy file"),
+        ("empty.npy", "empty.npy is cut short or no NumPy file"),
         ("other.npz", "must hold an array \"x\", got \\['y'\\]"),
         ("text.npz", '"x" in .*text.npz must be a NumPy array, got bytes'),
-        ("huge.npz", "huge.npz is not a whole NumPy file of numbers"),
+        ("huge.npz", "huge.npz is cut short or no NumPy file"),
         ("missing.npz", "cannot read .*missing.npz: No such file"),
         ("digits.csv", "data must be one of mnist5k, mnist, frey or the path"),
     ):

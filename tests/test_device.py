@@ -251,9 +251,9 @@ def test_images_on_the_device_and_its_generators(gpu, rng):
     np.testing.assert_allclose(to_numpy(on_gpu), to_numpy(on_cpu), rtol=1e-6)
     generator = random_generator(0, gpu)
     assert to_numpy(model.sample_draw(3, generator)).shape == (3, 6)
-    with pytest.raises(ValueError, match=r"generator must be one that cupy\.random\.default_rng"):
+    with pytest.raises(ValueError, match=r"generator must be of cupy\.random\.default_rng"):
         model.sample_mean(3, rng)
-    with pytest.raises(ValueError, match=r"generator must be one that numpy\.random\.default_rng"):
+    with pytest.raises(ValueError, match=r"generator must be of numpy\.random\.default_rng"):
         make_model().sample_mean(3, generator)
     vector = model.decoder.parameters
     kept = to_numpy(vector.value)

@@ -174,12 +174,13 @@ def test_appendix_d_wants_chains_that_move(linear, rng, monkeypatch):
         return draws
 
     monkeypatch.setattr(appendix_d, "sample_posterior", second_image_frozen)
-    with pytest.raises(ValueError, match="the HMC chains of image 1 never moved"):
+    with pytest.raises(ValueError, match="HMC never moved for image 1"):
         reciprocal_log_likelihood(linear, rng.standard_normal((3, PIXELS)), 100)
 
 
 @pytest.mark.parametrize(
-    ("latents", "fault"), [(slice(None), "never moved"), (slice(1), "lie in a plane")]
+    ("latents", "fault"),
+    [(slice(None), "never moved for image 3"), (slice(1), "image 3 lie in a plane")],
 )
 def test_appendix_d_counts_an_image_among_all(linear, rng, monkeypatch, latents, fault):
     sample, batches = appendix_d.sample_posterior, []
@@ -192,7 +193,7 @@ def test_appendix_d_counts_an_image_among_all(linear, rng, monkeypatch, latents,
         return draws
 
     monkeypatch.setattr(appendix_d, "sample_posterior", second_image_of_the_second_batch_still)
-    with pytest.raises(ValueError, match=f"image 3 {fault}"):
+    with pytest.raises(ValueError, match=fault):
         reciprocal_log_likelihood(linear, rng.standard_normal((5, PIXELS)), 100, batch_size=2)
 
 
@@ -276,7 +277,7 @@ def test_bad_requests_are_refused(linear, rng):
     for share in (1.5, "1"):
         with pytest.raises(ValueError, match=r"prior_share must lie in \[0, 1\], got '?1"):
             importance_sampled_log_likelihood(linear, x, 5, prior_share=share)
-    with pytest.raises(ValueError, match=r"prior_share 0\.1 of 4 samples leaves none"):
+    with pytest.raises(ValueError, match=r"prior_share 0\.1 of 4 samples is none or all"):
         importance_sampled_log_likelihood(linear, x, 4, prior_share=0.1)
     with pytest.raises(ValueError, match="binary images, which need a Bernoulli decoder"):
         evaluate_elbo(linear, x, binary=True)

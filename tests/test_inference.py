@@ -144,7 +144,7 @@ def test_closed_forms_refuse_data_that_do_not_fit(linear, rng):
 
 
 def test_hmc_refuses_pixels_that_the_decoder_does_not_model(rng):
-    with pytest.raises(ValueError, match=r"x must lie in \[0, 1\] for this decoder, got .* to 255"):
+    with pytest.raises(ValueError, match=r"x must lie in \[0, 1\] for the decoder, got .* to 255"):
         sample_posterior(
             make_model().decoder,
             np.linspace(0, 255, 12, dtype=np.float32).reshape(2, 6),

@@ -56,5 +56,5 @@ def test_a_dark_image_is_taken_alone_as_in_a_batch(images):
     dark[0, 2] = 1
     batch = np.concatenate([dark, images])
     np.testing.assert_allclose(model.encode(dark).mean, model.encode(batch).mean[:1], rtol=1e-6)
-    with pytest.raises(ValueError, match="uint8 are taken as 0 to 255, got none above 1"):
+    with pytest.raises(ValueError, match="uint8 run to 255, got none above 1"):
         make_trainer((images > 99).astype(np.uint8))

@@ -150,7 +150,7 @@ def test_black_and_white_images_in_uint8_are_refused_at_every_door(rng, tmp_path
         lambda: figures.image_grid(x, (2, 3), out, "x"),
         lambda: figures.reconstructions(x, {"again": x}, (2, 3), out),
     ):
-        with pytest.raises(ValueError, match="images of uint8 are taken as 0 to 255, got none ab"):
+        with pytest.raises(ValueError, match="images of uint8 run to 255, got none above 1"):
             call()
     assert model.encode(x[:1]).mean.shape == (1, 2)  # one image may be so dark
 
@@ -214,7 +214,7 @@ def test_parts_in_each_others_place_are_refused(rng):
         (lambda: VAE(model.encoder, BernoulliDecoder), "decoder must be a decoder"),
         (lambda: hmc.sample_posterior(model, GREY, 2, rng, start), "decoder must be a decoder"),
         (lambda: per_image.fit(model, GREY, model.encode(GREY), rng), "decoder must be a decoder"),
-        (lambda: Adam([model.encoder, model.decoder]), "vectors must be a list of ParameterVector"),
+        (lambda: Adam([model.encoder, model.decoder]), "vectors must be ParameterVectors"),
         (lambda: model.decoder.start_at([0.5] * 6), r"mean_image must have shape \(6,\), got list"),
     ):
         with pytest.raises(ValueError, match=message):

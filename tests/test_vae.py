@@ -64,7 +64,7 @@ def test_uint8_pixels_are_divided_by_255(rng):
         (np.zeros((4, 5)), r"images must have shape \(N, 6\) with N >= 1, got \(4, 5\)"),
         (np.zeros((0, 6)), r"got \(0, 6\)"),
         (np.zeros(6), r"got \(6,\)"),
-        (np.full((4, 6), 1.5), r"must lie in \[0, 1\] for this decoder, got 1.5 to 1.5"),
+        (np.full((4, 6), 1.5), r"must lie in \[0, 1\] for the decoder, got 1.5 to 1.5"),
         (np.full((4, 6), 1.0000001, np.float32), r"got 1.0000001\d* to"),
         (np.full((4, 6), -0.1), r"got -0.1 to -0.1"),
         (np.full((4, 6), np.nan), "must be finite"),
@@ -154,7 +154,7 @@ def test_bad_latents(rng):
         (lambda: GaussianEncoder(6, 5, 3), r"hidden must be a list of widths .*, got 5"),
         (
             lambda: make_model().decoder.start_at(np.full(6, 128)),
-            r"mean_image must lie in \[0, 1\] for this decoder, got 128.0 to 128.0",
+            r"mean_image must lie in \[0, 1\] for the decoder, got 128.0 to 128.0",
         ),
         (lambda: make_model().decoder.start_at(np.zeros(5)), r"must have shape \(6,\).*\(5,\)"),
     ],
@@ -190,7 +190,7 @@ def test_a_seed_is_no_generator(rng, generator):
         lambda: sample_posterior(model.decoder, x, 2, generator, np.zeros((1, 4, 3))),
         lambda: per_image.fit(model.decoder, x, model.encode(x), generator),
     ):
-        with pytest.raises(ValueError, match=r"generator must be one that numpy\.random"):
+        with pytest.raises(ValueError, match=r"generator must be of numpy\.random"):
             draw()
 
 

@@ -53,9 +53,7 @@ def whole_file(path):
     writers never meet: each has another name of its own. OSError, which names ``path``, if it
     cannot be written.
     """
-    whole = Path(
-        os.path.realpath(file_name(path))
-    )  # where path is a link: the file that it stands for
+    whole = Path(os.path.realpath(file_name(path)))  # of a link: the file that it stands for
     unfinished = whole.with_name(f"vae_np-{uuid.uuid4().hex}.part")
     try:
         if whole.exists() and not whole.is_file():
@@ -138,9 +136,7 @@ def check_identity(path, theirs, ours):
     for name, own in json.loads(as_json(ours)).items():  # where a tuple becomes a list
         other = theirs.get(name) if isinstance(theirs, dict) else None
         if other != own:
-            raise CheckpointError(
-                f"{path} is a checkpoint of another run: its {name} is {other}, not {own}"
-            )
+            raise CheckpointError(f"{path} is of another run: its {name} is {other}, not {own}")
 
 
 def copy_arrays(path, theirs, ours):

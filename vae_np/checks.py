@@ -100,9 +100,7 @@ def generator_of(generator, device):
     """``generator``, if it draws arrays of the device: not a seed, say."""
     if not isinstance(generator, device_module(device).random.Generator):
         module = "numpy" if device == "cpu" else "cupy"
-        raise ValueError(
-            f"generator must be one that {module}.random.default_rng(seed) makes, got {generator!r}"
-        )
+        raise ValueError(f"generator must be of {module}.random.default_rng, got {generator!r}")
     return generator
 
 
@@ -151,10 +149,7 @@ def values_in(name, x, support):
         raise ValueError(f"{name} must be finite, got NaN or infinity")
     low, high = float(x.min()), float(x.max())
     if low < support[0] or high > support[1]:
-        raise ValueError(
-            f"{name} must lie in [{support[0]:g}, {support[1]:g}] for this decoder, got {low} to "
-            f"{high}"
-        )
+        raise ValueError(f"{name} must lie in {list(support)} for the decoder, got {low} to {high}")
     return low, high
 
 
@@ -183,10 +178,7 @@ def images_of(images, n_pixels, support, dtype):
 def not_black_and_white(images):
     """``images``, unless they are of 0 and 1 in uint8, which means 0 to 255; one may be so dark."""
     if images.dtype == np.uint8 and len(images) > 1 and float(images.max()) == 1:
-        raise ValueError(
-            "images of uint8 are taken as 0 to 255, got none above 1: give black-and-white images "
-            "as float"
-        )
+        raise ValueError("images of uint8 run to 255, got none above 1: give 0 and 1 as float")
     return images
 
 

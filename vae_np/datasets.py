@@ -172,9 +172,7 @@ def _read_arrays(path):
         if "Object arrays" in str(error):
             how = "save images as an array of numbers, labels as y.astype(str)"
             raise DataError(f"{path} holds Python objects: {how}") from None
-        raise DataError(
-            f"{path} is not a whole NumPy file of numbers ({type(error).__name__})"
-        ) from None
+        raise DataError(f"{path} is cut short or no NumPy file ({type(error).__name__})") from None
 
 
 def _as_images(x, path):

@@ -12,20 +12,9 @@ from tqdm import tqdm
 
 from vae_np.checkpoints import whole_file
 
-# fmt: off
-SHA256 = {
-    "mnist/train-images-idx3-ubyte.gz":
-        "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-    "mnist/train-labels-idx1-ubyte.gz":
-        "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-    "mnist/t10k-images-idx3-ubyte.gz":
-        "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-    "mnist/t10k-labels-idx1-ubyte.gz":
-        "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
-    "frey/frey_rawface.mat":
-        "265a83a23adb081755cd3de375509828e690324d1d60f076b8ecebc840d59c64",
-}
-# fmt: on
+# Of each file, by its name: `sha256sum --check` reads them too, in the folder of the data.
+SUMS = (Path(__file__).parent / "data" / "SHA256SUMS").read_text(encoding="ascii")
+SHA256 = {name: digest for digest, name in map(str.split, SUMS.splitlines())}
 ALTERED = "truncated or altered, its SHA-256 is wrong"
 PATIENCE = 30  # seconds: the next mirror is tried where they bring fewer bytes than LEAST
 LEAST = 30_000

@@ -139,9 +139,7 @@ def importance_sampled_log_likelihood(
         raise ValueError(f"prior_share must lie in [0, 1], got {prior_share!r}")
     n_from_prior = round(prior_share * n_samples)
     if 0 < prior_share < 1 and n_from_prior in (0, n_samples):
-        raise ValueError(
-            f"prior_share {prior_share:g} of {n_samples} samples leaves none for q or the prior"
-        )
+        raise ValueError(f"prior_share {prior_share:g} of {n_samples} samples is none or all")
     generator = _generator(model, seed, Stream.IMPORTANCE_NOISE)
     batches, batch_size = [], _pairs(model, batch_size)
     with (
@@ -257,10 +255,7 @@ def _log_likelihood(batches, n_samples):
     value, standard_error = (np.concatenate(parts) for parts in zip(*batches, strict=True))
     bad = np.flatnonzero(~np.isfinite(value))
     if bad.size:
-        raise ValueError(
-            f"log p(x) of image {bad[0]} is {value[bad[0]]}: "
-            "check that the model's weights and the images are finite"
-        )
+        raise ValueError(f"log p(x) of image {bad[0]} is {value[bad[0]]}: are the weights finite?")
     return LogLikelihood(value, standard_error, n_samples)
 
 

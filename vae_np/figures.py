@@ -98,9 +98,8 @@ def reconstructions(images, rows, image_shape, path):
     path : str or Path
     """
     rows = {"test images": images, **rows}
-    figure = Figure(
-        figsize=(max(6.5, 1 + 0.7 * len(images)), 1.05 * len(rows)), layout="constrained"
-    )
+    width = max(6.5, 1 + 0.7 * len(images))
+    figure = Figure(figsize=(width, 1.05 * len(rows)), layout="constrained")
     for axes, (name, row) in zip(figure.subplots(len(rows), 1), rows.items(), strict=True):
         show(axes, tiled(row, image_shape, columns=len(images)), name)
     save(figure, path)
@@ -146,9 +145,8 @@ def _shaped(images, image_shape):
 def image_grid(images, image_shape, path, title, columns=10):
     """Images in rows and columns, the first one at the top left; arguments as above."""
     picture = tiled(images, image_shape, whole_number("columns", columns))
-    figure = Figure(
-        figsize=(6, min(0.4 + 6 * picture.shape[0] / picture.shape[1], 12)), layout="constrained"
-    )
+    height = min(0.4 + 6 * picture.shape[0] / picture.shape[1], 12)
+    figure = Figure(figsize=(6, height), layout="constrained")
     show(figure.subplots(), picture, title)
     save(figure, path)
 

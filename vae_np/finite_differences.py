@@ -159,9 +159,7 @@ def movable(array):
     good = good and array.dtype == np.float64 and array.size
     if not good or not getattr(array.flags, "writeable", True):  # as CuPy's arrays all are
         got = f"{getattr(array, 'dtype', type(array).__name__)} {np.shape(array)}"
-        raise ValueError(
-            f"array must be NumPy's or CuPy's, of float64, not empty nor read-only, got {got}"
-        )
+        raise ValueError(f"array must be writeable float64 of NumPy or CuPy, not empty, got {got}")
     return array
 
 

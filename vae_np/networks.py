@@ -198,9 +198,7 @@ class GaussianDecoder:
     ):
         checks.one_of("noise", noise, NOISES)
         if noise == "per-output" and std is not None:
-            raise ValueError(
-                'std is for noise "fixed" or "learned"; "per-output" has the network\'s'
-            )
+            raise ValueError('std is for noise "fixed" or "learned": "per-output" has its own')
         self._std = checks.positive_number("std", SQUARED_ERROR_STD if std is None else std)
         self._n_pixels = checks.whole_number("n_pixels", n_pixels)
         self._n_latent = checks.whole_number("n_latent", n_latent)

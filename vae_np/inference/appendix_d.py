@@ -47,10 +47,7 @@ def appendix_d(decoder, x, initial, n_draws, generator, first=0):
     z = sample_posterior(decoder, x, 2 * n_draws, generator, initial).z
     stuck = np.flatnonzero(to_numpy((z == z[0]).all(axis=(0, 1, 3))))
     if stuck.size:
-        raise ValueError(
-            f"the HMC chains of image {first + stuck[0]} never moved: "
-            "log p(x, z) is too steep there"
-        )
+        raise ValueError(f"HMC never moved for image {first + stuck[0]}: too steep a log p(x, z)")
     fitted, averaged = z[:n_draws], z[n_draws:]
     log_terms = fitted_gaussian_log_prob(to_numpy(fitted), to_numpy(averaged), first)
     log_terms -= np.stack([to_numpy(log_joint(decoder, x, draws)) for draws in averaged])

@@ -199,9 +199,7 @@ def maximum_likelihood(x, n_latent):
     values, vectors = np.linalg.eigh(np.cov(x, rowvar=False, bias=True))
     variance = values[:-n_latent].mean()
     if variance <= 1e-12 * values[-1]:
-        raise ValueError(
-            f"n_latent must leave noise over: {n_latent} dimensions hold all the data, or fewer do"
-        )
+        raise ValueError(f"n_latent must leave noise over: {n_latent} dimensions hold all the data")
     signal = np.maximum(values[-n_latent:] - variance, 0)  # equal eigenvalues, rounded
     weight = (vectors[:, -n_latent:] * np.sqrt(signal)).T
     return weight, x.mean(axis=0), float(variance)

@@ -151,10 +151,8 @@ class MonteCarloEM:
             return log_joint_and_gradient(self.decoder, x, z)
 
         z = self.z[rows]
-        (z, _, _), acceptance = transition(
-            target, (z, *target(z)), steps, self.n_leapfrog, generator
-        )
-        self.z[rows] = z
+        moved, acceptance = transition(target, (z, *target(z)), steps, self.n_leapfrog, generator)
+        self.z[rows] = moved[0]
         self.step_size *= xp.exp(acceptance.mean() - self.target_acceptance)
         return acceptance
 

@@ -222,12 +222,9 @@ class Trainer:
     @contextmanager
     def _running(self, epochs, progress):
         """What training runs in; yield the `Stop` that hears Ctrl-C, and the progress bar."""
-        bar = progress_bar(
-            progress,
-            total=epochs * self.steps_per_epoch,
-            unit="step",
-            initial=self.epoch * self.steps_per_epoch + self.step,
-        )
+        done = self.epoch * self.steps_per_epoch + self.step
+        total = epochs * self.steps_per_epoch
+        bar = progress_bar(progress, total=total, initial=done, unit="step")
         quiet = np.errstate(all="ignore")  # divergence shows in the ELBO
         with (
             bar,
