@@ -66,10 +66,11 @@ def main(argv=None):
     undecided = f", {verdicts['undecided']} undecided" if verdicts["undecided"] else ""
     derivatives = sum(check.derivatives for check in checks)
     worst = max(checks, key=lambda check: check.relative_error)
+    largest = f"; the largest is {worst.relative_error:.1e}, {worst.name}"
     say(
         f"{len(checks)} tensors, {derivatives:,} derivatives: {verdicts['right']} right, "
-        f"{verdicts['WRONG']} wrong{undecided} (wanted: an error below {TOLERANCE:g}; the largest "
-        f"is {worst.relative_error:.1e}, {worst.name})"
+        f"{verdicts['WRONG']} wrong{undecided} (wanted: an error below {TOLERANCE:g}"
+        f"{'' if failed else largest})"
     )
     if failed and args.full:
         say(f"\n{checks[failed[0]]}")

@@ -90,7 +90,7 @@ def summary(values):
 
 
 def describe(numbers):
-    text = "Features: of the test images are right, from codes and from pixels,"
+    text = "Features: test images classified rightly, from codes and from pixels:"
     for count, results in list(numbers["labels_per_class"].items())[-3:]:
         parts = (
             "{:.1%} and {:.1%} by the {}".format(

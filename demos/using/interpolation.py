@@ -58,8 +58,8 @@ def describe(numbers):
     text = (
         f"Interpolation: halfway between the codes of two images, {numbers['pairs']} pairs, the "
         f"picture is {z['nearest']:.1f} from the nearest training image (squared distance); the "
-        f"mixed pixels are {pixels['nearest']:.1f} from it, and those of the two reconstructions, "
-        f"which are as smooth, {smooth['nearest']:.1f}."
+        f"mixed pixels are {pixels['nearest']:.1f} from it, and the mixed pixels of the two "
+        f"reconstructions, which are as smooth, {smooth['nearest']:.1f}."
     )
     if "of_one_class" in z:
         text += (

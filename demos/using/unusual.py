@@ -85,10 +85,10 @@ def describe(numbers):
         f"{turned} are told from them with a ROC area of {area[turned]} (½ is chance). For images "
         f"with the {ERASED} the area is {area[ERASED]}{more}; and an image that is {BLACK} has "
         f"{kinds[BLACK]['log_px']:.0f} nats, where the best test image has "
-        f"{numbers['highest_log_px']:.0f}. The distance to the nearest training image, without any "
-        f"model, has an area of {distance[turned]}, {distance[ERASED]} and {distance[BLACK]} for "
-        f"the three; how near log p(x) is to its median, {typical[turned]}, {typical[ERASED]} and "
-        f"{typical[BLACK]}."
+        f"{numbers['highest_log_px']:.0f}. By the distance to the nearest training image, without "
+        f"any model, the areas of these three are {distance[turned]}, {distance[ERASED]} and "
+        f"{distance[BLACK]}; by how near log p(x) is to its median, {typical[turned]}, "
+        f"{typical[ERASED]} and {typical[BLACK]}."
     )
 
 

@@ -56,7 +56,7 @@ def describe(numbers):
     text = (
         f"Walks: of {len(kl)} latents the {most} that carry most KL have {share:.0%} of it. Along "
         f"the first, from −{ENDS} to {ENDS}, the picture changes by {changes[0]:.1f} (squared); "
-        f"along the last by {changes[-1]:.1f}."
+        f"along the one that carries least by {changes[-1]:.1f}."
     )
     if "between_classes" in numbers:
         shares = numbers["between_classes"][:most]
