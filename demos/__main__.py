@@ -40,8 +40,8 @@ def listing():
         lines += textwrap.wrap(question, 98, initial_indent=name, subsequent_indent=room) or [name]
     first, then = shown(HERE / "one_page_vae.py"), shown(HERE / "train.py")
     example = shown(HERE / "questions" / "the_gap.py")
-    lines += ["", f"To start with: python {first}, then python {then}"]
-    lines += [f"To answer a question: python {example}", f"More about it: python {example} --help"]
+    lines += ["", f"To start with: python {first} (pictures: runs/), then python {then}"]
+    lines += [f"To answer a question: python {example}", f"Its options: python {example} --help"]
     return "\n".join(lines)
 
 

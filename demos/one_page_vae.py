@@ -32,7 +32,7 @@ if not (find_spec("numpy") and find_spec("matplotlib")) or not (
     what = "NumPy, Matplotlib or vae_np, which brings the digits, is not installed"
     print(f"one_page_vae.py: error: {what}: python -m pip install -e .", file=sys.stderr)
     sys.exit(2)
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # for NumPy: two would wait for each other
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # for NumPy: more would wait for each other
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -31,7 +31,8 @@ def announce(trainer, data, args):
     say(
         f"{args.data}: {len(data.train):,} training and {len(data.test):,} test images of "
         f"{data.image_shape[0]} × {data.image_shape[1]} pixels\n"
-        f"encoder q(z|x): {model.encoder}\ndecoder p(x|z): {model.decoder}\n"
+        f"encoder q(z|x): {model.encoder}: {args.latent} means and log-variances\n"
+        f"decoder p(x|z): {model.decoder}\n"
         + "".join(f"note: {note}\n" for note in [*data.notes, *too_many_threads(trainer)])
         + warming_up(args)
         + "\n"
@@ -74,7 +75,7 @@ def report(trainer, data, args, out):
             trainer.model, data.test, LOG_LIKELIHOOD_SAMPLES, binary=args.binarize, progress=True
         )
     last = trainer.history[-1]
-    grey = "\n               (a grey pixel stands for the average over black and white)"
+    grey = "\n               (a grey pixel counts as the average over black and white ones)"
     if args.binarize or args.decoder == "gaussian":
         grey = ""
     notes = what_it_noticed(trainer, data, out)
