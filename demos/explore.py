@@ -25,7 +25,9 @@ HIDDEN, EPOCHS = 200, 80  # of the model that is trained here; more epochs fit t
 
 def main(argv=None):
     parser = Parser(__doc__)
-    parser.add_argument("--checkpoint", metavar="FOLDER", help="of a run of train.py --latent 2")
+    parser.add_argument(
+        "--checkpoint", type=named_path, metavar="FOLDER", help="of a run of train.py --latent 2"
+    )
     parser.add_argument(
         "--out",
         type=named_path,
@@ -34,7 +36,7 @@ def main(argv=None):
     )
     parser.add_argument("--no-open", action="store_true", help="write the page, do not open it")
     args = parser.parse_args(argv)
-    out = Path(args.out or Path(args.checkpoint or "runs") / PAGE)
+    out = args.out or (args.checkpoint or Path("runs")) / PAGE
     try:
         if out.is_dir():
             raise ValueError(f"--out {out} is a folder: name a file, such as {out / PAGE}")
@@ -60,8 +62,8 @@ def trained(folder):
     if folder is None:
         options = ["--latent", "2", "--hidden", str(HIDDEN), "--epochs", str(EPOCHS)]
     else:
-        options = ["--resume", "--out", folder, "--device", "cpu"]
-        path = Path(folder) / CHECKPOINT
+        options = ["--resume", str(folder), "--device", "cpu"]
+        path = folder / CHECKPOINT
         saved = read_checkpoint(path)[0].get("settings")
         if not isinstance(saved, dict) or "latent" not in saved:
             raise ValueError(f"{path} is not of a run of train.py, which the page wants")

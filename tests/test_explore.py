@@ -286,6 +286,14 @@ def test_half_precision_is_for_models_that_bear_it(bias, std, precision):
     assert spacing == 0.1 and error <= fill.TOLERANCE
 
 
+def test_a_tilde_in_checkpoint_is_the_home_folder(own_run, monkeypatch):
+    folder = own_run()
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(folder.parent))
+    assert explore.main(["--checkpoint=~/run", "--no-open"]) == 0
+    assert (folder / "explore.html").exists() and not Path("~").exists()
+
+
 def test_ctrl_c_leaves_no_page(tmp_path, monkeypatch, capsys):
     stopped = SimpleNamespace(fit=lambda epochs: False)
     monkeypatch.setattr(explore, "make_trainer", lambda settings, data: stopped)
