@@ -81,7 +81,7 @@ def run_or_complain(argv, claim):
         return interrupted(out)
     finally:
         if own_folder:
-            discard_if_empty(out)
+            discard_if_empty(out, still_ours)
 
 
 def run(args, out, data, trainer, still_ours=lambda: None):

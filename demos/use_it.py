@@ -22,7 +22,7 @@ import dataclasses
 import sys
 from functools import partial
 
-from demos.common.command_line import say
+from demos.common.command_line import named_path, say
 from demos.common.findings import run
 from demos.common.models import digit_model, train
 from demos.training.making import load_run
@@ -79,7 +79,9 @@ def a_model(args):
 
 
 def add_folder(parser):
-    parser.add_argument("folder", nargs="?", metavar="FOLDER", help="of a run of train.py")
+    parser.add_argument(
+        "folder", nargs="?", type=named_path, metavar="FOLDER", help="of a run of train.py"
+    )
 
 
 if __name__ == "__main__":

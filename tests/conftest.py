@@ -182,6 +182,19 @@ def stripes(tmp_path, rng):
     return tmp_path
 
 
+@pytest.fixture
+def own_run(stripes, monkeypatch):
+    """A run of train.py on images of 4 × 4 pixels without labels."""
+    monkeypatch.chdir(stripes)
+
+    def make(*options):
+        tiny = ["--epochs", "2", "--hidden", "8", "--batch-size", "20", "--latent", "2"]
+        assert train.main([*tiny, "--data", "stripes.npz", "--out", "run", *options]) == 0
+        return stripes / "run"
+
+    return make
+
+
 def has_real_data(name):
     return (Path(os.environ.get("VAE_NP_DATA", "nowhere")) / name).is_dir()
 

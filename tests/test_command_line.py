@@ -1,14 +1,16 @@
 """What all commands do alike: their folders, their names of files, and errors in one line."""
 
+import ast
 import os
 from types import SimpleNamespace
 
 import pytest
+from conftest import DEMOS
 
 from demos.common.command_line import claimed, complain, named_path
 from demos.training import report
 from demos.training.options import make_parser
-from demos.training.run import choose_folder
+from demos.training.run import choose_folder, parse_once
 
 MINE = "backup-" + 32 * "a" + ".part"
 
@@ -42,6 +44,22 @@ def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
     args = make_parser("").parse_args(["--out=~/x", "--data=~/d.npz"])
     assert choose_folder(args) == tmp_path / "x"
     assert args.data == os.path.join(tmp_path, "d.npz")
+    for again in (["--resume=~/x"], ["--resume=~/x", "--out", str(tmp_path / "x")]):
+        assert parse_once(make_parser(""), again).out == tmp_path / "x"
+
+
+def test_every_option_that_names_a_file_or_a_folder_knows_the_tilde():
+    """All of them are read by `named_path`, and no other option is."""
+    options = []
+    for path in DEMOS.rglob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            words = {word.arg: word.value for word in getattr(call, "keywords", ())}
+            if isinstance(words.get("metavar"), ast.Constant):
+                read = getattr(words.get("type"), "id", None) == "named_path"
+                names_a_path = words["metavar"].value in ("FOLDER", "FILE", "WEIGHTS")
+                assert read == names_a_path, f"{path}:{call.lineno}"
+                options.append(read)
+    assert sum(options) > 10 and len(options) > 2 * sum(options)
 
 
 def test_no_error_is_an_empty_line(capsys):

@@ -187,6 +187,24 @@ def test_r_hat_is_one_where_chains_agree_and_large_where_they_do_not(rng):
     assert posteriors.r_hat(draws) == pytest.approx(math.sqrt(1 + 4 / 3), rel=0.02)
 
 
+def test_an_experiment_draws_no_picture_into_another_runs_folder(tmp_path, monkeypatch, capsys):
+    """runs/the_gap was moved while it worked; the run that is there now has drawn nothing yet."""
+    pytest.importorskip("fcntl")
+
+    def experiment(args):
+        args.out.rename(tmp_path / "moved")
+        Path("runs/the_gap").mkdir()
+        (args.out / "the_gap.png").touch()
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["the_gap.py"])
+    assert findings.run(experiment, "Why?\n\nSo.") == 2
+    said = "runs/the_gap was moved or removed: nothing more is written there"
+    assert capsys.readouterr().err == f"the_gap.py: error: {said}\n"
+    assert list(Path("runs/the_gap").glob("*")) == []
+    assert Path("runs/the_gap").exists()  # empty, but not ours to remove
+
+
 @pytest.mark.parametrize("own_folder", [True, False])
 def test_an_interrupted_experiment_discards_its_own_empty_folder_alone(
     tmp_path, monkeypatch, capsys, own_folder

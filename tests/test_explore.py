@@ -4,17 +4,15 @@ import base64
 import json
 import re
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from demos import explore, train
+from demos import explore
 from demos.common.mathml import mathml
 from demos.page import fill, guide
 from demos.page.guide import explanations
 from vae_np import VAE, BernoulliDecoder, GaussianDecoder, GaussianEncoder
-from vae_np.checkpoints import write_checkpoint
 from vae_np.evaluation import grid_log_likelihood
 
 DOCS_PAGE = Path(__file__).parent.parent / "docs" / "explore.html"
@@ -35,19 +33,6 @@ def images_of(data):
     for byte in packed:
         pixels += [byte] if byte else [0] * next(packed)
     return np.reshape(pixels, (-1, data["image_shape"][0] * data["image_shape"][1])) / 255
-
-
-@pytest.fixture
-def own_run(stripes, monkeypatch):
-    """A run of train.py on images of 4 × 4 pixels without labels."""
-    monkeypatch.chdir(stripes)
-
-    def make(*options):
-        tiny = ["--epochs", "2", "--hidden", "8", "--batch-size", "20", "--latent", "2"]
-        assert train.main([*tiny, "--data", "stripes.npz", "--out", "run", *options]) == 0
-        return stripes / "run"
-
-    return make
 
 
 def test_the_page_of_a_run_holds_its_rounded_weights_and_its_images(own_run, capsys):
@@ -242,33 +227,6 @@ def test_packed_images_are_the_images_and_no_more_than_fit(rng, monkeypatch):
         assert (images_of({"images": packed, "image_shape": [20, 30]}) * 255 == kept).all()
 
 
-def complaint(capsys, *options):
-    capsys.readouterr()
-    assert explore.main([*map(str, options), "--no-open"]) == 2
-    lines = capsys.readouterr().err.strip().splitlines()
-    assert len(lines) == 1 and lines[0].startswith("explore.py: error: ")
-    return lines[0]
-
-
-def test_what_cannot_be_a_page_is_refused_in_one_line(own_run, tmp_path, capsys):
-    folder = own_run("--latent", "3")
-    line = complaint(capsys, "--checkpoint", folder)
-    assert "3 latents" in line and "--latent 2" in line
-    assert "no checkpoint" in complaint(capsys, "--checkpoint", tmp_path / "nowhere")
-
-    path = folder / "checkpoint.npz"
-    path.write_bytes(path.read_bytes()[:-300])
-    assert "cut short" in complaint(capsys, "--checkpoint", folder)
-    write_checkpoint(path, {"settings": None}, {"theta": np.zeros(3)})
-    assert "not of a run of train.py" in complaint(capsys, "--checkpoint", folder)
-    write_checkpoint(path, {"settings": {"latent": 2}}, {"theta": np.zeros(3)})
-    assert "another version" in complaint(capsys, "--checkpoint", folder)
-    assert "is a folder" in complaint(capsys, "--out", tmp_path)
-    assert "is a file" in complaint(capsys, "--out", path / "page.html")  # before the training
-    assert not (tmp_path / "nowhere").exists()
-    assert not (folder / "explore.html").exists()
-
-
 @pytest.mark.parametrize(
     ("bias", "std", "precision"),
     [(0.70007, 1.0, np.float16), (0.70007, 0.001, np.float32), (1e5, 1.0, np.float32)],
@@ -284,12 +242,3 @@ def test_half_precision_is_for_models_that_bear_it(bias, std, precision):
     spacing, dtype, error = fill.grid_and_precision(model, x)
     assert dtype is precision
     assert spacing == 0.1 and error <= fill.TOLERANCE
-
-
-def test_ctrl_c_leaves_no_page(tmp_path, monkeypatch, capsys):
-    stopped = SimpleNamespace(fit=lambda epochs: False)
-    monkeypatch.setattr(explore, "make_trainer", lambda settings, data: stopped)
-    out = tmp_path / "page.html"
-    assert explore.main(["--out", str(out), "--no-open"]) == 130
-    assert not out.exists()
-    assert "no page was written" in capsys.readouterr().err

@@ -8,9 +8,13 @@ import sys
 import types
 
 import pytest
-from conftest import DEMOS, interrupt_at, make_trainer
+from conftest import DEMOS, interrupt_at, make_trainer, options
 
 from demos.common import long_runs
+from demos.common.command_line import claimed
+from demos.common.findings import Options
+from demos.paper import best_model, figure_2, figure_3, figure_4
+from demos.paper.figure_2 import Setting
 from vae_np.checkpoints import read_checkpoint
 
 ARGS = types.SimpleNamespace(device="cpu")
@@ -41,9 +45,14 @@ def test_a_killed_process_is_noticed():
         list(long_runs.side_by_side(die, [1], ARGS, total=1, data=()))
 
 
+def fit_and_save(trainer, folder, epochs, report, settings=None):
+    args = types.SimpleNamespace(out=folder)
+    long_runs.fit_and_save(trainer, args, "run.npz", epochs, report, settings)
+
+
 def test_a_training_is_saved_as_it_goes_and_at_the_end(images, tmp_path, monkeypatch):
     path, reports = tmp_path / "run.npz", []
-    long_runs.fit_and_save(make_trainer(images), path, 2, reports.append, {"a": 1})
+    fit_and_save(make_trainer(images), tmp_path, 2, reports.append, {"a": 1})
     about, _ = read_checkpoint(path)
     assert (about["epoch"], about["settings"], reports) == (2, {"a": 1}, [38, 38])
 
@@ -52,7 +61,7 @@ def test_a_training_is_saved_as_it_goes_and_at_the_end(images, tmp_path, monkeyp
     trainer, saved = make_trainer(images), []
     trainer.load(path)
     monkeypatch.setattr(trainer, "save", lambda *_: saved.append(trainer.epoch))
-    long_runs.fit_and_save(trainer, path, 4, reports.append)
+    fit_and_save(trainer, tmp_path, 4, reports.append)
     assert reports[2:] == [38, 38]
     assert saved == [3, 4, 4]
 
@@ -61,7 +70,7 @@ def test_a_training_that_hears_a_kill_saves_and_ends(images, tmp_path, monkeypat
     trainer = make_trainer(images)
     interrupt_at(trainer, 6, monkeypatch)
     with pytest.raises(SystemExit):
-        long_runs.fit_and_save(trainer, tmp_path / "run.npz", 3, lambda n: None)
+        fit_and_save(trainer, tmp_path, 3, lambda n: None)
     about, _ = read_checkpoint(tmp_path / "run.npz")
     assert (about["epoch"], about["step"]) == (1, 2)
 
@@ -73,8 +82,54 @@ def test_saving_takes_a_small_share_of_the_time(images, tmp_path, monkeypatch):
     monkeypatch.setattr(long_runs, "SHARE_FOR_CHECKPOINTS", 0.1)
     trainer, saved = make_trainer(images), []
     monkeypatch.setattr(trainer, "save", lambda *_: saved.append(trainer.epoch))
-    long_runs.fit_and_save(trainer, tmp_path / "run.npz", 40, lambda n: None)
+    fit_and_save(trainer, tmp_path, 40, lambda n: None)
     assert saved == [6, 17, 28, 39, 40]  # a save takes a second: ten then lie between two
+
+
+def write_after_a_move(task, args, report):
+    """As `fit_and_save` in a process: the folder is moved, and a second run makes its own."""
+    (args.out / "before").touch()
+    args.out.rename(args.out.with_name("moved"))
+    args.where.mkdir()
+    (args.out / "after").touch()
+
+
+def test_a_process_writes_no_more_to_a_folder_that_was_moved(tmp_path):
+    pytest.importorskip("fcntl")
+    args = Options(device="cpu", out=tmp_path / "a")
+    args.out.mkdir()
+    with claimed(args.out) as args.still_ours:
+        with pytest.raises(OSError, match="a was moved or removed: nothing more is written there"):
+            list(long_runs.side_by_side(write_after_a_move, [1], args, total=1, data=()))
+    assert [path.name for path in (tmp_path / "moved").iterdir()] == ["before"]
+    assert not any((tmp_path / "a").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("module", "due"), [(figure_2, 1), (figure_3, 1), (figure_3, 0), (figure_4, 1), (best_model, 1)]
+)
+def test_every_file_of_a_training_is_of_its_own_folder(
+    module, due, small_data, tmp_path, monkeypatch
+):
+    """Moved after the first epoch: the second run's folder stays empty."""
+    pytest.importorskip("fcntl")
+    monkeypatch.setattr(figure_3, "due", lambda n: due)
+    for name in ("SECONDS_BETWEEN_CHECKPOINTS", "SECONDS_BETWEEN_LOOKS"):
+        monkeypatch.setattr(long_runs, name, 0)
+    monkeypatch.setattr(long_runs, "SHARE_FOR_CHECKPOINTS", math.inf)
+    task = {figure_2: Setting("mnist", 3), figure_4: "mnist", best_model: best_model.SETTINGS[0]}
+    args, moves = Options(**vars(options(tmp_path / "a", 900))), []
+
+    def report(n):
+        if n and not moves:
+            moves.append(args.where.rename(tmp_path / "moved"))
+            args.where.mkdir()
+
+    args.out.mkdir()
+    with claimed(args.out) as args.still_ours:
+        with pytest.raises(OSError, match="a was moved or removed"):
+            module.learn(task.get(module, figure_3.Setting(300, "AEVB")), args, report)
+    assert moves and not any((tmp_path / "a").iterdir())
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from demos.paper import (
     best_model_training,
     figure_2,
     figure_3,
+    figure_3_estimates,
     figure_4,
     figure_5,
     full_bayes,
@@ -22,7 +23,7 @@ from demos.paper import (
 from demos.paper import settings as paper_settings
 from vae_np import Adagrad, datasets
 from vae_np.checkpoints import read_checkpoint
-from vae_np.evaluation import importance_sampled_log_likelihood
+from vae_np.evaluation import grid_log_likelihood, importance_sampled_log_likelihood
 from vae_np.objectives import FullBayes
 
 DEMOS = (best_model, full_bayes, figure_2, figure_3, figure_4, figure_5)
@@ -151,6 +152,32 @@ def test_figure_3_ends_when_it_hears_a_kill_and_keeps_what_was_trained(
 def test_figure_3_is_estimated_at_round_numbers():
     samples = [n for n in range(1000, 1_000_001, 1000) if figure_3.due(n)]
     assert samples == [10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000]
+
+
+def test_figure_3_sums_up_each_part_by_its_own_images():
+    value, error = np.array([1.0, 3, 8, 8, 5]), np.array([3.0, 4, 1, 2, 2])
+    assert figure_3_estimates.summarize(value, error, n_train=2) == pytest.approx(
+        {
+            "train": 2,
+            "train_error": math.hypot(3, 4) / 2,
+            "train_between_images": 1 / math.sqrt(2),
+            "test": 7,
+            "test_error": 1,
+            "test_between_images": math.sqrt(2 / 3),
+        }
+    )
+
+
+def test_figure_3_samples_the_prior_and_knows_how_well(rng):
+    model, images = make_model(latent=2, dtype=np.float64), rng.random((7, 6))
+    for vector in model.parameters:
+        vector.value[:] = rng.standard_normal(vector.value.shape)
+    exact = grid_log_likelihood(model, images, spacing=0.1, limit=6).mean
+    found = [figure_3_estimates.prior_sampled(model, images, 5000, seed) for seed in range(40)]
+    off, said = (np.array(part) for part in zip(*found, strict=True))
+    off -= exact
+    assert abs(off.mean()) < 4 * off.std() / math.sqrt(40) < 0.01
+    assert np.sqrt((off**2).mean()) == pytest.approx(np.sqrt((said**2).mean()), rel=0.4)
 
 
 @pytest.mark.parametrize("figure", [figure_4, figure_5])

@@ -71,7 +71,7 @@ def test_without_a_checkpoint_nothing_is_resumed(stripes, error_of):
     (stripes / "run").mkdir()
     message = error_of(stripes, "--resume", "run")
     assert message.endswith("there is no run/checkpoint.npz: leave --resume out to start afresh")
-    assert error_of(stripes, "--out", "").endswith("--out wants the name of a folder, got nothing")
+    assert "argument --out: wants a name, got nothing" in error_of(stripes, "--out", "")
 
 
 def test_a_checkpoint_exists_before_the_first_epoch_is_over(stripes, monkeypatch):

@@ -124,14 +124,14 @@ def schedule_of(schedule):
 
 
 def plain_array(name, x):
-    """``x``, an array of NumPy or CuPy: no mask, no matrix, whose * is another product."""
+    """``x``, an array of numbers, NumPy's or CuPy's: no mask, no matrix, whose * is another."""
     kind = type(x).__name__
     if not isinstance(getattr(x, "dtype", None), np.dtype) or hasattr(x, "toarray"):  # sparse
         ways = [way for way in ("toarray", "to_numpy", "numpy") if hasattr(x, way)]
         how = f": {name}.{ways[0]}() makes one" if ways else ""
         raise ValueError(f"{name} must be an array of NumPy or CuPy, got {kind}{how}")
-    if isinstance(x, np.ma.MaskedArray | np.matrix):
-        raise ValueError(f"{name} must be a plain array, got {kind}")
+    if isinstance(x, np.ma.MaskedArray | np.matrix) or x.dtype.kind not in "biuf":
+        raise ValueError(f"{name} must be a plain array of numbers, got {kind} of {x.dtype}")
     return x
 
 
@@ -139,7 +139,9 @@ def rows_of(name, x, width):
     """``x``, an array (N, width) with N ≥ 1, without a mask."""
     plain_array(name, x)
     if x.ndim != 2 or len(x) == 0 or x.shape[1] != width:
-        raise ValueError(f"{name} must have shape (N, {width}) with N >= 1, got {x.shape}")
+        wants = f"{name} must have shape (N, {width}) with N >= 1, got {x.shape}"
+        flat = x.ndim > 2 and x[:1].size == width
+        raise ValueError(wants + f": {name}.reshape(-1, {width}) makes it so" * flat)
     return x
 
 

@@ -135,11 +135,9 @@ class VAE:
 
     def decode(self, z):
         """(..., Z) latents to p_θ(x|z), a distribution over (..., D)."""
-        z = to_device(z, self.device).astype(self.dtype, copy=False)
-        if z.shape[-1:] != (self.n_latent,):
-            raise ValueError(f"z must have shape (..., {self.n_latent}), got {z.shape}")
-        if not z.size:
-            raise ValueError(f"z must hold at least one point, got shape {z.shape}")
+        z = to_device(checks.plain_array("z", z), self.device).astype(self.dtype, copy=False)
+        if z.shape[-1:] != (self.n_latent,) or not z.size:
+            raise ValueError(f"z must be points of shape (..., {self.n_latent}), got {z.shape}")
         checks.values_in("z", z, (-math.inf, math.inf))
         return self.decoder.forward(z)
 
@@ -190,7 +188,7 @@ class VAE:
 
     def as_pixels(self, images):
         """(N, D) images to the model's dtype and device; uint8 from 0..255 to [0, 1]."""
-        images = to_device(images, self.device)
+        images = to_device(checks.plain_array("images", images), self.device)
         if images.dtype == np.uint8:
             return array_module(images).divide(images, 255, dtype=self.dtype)
         return images.astype(self.dtype, copy=False)

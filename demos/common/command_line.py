@@ -10,6 +10,7 @@ import sys
 import warnings
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -146,15 +147,17 @@ def claimed(folder):
 
     The claim is the operating system's, on the open folder: it ends with the process, however that
     ends, and leaves no file behind. What a killed run had half written is removed. Windows has no
-    such claim; there two runs are not told apart. Yields a function that raises OSError once
-    another folder has the name: this run's was moved away, and a second run's may stand there.
+    such claim; there two runs are not told apart. Yields a function, which another process can be
+    given, that raises OSError once another folder has the name: this run's was moved away, and a
+    second run's may stand there.
     """
+    still_ours = partial(check_place, folder, os.stat(folder))
     try:
         import fcntl
     except ImportError:
-        yield lambda: None
+        yield still_ours
         return
-    handle = os.open(folder, os.O_RDONLY)
+    handle = os.open(folder, os.O_RDONLY)  # while it is open, no other folder can look the same
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -162,19 +165,21 @@ def claimed(folder):
             raise OSError(f"another run is writing to {folder}: choose another --out") from None
         for unfinished in folder.glob(f"vae_np-{'[0-9a-f]' * 32}.part"):  # of a `whole_file` killed
             unfinished.unlink(missing_ok=True)
-
-        def still_ours():
-            if not (folder.exists() and os.path.samestat(os.stat(folder), os.fstat(handle))):
-                raise OSError(f"{folder} was moved or removed: nothing more is written there")
-
         yield still_ours
     finally:
         os.close(handle)
 
 
-def discard_if_empty(path):
-    """Remove a folder in which nothing was saved."""
+def check_place(folder, place):
+    """OSError unless the folder is the one that ``place``, an `os.stat_result`, is of."""
+    if not (folder.exists() and os.path.samestat(os.stat(folder), place)):
+        raise OSError(f"{folder} was moved or removed: nothing more is written there")
+
+
+def discard_if_empty(path, still_ours=lambda: None):
+    """Remove a folder in which nothing was saved, unless another run's has its name by now."""
     with suppress(OSError):
+        still_ours()
         path.rmdir()
 
 

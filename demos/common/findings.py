@@ -1,5 +1,6 @@
 """What an experiment is: its options, its folder, its findings in words and in summary.json."""
 
+import argparse
 import json
 import os
 import platform
@@ -38,6 +39,26 @@ WIDTH = 90  # of a paragraph that is printed
 EXPECTED = (CheckpointError, DataError, DivergenceError, OSError, MemoryError)
 
 
+class Options(argparse.Namespace):
+    """The options of a run, whose folder is looked at whenever it is asked for.
+
+    OSError once it was moved away: a second run may write files of the same names there. The
+    processes of `side_by_side` get these options, and look as well.
+    """
+
+    still_ours = None  # what `claimed` yields
+
+    @property
+    def out(self):
+        if self.still_ours:
+            self.still_ours()
+        return self.where
+
+    @out.setter
+    def out(self, folder):
+        self.where = folder
+
+
 def run(experiment, description, epochs=None, samples=None, resumes=False, add_options=None):
     """Parse the options, print the idea, run the experiment, print and save what it found.
 
@@ -71,7 +92,7 @@ def run(experiment, description, epochs=None, samples=None, resumes=False, add_o
     parser = make_parser(description, epochs, samples, resumes)
     if add_options:
         add_options(parser)
-    args = parser.parse_args()
+    args = parser.parse_args(namespace=Options())
     base, own_folder = Path("runs") / program.stem, args.out is None
     try:
         device_module(args.device)
@@ -81,7 +102,8 @@ def run(experiment, description, epochs=None, samples=None, resumes=False, add_o
             check_owner(args.out, program.stem)
         else:
             args.out = make_free_folder(base)
-        still_ours = claim.enter_context(claimed(args.out))
+        out = args.out
+        args.still_ours = claim.enter_context(claimed(out))
     except (ValueError, OSError) as error:  # what was asked for cannot be had
         return complain(program.name, error)
     started = time.monotonic()
@@ -95,28 +117,31 @@ def run(experiment, description, epochs=None, samples=None, resumes=False, add_o
             return 0
         about = {
             "experiment": program.stem,
-            "options": {key: value for key, value in vars(args).items() if key != "out"},
+            "options": {
+                key: str(value) if isinstance(value, Path) else value
+                for key, value in vars(args).items()
+                if key not in ("still_ours", "where")
+            },
             "machine": machine(),
             "seconds": time.monotonic() - started,
             "findings": findings,
         }
-        still_ours()
         write_json(args.out / SUMMARY, about | summary)
     except EXPECTED as error:  # anything else is a bug: show it
         return complain(program.name, error)
     except KeyboardInterrupt:
         kept = "nothing was saved"
-        if resumes and any(args.out.iterdir()):
-            kept = f"the same command with --out {args.out} goes on from what is saved there"
+        if resumes and any(out.glob("*")):
+            kept = f"the same command with --out {out} goes on from what is saved there"
         print(f"\nInterrupted: {kept}.", file=sys.stderr)
         return 130
     finally:
         if own_folder:
-            discard_if_empty(args.out)
+            discard_if_empty(out, args.still_ours)
         claim.close()
-    drawn = "The pictures" if len(list(args.out.glob("*.png"))) > 1 else "The picture"
+    drawn = "The pictures" if len(list(out.glob("*.png"))) > 1 else "The picture"
     said = "\n\n".join(textwrap.fill(part, WIDTH) for part in findings.split("\n\n"))
-    say(f"\n{said}\n\n{drawn} and {SUMMARY} are in {args.out}")
+    say(f"\n{said}\n\n{drawn} and {SUMMARY} are in {out}")
     return 0
 
 

@@ -34,8 +34,8 @@ def side_by_side(function, tasks, args, total, data=("mnist",)):
         Of a module, so that another process can import it. It calls ``report(n)`` once in a while
         to say that n more samples are done.
     tasks : list
-    args : argparse.Namespace
-        On the device "gpu", one task runs at a time.
+    args : Options
+        The run's. On the device "gpu", one task runs at a time.
     total : int
         All tasks' samples, for the progress bar.
     data : sequence of str
@@ -93,30 +93,33 @@ def _report(n):
         _done.value += n
 
 
-def fit_and_save(trainer, path, epochs, report, settings=None, evaluate=None, after_epoch=None):
-    """``trainer.fit``, with a checkpoint at ``path`` about every half minute and at the end.
+def fit_and_save(trainer, args, name, epochs, report, settings=None, evaluate=None, after=None):
+    """``trainer.fit``, with a checkpoint in ``args.out`` about every half minute and at the end.
 
     What was trained before a checkpoint is for the caller to report. A kill that is heard ends the
-    process, after the last save.
+    process, after the last save. OSError where the folder was moved away.
 
     Parameters
     ----------
     trainer : Trainer
-    path : Path
+    args : Options
+        The run's, which look at the folder each time that it is named.
+    name : str
+        The checkpoint's, in the folder.
     epochs : int
         In all, those before a checkpoint included.
     report : callable
         As `side_by_side` gives it.
     settings : dict, optional
         For `Trainer.save`.
-    evaluate, after_epoch
-        For `Trainer.fit`.
+    evaluate, after
+        For `Trainer.fit`; the latter after each epoch.
     """
-    saver = Saver(lambda: trainer.save(path, settings))
+    saver = Saver(lambda: trainer.save(args.out / name, settings))
 
     def keep(row):
-        if after_epoch:
-            after_epoch(row)
+        if after:
+            after(row)
         report(len(trainer.images))
         saver.save_in_time()
 

@@ -4,6 +4,7 @@ The learner's file is read and never written.
 """
 
 import inspect
+import sys
 import traceback
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,15 +23,25 @@ from demos.common.command_line import (
 from demos.exercising.exercise_list import make_exercises
 from vae_np.gradcheck import check_gradient
 
-RIGHT, WRONG, LEFT = "right", "WRONG", "not yet"
+RIGHT, WRONG, LEFT, STOPPED = "right", "WRONG", "not yet", "interrupted"
+ENDLESS = ": does a loop there never end?"
 
 
 def main(learner, argv=None):
     """Grade the functions of the module ``learner``, or of the file that ``argv`` names.
 
-    Return the exit status, 0 if all are right.
+    Return the exit status, 0 if all are right. Ctrl-C ends the one that it meets, and the others
+    are graded; the status is then 130.
     """
     prepare_streams()
+    try:
+        return grade_all(learner, argv)
+    except KeyboardInterrupt:  # in no line of the learner's
+        print("\nInterrupted.", file=sys.stderr)
+        return 130
+
+
+def grade_all(learner, argv):
     exercises = make_exercises(np.random.default_rng(0))
     args = make_parser(learner, exercises).parse_args(argv)
     try:
@@ -46,13 +57,15 @@ def main(learner, argv=None):
         return complain("exercises.py", error)
     try:
         learner = functions_of(args.file) if args.file else learner
-    except (Exception, SystemExit) as error:  # of the learner's lines, whatever it is
+    except (Exception, SystemExit, KeyboardInterrupt) as error:  # of the learner's lines
         reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
+        if isinstance(error, KeyboardInterrupt):
+            reason = f"{STOPPED}{_line(error, str(args.file))}{ENDLESS}"
         reason = f"cannot read {args.file}: {reason}"
         status = complain("exercises.py", reason)
         if args.json:
             write_scores(args.json, dict.fromkeys(exercises, (WRONG, reason)))
-        return status
+        return 130 if isinstance(error, KeyboardInterrupt) else status
 
     statuses, reports = {}, {}
     for index, (name, exercise) in enumerate(exercises.items(), 1):
@@ -60,7 +73,7 @@ def main(learner, argv=None):
         status, report = grade(function, exercise)
         if status == WRONG and inspect.isfunction(function):
             for used in function.__code__.co_names:
-                if statuses.get(used) == WRONG:
+                if statuses.get(used) in (WRONG, STOPPED):
                     report += f"\nit calls {used}, which is wrong: mend that first"
         statuses[name], reports[name] = status, (status, f"{status}{report}")
         say(f"{index}. {name}: {status}" + report.replace("\n", "\n   "))
@@ -69,7 +82,8 @@ def main(learner, argv=None):
             write_scores(args.json, reports)
         except OSError as error:
             return complain("exercises.py", error)
-    right, wrong, left = (sum(s == t for s in statuses.values()) for t in (RIGHT, WRONG, LEFT))
+    right, left = (sum(s == t for s in statuses.values()) for t in (RIGHT, LEFT))
+    wrong = len(statuses) - right - left
     say(f"\n{right} of {len(statuses)} right, {wrong} wrong, {left} left to write.")
     if right == len(statuses):
         say("These are all the derivatives that a VAE needs. --solutions shows the package's.")
@@ -78,7 +92,7 @@ def main(learner, argv=None):
     function = getattr(learner, todo, None)
     where = f" ({location(function)})" if inspect.isfunction(function) else ""
     say(f"Next: {todo}{where}")
-    return 1
+    return 130 if STOPPED in statuses.values() else 1
 
 
 def write_scores(path, reports):
@@ -138,7 +152,7 @@ def grade(function, exercise):
 
     Returns
     -------
-    status : {"right", "WRONG", "not yet"}
+    status : {"right", "WRONG", "not yet", "interrupted"}
     report : str
         To be printed behind it: how exact the answer is, what is wrong with it and what that
         suggests, or what is to be written.
@@ -155,8 +169,11 @@ def grade(function, exercise):
         inner = traceback.extract_tb(error.__traceback__)[-1].name
         own = inner == function.__name__
         return LEFT, f": {error}" if own else f": it calls {inner}, which is not written yet"
-    except (Exception, SystemExit) as error:  # of the learner's lines, whatever it is
-        return WRONG, f": {type(error).__name__}{_line(function, error)}: {error}"
+    except (Exception, SystemExit, KeyboardInterrupt) as error:  # of the learner's lines
+        line = _line(error, function.__code__.co_filename, function.__code__.co_firstlineno)
+        if isinstance(error, KeyboardInterrupt):
+            return STOPPED, f"{line}{ENDLESS}"
+        return WRONG, f": {type(error).__name__}{line}: {error}"
 
     for now, (name, before) in zip(given, exercise.arguments.items(), strict=True):
         if isinstance(before, np.ndarray) and not np.array_equal(now, before):
@@ -184,9 +201,8 @@ def grade(function, exercise):
     return WRONG, f"{report}\nlook again: {exercise.hint}"
 
 
-def _line(function, error):
+def _line(error, path, otherwise=1):
     """The line of the learner's file where the error was raised."""
-    code = function.__code__
     frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.lineno for frame in frames if frame.filename == code.co_filename]
-    return f" in line {lines[-1] if lines else code.co_firstlineno}"
+    lines = [frame.lineno for frame in frames if frame.filename == path]
+    return f" in line {lines[-1] if lines else otherwise}"

@@ -129,7 +129,7 @@ def learn(setting, args, report):
             save_as_float16(model, args.out / f"best_model_{setting.stem}_{row['epoch']}.npz")
 
     report(trainer.epoch * len(data.train))
-    fit_and_save(trainer, path, epochs, report, about, evaluate, after_epoch)
+    fit_and_save(trainer, args, path.name, epochs, report, about, evaluate, after_epoch)
     save_as_float16(model, args.out / f"best_model_{setting.stem}.npz")
     test = judged_images(data, max(args.samples, trainer.epoch * len(data.train)))
     log_px = importance_sampled_log_likelihood(

@@ -79,12 +79,12 @@ class Curve:
     """One method's training in one setting, from where its checkpoint is."""
 
     def __init__(self, setting, method, args):
-        self.method, self.seed = method, args.seed
+        self.method, self.args, self.checkpoint = method, args, f"{setting.stem}_{method}.npz"
         self.data, self.diverged = datasets.load(setting.data), None
-        self.path = args.out / f"{setting.stem}_{method}.npz"
+        path = args.out / self.checkpoint
         self.epochs = math.ceil(args.samples / len(self.data.train))  # in the end
-        if self.path.exists():
-            self.step_size = saved_settings(self.path, "step_size")["step_size"]
+        if path.exists():
+            self.step_size = saved_settings(path, "step_size")["step_size"]
         else:
             self.step_size = choose_step_size(
                 lambda images, size: make_trainer(setting, method, images, size, args),
@@ -93,16 +93,18 @@ class Curve:
                 args,
             )
         self.trainer = make_trainer(setting, method, self.data.train, self.step_size, args)
-        if self.path.exists():
-            self.trainer.load(self.path)
+        if path.exists():
+            self.trainer.load(path)
 
     def learn(self, epoch, report):
         """Train until so many epochs are complete, or until it diverges."""
         if self.diverged or self.trainer.epoch >= epoch:
             return
-        settings = {"step_size": self.step_size}
+        trainer, settings = self.trainer, {"step_size": self.step_size}
         try:
-            fit_and_save(self.trainer, self.path, epoch, report, settings, self.evaluate)
+            fit_and_save(
+                trainer, self.args, self.checkpoint, epoch, report, settings, self.evaluate
+            )
         except DivergenceError as error:
             self.diverged = str(error)
 
@@ -110,7 +112,7 @@ class Curve:
         epoch = self.trainer.epoch + 1
         if not (due(epoch) or epoch == self.epochs):
             return {}
-        elbo = evaluate_elbo(self.trainer.model, self.data.test, seed=self.seed)
+        elbo = evaluate_elbo(self.trainer.model, self.data.test, seed=self.args.seed)
         return {"test_elbo": elbo.value}
 
     def record(self):

@@ -91,7 +91,8 @@ def due(n_samples):
 
 def learn(setting, args, report):
     """One curve, from where an earlier run has left it; its file is written anew at each point."""
-    path, state = (args.out / f"{setting.stem}{end}" for end in (".json", ".npz"))
+    record, checkpoint = (f"{setting.stem}{end}" for end in (".json", ".npz"))
+    state = args.out / checkpoint
     data = datasets.load("mnist")
     train = data.train[: setting.n_training]
     if state.exists():
@@ -114,7 +115,8 @@ def learn(setting, args, report):
     parts = {"train": evenly(train, n_images), "test": evenly(data.test, n_images)}
     clock = core_clock(args.device)
     limit = 60 * args.em_minutes if setting.method not in METHODS else math.inf
-    epochs, saver = math.ceil(args.samples / len(train)), Saver(lambda: learner.save(state, saved))
+    epochs = math.ceil(args.samples / len(train))
+    saver = Saver(lambda: learner.save(args.out / checkpoint, saved))
 
     def n_samples():
         return learner.epoch * len(train)
@@ -123,7 +125,7 @@ def learn(setting, args, report):
         value, error = log_likelihood(model, np.concatenate(list(parts.values())), args.seed)
         point = {"samples": n_samples(), "seconds": saved["seconds"]}
         points.append(point | summarize(value, error, n_images))
-        write_json(path, curve_of(setting, saved))
+        write_json(args.out / record, curve_of(setting, saved))
         saver.save()
 
     def estimated():
@@ -147,11 +149,11 @@ def learn(setting, args, report):
         estimate()
     curve = curve_of(setting, saved)
     if setting.method == "AEVB":
-        known = json.loads(path.read_bytes())
+        known = json.loads((args.out / record).read_bytes())
         if known["points"] == points and "from_prior" in known:
             return known
         curve |= importance_sampled(model, parts, points[-1]["samples"], args.seed)
-        write_json(path, curve)
+        write_json(args.out / record, curve)
     return curve
 
 

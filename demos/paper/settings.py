@@ -108,11 +108,11 @@ def trained_model(name, n_latent, args, report):
     networks[1].start_at(data.mean_image)
     model = VAE(*networks)
     trainer = Trainer(model, Adam(model.parameters), data.train, seed=args.seed)
-    path = args.out / f"{name}_{n_latent}.npz"
-    if path.exists():
-        trainer.load(path)
+    checkpoint = f"{name}_{n_latent}.npz"
+    if (args.out / checkpoint).exists():
+        trainer.load(args.out / checkpoint)
     report(trainer.epoch * len(data.train))
-    fit_and_save(trainer, path, math.ceil(args.samples / len(data.train)), report)
+    fit_and_save(trainer, args, checkpoint, math.ceil(args.samples / len(data.train)), report)
     summary = {
         "data": name,
         "latents": n_latent,

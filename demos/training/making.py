@@ -1,7 +1,6 @@
 """From what was typed to a model and its Trainer: of a new run of train.py, or of a saved one."""
 
 from functools import partial
-from pathlib import Path
 
 from demos.common.models import make_networks
 from demos.training.options import OBJECTIVES
@@ -53,7 +52,7 @@ def load_run(folder, device="cpu"):
 
     ValueError if there is none, or its data are not there any more.
     """
-    path = Path(folder) / CHECKPOINT
+    path = folder / CHECKPOINT
     if not path.exists():
         raise ValueError(f"{folder} holds no run of train.py: there is no {CHECKPOINT}")
     settings, _ = parse(["--resume", str(folder), "--device", device], description="")

@@ -4,7 +4,7 @@ import argparse
 import math
 import os
 
-from demos.common.command_line import Parser
+from demos.common.command_line import Parser, named_path
 from demos.common.command_line import number as number_of
 from vae_np.backend import DEVICES
 from vae_np.datasets import NAMES
@@ -155,6 +155,7 @@ def make_parser(description):
     )
     add(
         "--out",
+        type=named_path,
         metavar="FOLDER",
         help="where the results go (default: the first of "
         "runs/NAME, runs/NAME-2, ... that is free)",
@@ -165,6 +166,7 @@ def make_parser(description):
         "--resume",
         nargs="?",
         const=True,
+        type=named_path,
         metavar="FOLDER",
         help="go on with the run in FOLDER, or in --out, or with the latest one in runs, with its "
         "settings",

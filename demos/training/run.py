@@ -4,7 +4,7 @@ import shlex
 from itertools import pairwise
 from pathlib import Path
 
-from demos.common.command_line import named_path, say
+from demos.common.command_line import say
 from demos.common.findings import CHECKPOINT, SUMMARY
 from demos.training.options import make_parser
 from demos.training.saved import (
@@ -77,7 +77,7 @@ def parse(argv, description):
 def parse_once(parser, argv):
     """The arguments, where --resume FOLDER has become --resume --out FOLDER."""
     args = parser.parse_args(argv)
-    if isinstance(args.resume, str):
+    if isinstance(args.resume, Path):
         if args.out not in (None, args.resume):
             raise ValueError(f"--resume {args.resume} and --out {args.out} are two folders")
         args.out, args.resume = args.resume, True
@@ -131,12 +131,9 @@ def choose_folder(args):
     None where the run is to have a new one in runs.
     """
     if args.out is not None:
-        if not args.out:
-            raise ValueError("--out wants the name of a folder, got nothing")
-        out = named_path(args.out)
         if not (args.resume or args.overwrite):
-            check_free(out)
-        return out
+            check_free(args.out)
+        return args.out
     if args.overwrite:
         raise ValueError("--overwrite wants --out FOLDER, so that it is clear what it replaces")
     if args.resume:

@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from vae_np.backend import to_numpy
-from vae_np.checks import values_in, whole_number
+from vae_np.checks import plain_array, values_in, whole_number
 from vae_np.distributions import LOG_2PI, DiagonalGaussian
 from vae_np.layers import Linear
 from vae_np.networks import GaussianDecoder
@@ -43,7 +43,7 @@ def parameters_of(decoder):
 
 def _data(x, n_pixels=None):
     """``x`` as float64 NumPy; ValueError if it is not of floats, finite, and (N, D) with N ≥ 1."""
-    x = to_numpy(x)
+    x = to_numpy(plain_array("x", x))
     if x.ndim != 2 or len(x) == 0 or n_pixels not in (None, x.shape[1]):
         wanted = "D" if n_pixels is None else n_pixels
         raise ValueError(f"x must have shape (N, {wanted}) with N >= 1, got {x.shape}")

@@ -1,0 +1,78 @@
+"""explore.py as it is typed: what it says first, what it refuses, and Ctrl-C."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+
+from demos import explore
+from demos.page import fill
+from vae_np.checkpoints import write_checkpoint
+from vae_np.evaluation import grid_log_likelihood
+from vae_np.inference.grid import grid_log_joint
+
+
+def complaint(capsys, *options):
+    capsys.readouterr()
+    assert explore.main([*map(str, options), "--no-open"]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("explore.py: error: ")
+    return lines[0]
+
+
+def test_what_cannot_be_a_page_is_refused_in_one_line(own_run, tmp_path, capsys):
+    folder = own_run("--latent", "3")
+    line = complaint(capsys, "--checkpoint", folder)
+    assert "3 latents" in line and "--latent 2" in line
+    assert "no checkpoint" in complaint(capsys, "--checkpoint", tmp_path / "nowhere")
+
+    path = folder / "checkpoint.npz"
+    path.write_bytes(path.read_bytes()[:-300])
+    assert "cut short" in complaint(capsys, "--checkpoint", folder)
+    write_checkpoint(path, {"settings": None}, {"theta": np.zeros(3)})
+    assert "not of a run of train.py" in complaint(capsys, "--checkpoint", folder)
+    write_checkpoint(path, {"settings": {"latent": 2}}, {"theta": np.zeros(3)})
+    assert "another version" in complaint(capsys, "--checkpoint", folder)
+    assert "is a folder" in complaint(capsys, "--out", tmp_path)
+    assert "is a file" in complaint(capsys, "--out", path / "page.html")  # before the training
+    assert not (tmp_path / "nowhere").exists()
+    assert not (folder / "explore.html").exists()
+
+
+def test_how_long_the_grids_take_is_said_before_they_do(own_run, capsys, monkeypatch):
+    """A clock that a call of the grid puts on by a second for each 50 points."""
+    seconds, said = [0.0], []
+
+    def summed(model, x, points):
+        seconds[0] += len(points) / 50
+        return grid_log_joint(model, x, points)
+
+    def grids(*arguments, **more):
+        said.append(capsys.readouterr().out)
+        return grid_log_likelihood(*arguments, **more)
+
+    own_run()
+    monkeypatch.setattr(explore, "grid_log_joint", summed)
+    monkeypatch.setattr(fill, "grid_log_likelihood", grids)
+    monkeypatch.setattr(explore.time, "perf_counter", lambda: seconds[0])
+    assert explore.main(["--checkpoint", "run", "--no-open"]) == 0
+    z = 3 * 121**2 + 241**2
+    line = f"log p(x|z) of 16 images of 16 pixels at {z:,} z, of grids, takes about {z / 50:.0f} s"
+    assert line in said[0]
+
+
+def test_a_tilde_in_checkpoint_is_the_home_folder(own_run, monkeypatch):
+    folder = own_run()
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(folder.parent))
+    assert explore.main(["--checkpoint=~/run", "--no-open"]) == 0
+    assert (folder / "explore.html").exists() and not Path("~").exists()
+
+
+def test_ctrl_c_leaves_no_page(tmp_path, monkeypatch, capsys):
+    stopped = SimpleNamespace(fit=lambda epochs: False)
+    monkeypatch.setattr(explore, "make_trainer", lambda settings, data: stopped)
+    out = tmp_path / "page.html"
+    assert explore.main(["--out", str(out), "--no-open"]) == 130
+    assert not out.exists()
+    assert "no page was written" in capsys.readouterr().err
