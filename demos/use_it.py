@@ -75,6 +75,7 @@ def a_model(args):
         settings, data, trainer = load_run(args.folder, args.device)
     except ValueError as error:
         raise CheckpointError(str(error)) from None
+    args.epochs = trainer.epoch  # what findings are judged by
     return trainer.model, data, settings.binarize
 
 

@@ -131,13 +131,15 @@ def functions_of(path):
 
 
 def solution(exercise):
-    """Where the package has the answer, and its lines."""
-    name = exercise.solution.__qualname__
-    try:
-        lines, _ = inspect.getsourcelines(exercise.solution)
-    except OSError:
-        raise OSError(f"this copy of vae_np has no source of {name}") from None
-    return f"{name} ({location(exercise.solution)})\n\n{''.join(lines)}"
+    """Where the package has the answer, its lines, and those of what it calls."""
+    texts = []
+    for function in map(inspect.unwrap, exercise.solution):
+        try:
+            lines, _ = inspect.getsourcelines(function)
+        except OSError:
+            raise OSError(f"this copy of vae_np has no source of {function.__qualname__}") from None
+        texts.append(f"{function.__qualname__} ({location(function)})\n\n{''.join(lines)}")
+    return "\n".join(texts)
 
 
 def location(function):
@@ -198,6 +200,8 @@ def grade(function, exercise):
     right = [check.name for check in checks if check.passed]
     for what, names in (("wrong too", [check.name for check in wrong[3:]]), ("right", right)):
         report += f"\n{what}: {', '.join(names)}" if names else ""
+    if "upstream" in exercise.arguments and "alone is missing or extra" in report:
+        report += "\nis upstream in it, which has a number for each row?"
     return WRONG, f"{report}\nlook again: {exercise.hint}"
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from vae_np import VAE, BernoulliDecoder, GaussianEncoder, layers
+from vae_np import VAE, BernoulliDecoder, GaussianEncoder, distributions, layers
 from vae_np.distributions import Bernoulli, DiagonalGaussian, log_mean_exp, normalized_weights
 
 
@@ -23,8 +23,8 @@ class Exercise:
         What is asked for, by name, and the array that each is the derivative with respect to.
     hint : str
         For an answer that is wrong.
-    solution : callable
-        Where the package has it.
+    solution : tuple of callable
+        Where the package has it, and what that calls.
     grads : dict of str to array
         Where the answers are written, if the function does not return them.
     """
@@ -33,7 +33,7 @@ class Exercise:
     loss: Callable
     answers: dict
     hint: str
-    solution: Callable
+    solution: tuple
     grads: dict = field(default_factory=dict)
 
 
@@ -55,52 +55,56 @@ def make_exercises(rng):
             lambda: (np.tanh(x) * dy).sum(),
             {"dx": x},
             "∂y/∂x = 1 / cosh²(x) is a function of y; and the chain rule needs dy",
-            layers.Tanh.backward,
+            (layers.Tanh.backward, layers.tanh_backward),
         ),
         "kl_backward": Exercise(
             {"mean": mean, "log_var": log_var, "upstream": upstream},
             lambda: (q().kl_to_standard_normal() * upstream).sum(),
             {"dmean": mean, "dlog_var": log_var},
             "all terms stand behind the ½; log_var occurs twice, and σ² = exp(log_var)",
-            DiagonalGaussian.kl_backward,
+            (DiagonalGaussian.kl_backward, distributions.gaussian_kl_backward),
         ),
         "bernoulli_backward": Exercise(
             {"logits": logits, "x": pixels, "upstream": upstream},
             lambda: (Bernoulli(logits).log_prob(pixels) * upstream).sum(),
             {"dlogits": logits},
             "what is ∂ log(1 + exp(a)) / ∂a? More white than expected must raise the logit",
-            Bernoulli.log_prob_backward,
+            (Bernoulli.log_prob_backward, distributions.bernoulli_log_prob_backward),
         ),
         "sample_backward": Exercise(
             {"log_var": log_var, "noise": noise, "dz": dz},
             lambda: (q().sample(noise) * dz).sum(),
             {"dmean": mean, "dlog_var": log_var},
             "σ = exp(½ log_var), so what is ∂σ/∂log_var? And the draws add up",
-            DiagonalGaussian.sample_backward,
+            (DiagonalGaussian.sample_backward, distributions.gaussian_sample_backward),
         ),
         "linear_backward": Exercise(
             {"x": x, "weight": weight, "dy": dout},
             lambda: ((x @ weight + bias) * dout).sum(),
             {"dx": x, "dweight": weight, "dbias": bias},
             "write ∂y[n, j]/∂W[i, j], and sum over all that W[i, j] does not know of",
-            layers.Linear.backward,
+            (layers.Linear.backward, layers.Linear.backward_to_input),
         ),
         "gaussian_backward": Exercise(
             {"mean": mean, "log_var": log_var, "x": x, "upstream": upstream},
             lambda: (q().log_prob(x) * upstream).sum(),
             {"dmean": mean, "dlog_var": log_var},
             "log_var occurs twice, in 1/σ² = exp(−log_var) and alone; a mean nearer x is better",
-            DiagonalGaussian.log_prob_backward,
+            (DiagonalGaussian.log_prob_backward,),
         ),
         "importance_weighted_backward": Exercise(
             {"log_w": log_w, "upstream": upstream},
             lambda: (log_mean_exp(log_w + 1000) * upstream).sum(),  # a constant less, to be exact
             {"dlog_w": log_w},
-            "each draw's share of Σ w, a softmax along the first axis; all shares sum to 1",
-            normalized_weights,
+            "upstream times each draw's share of Σ w, a softmax along the first axis",
+            (share_of_each_draw, normalized_weights),
         ),
         "elbo_backward": elbo_exercise(rng),
     }
+
+
+def share_of_each_draw(log_w, upstream):
+    return upstream * normalized_weights(log_w)
 
 
 def elbo_exercise(rng):
@@ -125,6 +129,6 @@ def elbo_exercise(rng):
         parts("value"),
         "upstream is −1/(L N) for log p(x|z) and +1/N for the KL; q's mean and log_var are reached "
         "through z and from the KL, and the two add up",
-        VAE.elbo_and_gradient,
+        (VAE.elbo_and_gradient,),
         parts("grad"),
     )
