@@ -123,6 +123,7 @@ def test_it_takes_a_run_on_images_of_ones_own(tmp_path):
     run(tmp_path, "train", "--data", "eight.npz", *TINY, "--out", "mine")
     result = run(tmp_path, "use_it", "mine", "--out", "out")
     assert "The pictures and summary.json are in out" in result.stdout
+    assert "instead of 40 the models have hardly learned" in result.stdout
     summary = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))
     assert summary["interpolation"]["pairs"] == 40
     assert len(summary["walks"]["kl"]) == 2
