@@ -49,6 +49,9 @@ def changes(node):
             yield operand
         case ast.BoolOp(op, values):
             yield ast.BoolOp(NEAR[type(op)](), values)
+            for i in range(len(values)):
+                rest = values[:i] + values[i + 1 :]
+                yield ast.BoolOp(op, rest) if len(rest) > 1 else rest[0]
         case ast.Compare(left, [op], right):
             yield ast.Compare(left, [TURNED[type(op)]()], right)
             if type(op) in NEAR:
@@ -76,7 +79,7 @@ def changes(node):
             if type(op) in NEAR:
                 yield ast.AugAssign(target, NEAR[type(op)](), value)
             yield ast.Pass()
-        case ast.Expr(ast.Call()):
+        case ast.Expr(ast.Call()) | ast.Assign([ast.Attribute() | ast.Subscript()]):
             yield ast.Pass()
 
 
@@ -103,18 +106,18 @@ class Mutant:
         lines = reached.get(self.path, set())
         return bool(lines) if self.lines is None else not lines.isdisjoint(self.lines)
 
-    def plant(self):
-        """Let the imported module run the changed code: in a fork, for it cannot be taken back."""
+    def twin(self):
+        """The module with the change in it, beside the imported one."""
         parent, field, index = self.place
         if index is None:
             setattr(parent, field, self.new)
         else:
             getattr(parent, field)[index] = self.new
         module = sys.modules[self.path.removesuffix(".py").replace("/", ".")]
-        changed = types.ModuleType(module.__name__)
+        twin = types.ModuleType(module.__name__)
         code = compile(ast.fix_missing_locations(self.tree), module.__file__, "exec")
-        exec(code, vars(changed))
-        graft(module, changed)
+        exec(code, vars(twin))
+        return twin
 
 
 def mutants_of(path):
@@ -152,6 +155,11 @@ def passed_over(field, node):
     return isinstance(node, ast.Raise | ast.JoinedStr | ast.arguments)
 
 
+def plant(twin):
+    """Let the imported module run its twin's code: in a fork, for it cannot be taken back."""
+    graft(sys.modules[twin.__name__], twin)
+
+
 def graft(module, changed):
     """Give a module's, or a class's, functions the code of those of its changed twin."""
     for name, new in list(vars(changed).items()):
@@ -161,7 +169,7 @@ def graft(module, changed):
         if isinstance(old, type) and old.__module__ == name_of(changed):
             graft(old, new)
         elif isinstance(new, int | float | tuple) and new != old:  # a constant, wherever it is
-            owners = [m for n, m in sys.modules.items() if n.startswith("vae_np")]
+            owners = [m for n, m in sys.modules.items() if n.startswith(("vae_np", "demos"))]
             for owner in owners if isinstance(module, types.ModuleType) else [module]:
                 if vars(owner).get(name) is old:
                     setattr(owner, name, new)

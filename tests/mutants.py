@@ -1,12 +1,13 @@
-"""Is there a test for every line of the mathematics? Plant a mistake in it, and see one fail.
+"""Is there a test for every line of the package? Plant a mistake in it, and see one fail.
 
-    python tests/mutants.py                          # all of the mathematics
+    python tests/mutants.py                          # all of the package, and the exercises' grader
     python tests/mutants.py vae_np/layers.py         # one file
 
 Each mistake (a *mutant*) is one that a learner makes, in one place: a sign, a dropped ½, a sum for
 a mean, σ² for σ, other noise on the way back, swapped operands, a missing term, a uniform draw for
-a normal one, a comparison turned. The fast tests that reach its line run, the quickest first. If
-one fails, the mutant is *killed*; one that *survives* shows what no test would notice.
+a normal one, a comparison turned, a condition, a call or an assignment left out. The fast
+tests that reach its line run, the quickest first. If one fails, the mutant is *killed*; one that
+*survives* shows what no test would notice.
 
 Some change nothing that can be seen. These *equivalents* are listed in mutants_equivalent.txt, each
 with its reason, and are not run, unless --all asks which of them a test kills after all.
@@ -20,30 +21,29 @@ import math
 import os
 import pickle
 import signal
+import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
+from itertools import zip_longest
 
 import pytest
-from mutant_changes import LISTED, ROOT, listed, mutants_of
+from mutant_changes import LISTED, ROOT, listed, mutants_of, plant
 from tqdm import tqdm
 
-MATHEMATICS = [
-    f"vae_np/{name}.py"
-    for name in (
-        "layers distributions networks vae optimizers objectives/elbo objectives/sgvb_a "
-        "objectives/importance_weighted objectives/doubly_reparameterized "
-        "objectives/score_function objectives/wake_sleep objectives/full_bayes "
-        "training/monte_carlo_em inference/hmc inference/grid inference/appendix_d "
-        "inference/importance_sampling inference/per_image inference/linear_gaussian"
-    ).split()
-]
+FILES = [
+    path.relative_to(ROOT).as_posix()
+    for path in sorted(ROOT.glob("vae_np/**/*.py"))
+    if path.name != "__init__.py"
+] + ["demos/exercising/exercise_grader.py"]
 TESTS = (
-    "gradients layers distributions networks own_layers vae draws hmc weights_of_draws objectives "
-    "rival_objectives monte_carlo_em score_function doubly_reparameterized optimizers "
-    "linear_gaussian grid per_image inference extremes evaluation aevb training fused checkpoints "
-    "schedule stale_parts device the_door"
+    "products gradients layers distributions networks own_layers refused_layers "
+    "check_layer convolution torch_parity vae draws hmc weights_of_draws objectives "
+    "rival_objectives monte_carlo_em score_function doubly_reparameterized optimizers fused "
+    "linear_gaussian grid per_image inference extremes evaluation gradcheck gradient_causes "
+    "verdicts aevb training schedule threads interrupt recording checkpoints mangled_files "
+    "stale_parts device the_door datasets plausible_data downloads figures exercises"
 )
 
 
@@ -56,10 +56,12 @@ class Hunt:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session):
-        from hypothesis import settings  # not before pytest, which rewrites its assertions
+        from hypothesis import HealthCheck, settings  # not before pytest, which rewrites asserts
 
-        settings.register_profile("hunt", derandomize=True, database=None, deadline=None)
+        patient = {"deadline": None, "suppress_health_check": list(HealthCheck)}
+        settings.register_profile("hunt", derandomize=True, database=None, **patient)
         settings.load_profile("hunt")
+        subprocess.Popen.__init__ = skip_the_test  # other processes run what is not mutated
         reached = self.reached_lines(session)
         running = {}
 
@@ -106,6 +108,10 @@ class Hunt:
             return pickle.load(record)
 
 
+def skip_the_test(*args, **kwargs):
+    pytest.skip("it starts another process")
+
+
 def be_quiet():
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 1)
@@ -141,11 +147,13 @@ def in_a_fork(session, mutant, covering):
     items = [item for _, item in covering]
     be_quiet()
     os.dup2(1, 2)
-    status = 3
+    status = 1
     try:
-        mutant.plant()
+        twin = mutant.twin()  # may fail, and is noticed so
+        status = 3
+        plant(twin)
         status = 1
-        for item, following in zip(items, [*items[1:], None], strict=True):
+        for item, following in zip_longest(items, items[1:]):
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             if session.testsfailed:
                 break
@@ -159,7 +167,7 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("files", nargs="*", metavar="FILE", default=MATHEMATICS)
+    parser.add_argument("files", nargs="*", metavar="FILE", default=FILES)
     parser.add_argument("--all", action="store_true", help="run the listed equivalents too")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="forks side by side")
     args = parser.parse_args()
@@ -168,7 +176,7 @@ def main():
     if args.jobs < 1:
         parser.error(f"argument --jobs: must be at least 1, got {args.jobs}")
     for path in args.files:
-        if not (path.startswith("vae_np/") and (ROOT / path).is_file()):
+        if path not in FILES:
             parser.error(f"FILE must be such as vae_np/layers.py, got {path!r}")
 
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before NumPy is imported: a fork has one thread
