@@ -2,61 +2,15 @@
 
 import io
 import json
-import os
 
 import numpy as np
 import pytest
 from conftest import make_model, make_trainer, weights
 
 from vae_np import VAE, Adam, GaussianDecoder, GaussianEncoder, Trainer
-from vae_np.checkpoints import CheckpointError, read_checkpoint, whole_file, write_checkpoint
+from vae_np.checkpoints import CheckpointError, read_checkpoint, write_checkpoint
 from vae_np.objectives import ELBO, SGVB_A, ScoreFunction
 from vae_np.optimizers import SGD
-
-
-def test_a_file_that_cannot_be_finished_leaves_the_old_one(tmp_path):
-    path = tmp_path / "kept"
-    path.write_bytes(b"old")
-    for error in (OSError(28, "No space left on device"), KeyboardInterrupt()):
-        with pytest.raises(type(error)) as raised, whole_file(path) as file:
-            file.write(b"half")
-            raise error
-        assert [file.name for file in tmp_path.iterdir()] == ["kept"]
-        assert path.read_bytes() == b"old"
-        if isinstance(error, OSError):
-            assert str(raised.value) == f"cannot write {path}: No space left on device"
-    with whole_file(path) as file:
-        file.write(b"new")
-        assert path.read_bytes() == b"old"
-    assert path.read_bytes() == b"new"
-
-
-@pytest.mark.skipif(os.name == "nt", reason="links are for administrators there")
-def test_a_link_stays_and_its_file_is_written(tmp_path):
-    (tmp_path / "disk").mkdir()
-    (tmp_path / "disk" / "kept").write_bytes(b"old")
-    (tmp_path / "link").symlink_to("disk/kept")
-    with whole_file(tmp_path / "link") as file:
-        file.write(b"new")
-    assert (tmp_path / "link").is_symlink()
-    assert (tmp_path / "disk" / "kept").read_bytes() == b"new"
-    assert len(list((tmp_path / "disk").iterdir())) == 1
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no mkfifo")
-def test_what_is_no_file_is_not_replaced_by_one(tmp_path):
-    os.mkfifo(tmp_path / "pipe")
-    for path in (tmp_path / "pipe", tmp_path):
-        with pytest.raises(OSError, match=f"cannot write {path}: it is not a file"):
-            make_model().save(path)
-    assert not list(tmp_path.glob("*.part")) and (tmp_path / "pipe").is_fifo()
-
-
-def test_a_name_as_long_as_the_system_allows_can_be_written(tmp_path):
-    path = tmp_path / f"{'long' * 60}.npz"
-    with whole_file(path) as file:
-        file.write(b"new")
-    assert path.read_bytes() == b"new"
 
 
 def test_checkpoint_of_another_run_is_refused_and_changes_nothing(images, tmp_path):

@@ -1,0 +1,62 @@
+"""Where training leaves the finite numbers it stops, says where, and saves nothing."""
+
+import numpy as np
+import pytest
+from conftest import make_trainer, weights
+
+from vae_np.optimizers import SGD, Adagrad, Adam
+from vae_np.training.divergence import DivergenceError
+
+
+def test_divergence_names_the_step_and_leaves_the_checkpoint(images, tmp_path):
+    trainer = make_trainer(images, SGD, 1e30)
+    path = tmp_path / "checkpoint.npz"
+    trainer.save(path)
+    with pytest.raises(DivergenceError, match=r"not finite at step 2 \(epoch 1\).*below 1e\+30"):
+        trainer.fit(5, progress=False)
+    fresh = make_trainer(images, SGD, 1e30)
+    fresh.load(path)
+    assert np.isfinite(weights(fresh)).all()
+
+
+def test_divergence_after_the_last_step_shows_in_the_evaluation(images):
+    trainer = make_trainer(images[:10], SGD, 1e30)
+    with pytest.raises(DivergenceError, match=r"test_elbo is not finite at step 1 \(epoch 1\)"):
+        trainer.fit(1, lambda: {"test_elbo": float("nan")}, progress=False)
+    assert trainer.history == []
+
+
+def test_weights_that_are_not_finite_are_never_saved_as_good(images, monkeypatch):
+    """The last step of an epoch can break the weights after its ELBO was still finite."""
+    trainer = make_trainer(images[:10])
+    monkeypatch.setattr(
+        trainer.optimizer, "step", lambda: trainer.model.parameters[1].value.fill(np.nan)
+    )
+    with pytest.raises(DivergenceError, match="a weight of the decoder is not finite at step 1"):
+        trainer.fit(1, progress=False)
+    assert trainer.history == []
+
+
+@pytest.mark.parametrize("optimizer", [Adam, Adagrad])
+def test_an_infinite_state_is_divergence_and_not_a_frozen_weight(images, optimizer, tmp_path):
+    """g² of a float32 gradient above 1.8e19 is infinite: its weight would never move again."""
+    trainer = make_trainer(images, optimizer)
+    good = tmp_path / "c.npz"
+    trainer.save(good)
+    before = good.read_bytes()
+    step = trainer._train_step
+
+    def explode(*batch):
+        step(*batch)
+        trainer.model.encoder.parameters.grad[3] = 2e19
+        with np.errstate(over="ignore"):
+            trainer.optimizer.step()
+
+    trainer._train_step = explode
+    message = r"the optimizer's .* of the encoder is not finite at step 4 \(epoch 1\)"
+    with pytest.raises(DivergenceError, match=message):
+        trainer.fit(2, progress=False)
+    assert np.isfinite(trainer.model.encoder.parameters.value).all()
+    with pytest.raises(DivergenceError, match=message):
+        trainer.save(good)
+    assert good.read_bytes() == before
