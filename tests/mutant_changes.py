@@ -147,8 +147,10 @@ def mutants_of(path):
 
 
 def passed_over(field, node):
-    """Decorators and annotations, messages, defaults, and what moves a progress bar."""
+    """Decorators, annotations, messages, defaults, a script's lines, and a progress bar's."""
     if field in ("decorator_list", "annotation", "returns"):
+        return True
+    if isinstance(node, ast.If) and "__name__" in ast.unparse(node.test):
         return True
     if isinstance(node, ast.Expr | ast.Call):
         return "bar" in ast.unparse(node).split("(")[0]

@@ -12,6 +12,10 @@ from vae_np.checkpoints import CheckpointError, read_checkpoint, write_checkpoin
 from vae_np.objectives import ELBO, SGVB_A, ScoreFunction
 from vae_np.optimizers import SGD
 
+NUMBERS = "train_elbo train_reconstruction train_kl seconds"
+ROW = {"epoch": 1} | dict.fromkeys(NUMBERS.split(), 1.0)
+REFUSED = "does not say where|is of another run|is not of the format"
+
 
 def test_checkpoint_of_another_run_is_refused_and_changes_nothing(images, tmp_path):
     path = tmp_path / "checkpoint.npz"
@@ -175,7 +179,13 @@ def test_crash_while_saving_leaves_the_old_checkpoint(images, tmp_path, monkeypa
         {"step": "a"},
         {"epoch": -1},
         {"optimizer_steps": -1},
+        {"seconds": -1.0},
+        {"seconds": np.inf},
         {"history": []},
+        {"history": [1]},
+        {"history": [{"epoch": 1}]},
+        {"history": [ROW | {"train_elbo": np.nan}]},
+        {"format": "vae_np checkpoint 99"},
         {"identity": None},
         {"identity": ["encoder"]},
     ],
@@ -188,7 +198,7 @@ def test_an_altered_checkpoint_is_refused_and_changes_nothing(images, tmp_path, 
     write_checkpoint(tmp_path / "altered.npz", about | altered, arrays)
     other = make_trainer(images)
     before = weights(other)
-    with pytest.raises(CheckpointError, match=r"does not say where|is of another run"):
+    with pytest.raises(CheckpointError, match=REFUSED):
         other.load(tmp_path / "altered.npz")
     np.testing.assert_array_equal(weights(other), before)
     assert (other.epoch, other.step, other.history) == (0, 0, [])

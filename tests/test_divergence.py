@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from conftest import make_trainer, weights
+from conftest import make_model, make_trainer, weights
 
+from vae_np import Trainer
 from vae_np.optimizers import SGD, Adagrad, Adam
 from vae_np.training.divergence import DivergenceError
 
@@ -20,10 +21,17 @@ def test_divergence_names_the_step_and_leaves_the_checkpoint(images, tmp_path):
 
 
 def test_divergence_after_the_last_step_shows_in_the_evaluation(images):
-    trainer = make_trainer(images[:10], SGD, 1e30)
-    with pytest.raises(DivergenceError, match=r"test_elbo is not finite at step 1 \(epoch 1\)"):
-        trainer.fit(1, lambda: {"test_elbo": float("nan")}, progress=False)
-    assert trainer.history == []
+    trainer, values = make_trainer(images[:20]), iter([0.0, 0.0, np.nan])
+    with pytest.raises(DivergenceError, match=r"test_elbo is not finite at step 6 \(epoch 3\)"):
+        trainer.fit(3, lambda: {"test_elbo": next(values)}, progress=False)
+    assert len(trainer.history) == 2
+
+
+def test_a_gpu_looks_at_the_epochs_end_and_names_the_step_too(gpu, images):
+    model = make_model(device=gpu)
+    trainer = Trainer(model, SGD(model.parameters, 1e30), images, batch_size=10)
+    with pytest.raises(DivergenceError, match=r"the ELBO is not finite at step 2 \(epoch 1\)"):
+        trainer.fit(5, progress=False)
 
 
 def test_weights_that_are_not_finite_are_never_saved_as_good(images, monkeypatch):
@@ -60,3 +68,13 @@ def test_an_infinite_state_is_divergence_and_not_a_frozen_weight(images, optimiz
     with pytest.raises(DivergenceError, match=message):
         trainer.save(good)
     assert good.read_bytes() == before
+
+
+def test_an_own_optimizers_state_is_one_for_each_vector_or_nothing_is_saved(images, tmp_path):
+    class Own(SGD):
+        state = property(lambda self: [[]])
+
+    trainer = make_trainer(images, Own)
+    with pytest.raises(ValueError):
+        trainer.save(tmp_path / "c.npz")
+    assert not list(tmp_path.iterdir())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import make_trainer, weights
 
-from vae_np.training.interrupt import SIGNALS
+from vae_np.training.interrupt import SIGNALS, deferred_interrupt
 
 
 def raise_in_step(trainer, at, monkeypatch, *signals):
@@ -74,6 +74,13 @@ def test_a_second_stop_acts_at_once_between_steps_and_what_was_learned_can_be_sa
     assert again.fit(5, lambda: {"a": 1.0}, progress=False)
     np.testing.assert_array_equal(weights(again), weights(straight))
     assert [row["epoch"] for row in again.history] == [1, 2, 3, 4, 5]
+
+
+def test_a_second_stop_is_heard_before_the_first_step_too():
+    with pytest.raises(KeyboardInterrupt), deferred_interrupt() as stop:
+        signal.raise_signal(signal.SIGINT)
+        assert stop()
+        signal.raise_signal(signal.SIGINT)
 
 
 def test_an_impatient_stop_does_not_part_an_epoch_from_its_row(images, tmp_path):

@@ -164,6 +164,7 @@ def test_a_decoder_needs_the_derivative_with_respect_to_z():
     ("options", "message"),
     [
         ({"hidden": [5]}, "network= stands for hidden, activation and init"),
+        ({"init": "paper"}, "network= stands for hidden, activation and init"),
         ({"activation": "relu"}, "network= stands for hidden, activation and init"),
         ({"n_latent": None}, "n_latent must be a whole number >= 1, got None"),
         ({"network": [Linear(6, 4)]}, "network must be a Sequential"),

@@ -33,6 +33,16 @@ class Undeclared(PReLU):
     initial_values = None
 
 
+class Unbound(Tanh):
+    def initial_values(self, generator):
+        return {}
+
+
+class Undrawn(Tanh):
+    def bind(self, value, grad):
+        pass
+
+
 class Promotes(Tanh):
     def forward(self, x):
         return super().forward(x.astype(np.float64))
@@ -97,12 +107,36 @@ class OfFourRows(Tanh):
         return super().forward(x)[:4]
 
 
-class Reuses(Tanh):
+class Reuses(Later, Tanh):
     """A network's last layer: its output is the q that the reader holds."""
 
     def forward(self, x):
-        self.y = getattr(self, "y", np.empty_like(x))
-        return np.tanh(x, out=self.y)
+        if self.times:
+            self.y[0, 0] -= 1
+        return super().forward(x)
+
+
+class Fades(Later, Tanh):
+    def forward(self, x):
+        return super().forward(x) / x.dtype.type(self.times)
+
+
+class ReturnsNothing(Tanh):
+    def forward(self, x):
+        super().forward(x)
+
+
+class OneAxisTooMany(Tanh):
+    def forward(self, x):
+        return super().forward(x)[:, :, None]
+
+
+class WritesOnTheWayBack(Tanh):
+    """That is its own affair: nobody else looks at dy any more."""
+
+    def backward(self, dy):
+        dy *= 1 - self.y**2
+        return dy
 
 
 class Dropout(Scale):
@@ -151,14 +185,23 @@ TWICE = Tanh()
         ([Linear(6, 4), AddsLater()], r"backward must write all of the gradient of 1\.slope"),
         ([Linear(6, 4), OfFourRows()], r"forward must return 5 rows, got \(4, 4\)"),
         (
-            [Linear(6, 4), Reuses()],
+            [Linear(6, 4), Tanh(), Reuses()],
             "forward of Reuses must return a new array: it wrote into",
         ),
         ([Dropout(6), Linear(6, 4)], r"layer 0 \(Scale\(6\)\): forward must return the same for"),
         ([Linear(6, 4), Noisy()], r"layer 1 \(Noisy\): forward must return the same for the same"),
+        ([Fades(), Linear(6, 4)], r"layer 0 \(Fades\): forward must return the same for the same"),
+        ([ReturnsNothing(), Linear(6, 4)], "forward must return 5 rows, got NoneType"),
+        ([Linear(6, 4), OneAxisTooMany()], r"forward must return 5 rows, got \(5, 4, 1\)"),
+        ([Linear(6, 4), Unbound()], r"layer 1 \(Unbound\) has no bind"),
+        ([Linear(6, 4), Undrawn()], r"layer 1 \(Undrawn\) has no initial_values"),
         ([ReturnsAList(6), Linear(6, 4)], "initial_values fails in a layer of Scale.*no attribute"),
     ],
 )
 def test_layers_that_could_not_be_trained_are_refused(layers, message):
     with pytest.raises(ValueError, match=message):
         encoder_of(*layers)
+
+
+def test_a_layer_may_write_into_what_comes_back():
+    encoder_of(Linear(6, 4), WritesOnTheWayBack(), Linear(4, 4))

@@ -5,6 +5,8 @@ model's methods, the objectives', Trainer, evaluation, and what infers z. Behind
 ``forward``, the distributions, the layers) arrays are taken as they come.
 """
 
+import io
+
 import numpy as np
 import pytest
 from conftest import LATENT, PIXELS, make_model
@@ -281,3 +283,15 @@ def test_starts_of_another_shape_are_refused(rng):
 def test_a_progress_bar_is_shown_or_not(wrong):
     with pytest.raises(ValueError, match="progress must be True or False, got"):
         progress_bar(wrong, total=1)
+
+
+@pytest.mark.parametrize(
+    ("on_a_terminal", "progress", "shown"),
+    [(True, True, True), (True, False, False), (False, True, False)],
+)
+def test_a_progress_bar_is_shown_on_a_terminal_alone(on_a_terminal, progress, shown):
+    screen = io.StringIO()
+    screen.isatty = lambda: on_a_terminal
+    with progress_bar(progress, total=1, file=screen) as bar:
+        bar.update()
+    assert bool(screen.getvalue()) == shown

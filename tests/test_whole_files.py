@@ -82,3 +82,11 @@ def test_two_writers_of_one_file_never_mix(tmp_path):
         thread.join()
     assert not wrong
     assert [file.name for file in tmp_path.iterdir()] == ["file"]
+
+
+def test_all_is_on_the_disk_before_it_takes_the_name(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda file: synced.append(os.fstat(file).st_size))
+    with whole_file(tmp_path / "kept") as file:
+        file.write(b"new")
+    assert synced == [3]
