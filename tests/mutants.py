@@ -142,9 +142,6 @@ def in_a_fork(session, mutant, covering):
     """Exit with 0 if all tests pass, with 1 if one fails; 3 is a mistake of this file."""
     import resource  # which Windows has not
 
-    limit = 10 + 2 * math.ceil(sum(seconds for seconds, _ in covering))  # of a processor's time
-    resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))  # an endless loop is killed too
-    signal.alarm(10 * limit)
     items = [item for _, item in covering]
     be_quiet()
     os.dup2(1, 2)
@@ -154,7 +151,10 @@ def in_a_fork(session, mutant, covering):
         status = 3
         plant(twin)
         status = 1
-        for item, following in zip_longest(items, items[1:]):
+        for (seconds, item), following in zip_longest(covering, items[1:]):
+            limit = math.ceil(time.process_time() + 5 + 4 * seconds)
+            resource.setrlimit(resource.RLIMIT_CPU, (limit, -1))  # an endless loop is killed too
+            signal.alarm(20 * (5 + math.ceil(seconds)))
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             if session.testsfailed:
                 break

@@ -38,6 +38,14 @@ def test_the_largest_product_decides():
         assert threads_for(model.parameters, 10**9) == 1
 
 
+@needs_blas
+def test_a_trainer_counts_its_draws_and_its_minibatch(images, monkeypatch):
+    with product_threads(2):  # its largest weight is 6 × 5
+        for large, number in ((2 * 10 * 30, 2), (2 * 10 * 30 + 1, 1)):
+            monkeypatch.setattr(threads, "LARGE", large)
+            assert make_trainer(images, n_draws=2).threads == number
+
+
 def test_where_no_library_is_known_it_is_one(monkeypatch):
     monkeypatch.setattr(threads, "_libraries", lambda: types.SimpleNamespace(info=list))
     assert threads_for(make_model().parameters, 10**9) == 1

@@ -136,6 +136,9 @@ def test_weight_prior_pulls_the_decoder_alone(images, objective):
 def test_optimizer_of_another_model_is_refused(images):
     with pytest.raises(ValueError, match="optimizer must be made from this model's parameters"):
         Trainer(make_model(), Adam(make_model().parameters), images)
+    other = make_model()
+    with pytest.raises(ValueError, match="objective must be made from this model, got another's"):
+        Trainer(make_model(), Adam(other.parameters), images, ELBO(other))
 
 
 def test_seconds_add_up_over_epochs_and_resumes(images, tmp_path):
