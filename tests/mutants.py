@@ -42,9 +42,9 @@ TESTS = (
     "check_layer convolution torch_parity vae draws hmc weights_of_draws objectives "
     "rival_objectives monte_carlo_em score_function doubly_reparameterized optimizers fused "
     "linear_gaussian grid per_image inference extremes evaluation gradcheck gradient_causes "
-    "verdicts aevb training schedule divergence threads interrupt recording checkpoints "
-    "whole_files mangled_files stale_parts device the_door datasets plausible_data downloads "
-    "figures exercises"
+    "verdicts aevb training refused_training schedule divergence threads interrupt recording "
+    "checkpoints whole_files mangled_files stale_parts device the_door datasets plausible_data "
+    "downloads figures exercises"
 )
 
 

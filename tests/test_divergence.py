@@ -15,6 +15,7 @@ def test_divergence_names_the_step_and_leaves_the_checkpoint(images, tmp_path):
     trainer.save(path)
     with pytest.raises(DivergenceError, match=r"not finite at step 2 \(epoch 1\).*below 1e\+30"):
         trainer.fit(5, progress=False)
+    assert trainer.step == 1  # it stopped at once
     fresh = make_trainer(images, SGD, 1e30)
     fresh.load(path)
     assert np.isfinite(weights(fresh)).all()
@@ -32,6 +33,7 @@ def test_a_gpu_looks_at_the_epochs_end_and_names_the_step_too(gpu, images):
     trainer = Trainer(model, SGD(model.parameters, 1e30), images, batch_size=10)
     with pytest.raises(DivergenceError, match=r"the ELBO is not finite at step 2 \(epoch 1\)"):
         trainer.fit(5, progress=False)
+    assert trainer.step == 4
 
 
 def test_weights_that_are_not_finite_are_never_saved_as_good(images, monkeypatch):

@@ -1,0 +1,128 @@
+"""What a Trainer refuses or warns of, before it trains."""
+
+import types
+
+import numpy as np
+import pytest
+from conftest import make_model, make_trainer
+
+from vae_np import VAE, Adam, GaussianDecoder, GaussianEncoder, Trainer
+from vae_np.objectives import ELBO
+from vae_np.training.monte_carlo_em import MonteCarloEM
+
+
+def test_optimizer_of_another_model_is_refused(images):
+    with pytest.raises(ValueError, match="optimizer must be made from this model's parameters"):
+        Trainer(make_model(), Adam(make_model().parameters), images)
+    other = make_model()
+    with pytest.raises(ValueError, match="objective must be made from this model, got another's"):
+        Trainer(make_model(), Adam(other.parameters), images, ELBO(other))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"batch_size": 0}, "batch_size must be a whole number >= 1, got 0"),
+        ({"n_draws": 1.5}, "n_draws must be a whole number >= 1, got 1.5"),
+        ({"seed": -1}, "seed must be a whole number >= 0, got -1"),
+        ({"seed": 1.9}, "seed must be a whole number >= 0, got 1.9"),
+    ],
+)
+def test_bad_settings(images, settings, message):
+    model = make_model()
+    with pytest.raises(ValueError, match=message):
+        Trainer(model, Adam(model.parameters), images, **settings)
+
+
+@pytest.mark.parametrize("epochs", [-1, 1.5, float("nan")])
+def test_epochs_must_be_whole(images, epochs):
+    with pytest.raises(ValueError, match=f"epochs must be a whole number >= 0, got {epochs}"):
+        make_trainer(images).fit(epochs, progress=False)
+
+
+def test_binarize_needs_a_bernoulli_decoder(images):
+    with pytest.raises(ValueError, match="need a Bernoulli decoder"):
+        make_trainer(images, decoder="fixed", binarize=True)
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        None,
+        3.0,
+        *({"a": value} for value in (None, "b", [1, 2])),
+        *({name: 1.0} for name in ("epoch", "train_kl", "seconds")),
+    ],
+)
+def test_evaluate_must_return_numbers_of_its_own(images, result):
+    trainer = make_trainer(images)
+    with pytest.raises(ValueError, match="evaluate must return a dict of numbers, under names"):
+        trainer.fit(1, lambda: result, progress=False)
+
+
+def test_what_is_called_must_be_a_function(images):
+    trainer = make_trainer(images)
+    with pytest.raises(ValueError, match=r"evaluate must be a function, got \{'a': 1\}"):
+        trainer.fit(1, {"a": 1}, progress=False)
+    with pytest.raises(ValueError, match="after_epoch must be a function, got 3"):
+        trainer.fit(1, after_epoch=3, progress=False)
+
+
+def test_the_batch_size_is_for_good(images):
+    with pytest.raises(AttributeError):
+        make_trainer(images).batch_size = 5
+
+
+def test_optimizers_want_a_list_of_vectors_and_trainers_an_optimizer(images):
+    with pytest.raises(ValueError, match="vectors must be ParameterVectors"):
+        Adam(make_model())
+    with pytest.raises(ValueError, match="optimizer must be made from this model's parameters"):
+        Trainer(make_model(), Adam, images)
+
+
+@pytest.mark.parametrize("part", ["settings", "draw_noise"])
+def test_an_own_objective_without_what_a_save_needs_is_refused_at_once(images, part):
+    def own(model):
+        known = ELBO(model)
+        names = {"model", "vectors", "settings", "draw_noise", "value_and_gradient"} - {part}
+        return types.SimpleNamespace(**{name: getattr(known, name) for name in names})
+
+    with pytest.raises(ValueError, match=f"objective must have `{part}`, which namespace"):
+        make_trainer(images, objective=own)
+
+
+def test_settings_of_an_own_objective_that_cannot_be_saved_are_refused_at_once(images):
+    class Own(ELBO):
+        def settings(self):
+            return {"objective": "own", "weights": np.ones(2)}
+
+    with pytest.raises(ValueError, match=r"settings\(\) of the objective must be .*'weights'"):
+        make_trainer(images, objective=Own)
+
+
+def test_an_own_optimizer_without_state_is_refused_at_once(images):
+    class Own:
+        def __init__(self, vectors, learning_rate):
+            self.vectors, self.learning_rate, self.steps = vectors, learning_rate, 0
+
+        def settings(self):
+            return {"optimizer": "own"}
+
+    with pytest.raises(ValueError, match=r"optimizer must have `state`, which <.*Own object"):
+        make_trainer(images, optimizer=Own)
+
+
+@pytest.mark.parametrize("make", ["trainer", "em"])
+def test_images_beyond_a_squashed_mean_are_said_where_training_begins(make, rng):
+    model, x = make_model("fixed"), rng.normal(0, 1.3, (20, 6)).astype(np.float32)
+
+    def begin(x, model=model):
+        if make == "em":
+            return MonteCarloEM(model.decoder, Adam([model.decoder.parameters]), x)
+        return Trainer(model, Adam(model.parameters), x)
+
+    with pytest.warns(UserWarning, match="images from -[0-9.]+ to [0-9.]+ lie outside 0 to 1.*sq"):
+        begin(x)
+    begin((x - x.min()) / (x.max() - x.min()))  # in silence: a warning would be an error
+    decoder = GaussianDecoder(3, (5,), 6, noise="fixed")
+    begin(x, VAE(GaussianEncoder(6, (5,), 3), decoder))
