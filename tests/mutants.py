@@ -38,7 +38,7 @@ FILES = [
     if path.name != "__init__.py"
 ] + ["demos/exercising/exercise_grader.py"]
 TESTS = (
-    "products gradients layers distributions networks own_layers refused_layers "
+    "checks products gradients layers distributions networks own_layers refused_layers "
     "check_layer convolution torch_parity vae draws hmc weights_of_draws objectives "
     "rival_objectives monte_carlo_em score_function doubly_reparameterized optimizers fused "
     "linear_gaussian grid per_image inference extremes evaluation gradcheck gradient_causes "

@@ -1,0 +1,143 @@
+"""The checks of arguments by themselves: what each lets through, cast, and what it refuses."""
+
+import math
+
+import numpy as np
+import pytest
+
+from vae_np import Adam, GaussianDecoder, checks
+
+NAN, INF = math.nan, math.inf
+UNIT, ANY = (0, 1), (-INF, INF)  # what a Bernoulli and a Gaussian decoder model
+HALVES = np.full((2, 3), 0.5)
+BOUNDS = np.array([[0, 1, 0.5]])
+
+
+@pytest.mark.parametrize(
+    ("check", "more", "right", "wrong"),
+    [
+        (checks.whole_number, (), [1, 2**70], [0, -1, 1.0, "1", None, NAN]),
+        (checks.whole_number, (0,), [0, 1], [-1]),
+        (checks.positive_number, (), [1, 1e-300, 0.5], [0, -1, INF, NAN, "1", None, 1j]),
+        (checks.positive_number, (2,), [2.1], [2, 1]),
+        (checks.number_from_0, (), [0, 0.5, 1e300], [-0.1, INF, NAN, "1", None, 1j]),
+        (checks.number_from_0, (1,), [0, 0.9], [1, 2, -0.1]),
+        (checks.true_or_false, (), [True, False], [0, 1, "no", None]),
+        (checks.between_0_and_1, (), [0.1, 0.9], [0, 1, -0.5, 1.5, NAN, "0.5", None]),
+        (checks.one_of, (("one", "two"),), ["one", "two"], ["three", "", 1, None, ["one"]]),
+    ],
+)
+def test_numbers_and_choices(check, more, right, wrong):
+    for value in right:
+        assert check("name", value, *more) == value
+    for value in wrong:
+        with pytest.raises(ValueError, match=r"^name must ") as refused:
+            check("name", value, *more)
+        assert f"got {value!r}" in str(refused.value)
+
+
+def test_what_is_let_through_is_of_pythons_own_type():
+    """A checkpoint's JSON would not hold NumPy's."""
+    assert type(checks.whole_number("n", np.int64(3))) is int
+    assert type(checks.positive_number("x", np.float32(3))) is float
+    assert type(checks.number_from_0("x", np.int64(0))) is float
+    assert type(checks.true_or_false("b", np.True_)) is bool
+
+
+def test_a_refusal_says_where_the_number_must_lie():
+    for below, wanted in ((INF, "a finite number >= 0, got"), (1, ">= 0 and below 1, got")):
+        with pytest.raises(ValueError, match=f"name must be {wanted} -1"):
+            checks.number_from_0("name", -1, below)
+    with pytest.raises(ValueError, match="name must be a finite number > 2, got 1"):
+        checks.positive_number("name", 1, above=2)
+
+
+def test_a_step_that_vanishes_beside_1_is_refused():
+    assert checks.step_size_of(1e-8, np.float64) == 1e-8
+    with pytest.raises(ValueError, match=r"must be a finite number > 1\.19209e-07, got"):
+        checks.step_size_of(1e-8, np.float32)
+
+
+@pytest.mark.parametrize("wrong", [-1, 1.5, "a", [0, -1], {}])
+def test_a_seed_is_a_whole_number_or_several(wrong):
+    for seed in (3, (3, 4)):
+        same = np.random.default_rng(seed).random()
+        assert checks.generator_of_weights(seed).random() == same
+    with pytest.raises(ValueError, match="seed must be a whole number >= 0, or a sequence of them"):
+        checks.generator_of_weights(wrong)
+
+
+def test_a_generator_is_no_seed(rng):
+    assert checks.generator_of(rng, "cpu") is rng
+    for wrong in (0, None, np.random, np.random.RandomState(0)):
+        with pytest.raises(ValueError, match="generator must be one that numpy"):
+            checks.generator_of(wrong, "cpu")
+
+
+def test_an_attributes_default_is_its_classs():
+    assert (Adam.beta1, Adam.beta2, Adam.learning_rate) == (0.9, 0.999, None)
+
+
+@pytest.mark.parametrize(
+    ("images", "support", "dtype", "message"),
+    [
+        (HALVES[0], UNIT, "float32", r"shape \(N, 3\) with N >= 1, got \(3,\)"),
+        (HALVES[:, :2], UNIT, "float32", r"shape \(N, 3\) with N >= 1, got \(2, 2\)"),
+        (HALVES[:0], UNIT, "float32", r"shape \(N, 3\) with N >= 1, got \(0, 3\)"),
+        (HALVES[None], UNIT, "float32", r"shape \(N, 3\) with N >= 1, got \(1, 2, 3\)"),
+        (HALVES.tolist(), UNIT, "float32", "array of NumPy or CuPy, got list$"),
+        (HALVES.astype(int), UNIT, "float32", r"uint8 \(0 to 255\) or float, got int64"),
+        (HALVES > 0, UNIT, "float32", r"uint8 \(0 to 255\) or float, got bool"),
+        (HALVES * NAN, UNIT, "float32", "finite, got NaN or infinity"),
+        (BOUNDS + INF, ANY, "float32", "finite, got NaN or infinity"),
+        (BOUNDS - 0.1, UNIT, "float32", r"\[0, 1\] for this decoder, got -0.1 to 0.9"),
+        (BOUNDS + 0.1, UNIT, "float32", r"\[0, 1\] for this decoder, got 0.1 to 1.1"),
+        (BOUNDS * 2e19, ANY, "float32", "finite as float32, squared, got 0 to 2e.19"),
+        (BOUNDS * -2e19, ANY, "float32", "finite as float32, squared, got -2e.19 to"),
+        (BOUNDS * 2e154, ANY, "float64", "finite as float64, squared, got"),
+    ],
+)
+def test_images_that_no_model_can_take(images, support, dtype, message):
+    with pytest.raises(ValueError, match=f"^images must .*{message}"):
+        checks.images_of(images, 3, support, np.dtype(dtype))
+
+
+@pytest.mark.parametrize(
+    ("images", "support", "dtype"),
+    [
+        (BOUNDS, UNIT, "float32"),
+        (BOUNDS.astype(np.float16), UNIT, "float32"),
+        (BOUNDS * 1.8e19, ANY, "float32"),
+        (BOUNDS * -1.8e19, ANY, "float32"),
+        (BOUNDS * 2e19, ANY, "float64"),
+        (np.array([[0, 2, 255]], np.uint8), UNIT, "float32"),
+        (np.array([[0, 1, 1]], np.uint8), UNIT, "float32"),  # one image may be so dark
+        (np.zeros((2, 3), np.uint8), UNIT, "float32"),
+    ],
+)
+def test_images_that_a_model_can_take(images, support, dtype):
+    assert checks.images_of(images, 3, support, np.dtype(dtype)) is images
+
+
+def test_the_least_and_the_largest_value_are_told():
+    assert checks.values_in("x", BOUNDS - 3, ANY) == (-3, -2)
+
+
+def test_what_a_mean_image_is():
+    mean = BOUNDS[0]
+    assert checks.mean_of_images(mean, 3, UNIT) is mean
+    for wrong, got in ((mean[:2], r"\(2,\)"), (BOUNDS, r"\(1, 3\)"), ([0, 1, 0.5], "list")):
+        with pytest.raises(ValueError, match=rf"mean_image must have shape \(3,\), got {got}"):
+            checks.mean_of_images(wrong, 3, UNIT)
+    with pytest.raises(ValueError, match=r"mean_image must lie in \[0, 1\]"):
+        checks.mean_of_images(2 * mean, 3, UNIT)
+
+
+def test_pixels_are_of_the_decoders_dtype_and_support():
+    decoder = GaussianDecoder(2, [4], 3, noise="fixed")
+    x = BOUNDS.astype(np.float32)
+    assert checks.pixels_in_support(x, decoder) is x
+    with pytest.raises(ValueError, match="x must be float32 on cpu as the decoder is, got float64"):
+        checks.pixels_of(BOUNDS, decoder)
+    with pytest.raises(ValueError, match="x must be finite"):
+        checks.pixels_in_support(x + np.float32(NAN), decoder)
