@@ -25,6 +25,7 @@ BOUNDS = np.array([[0, 1, 0.5]])
         (checks.true_or_false, (), [True, False], [0, 1, "no", None]),
         (checks.between_0_and_1, (), [0.1, 0.9], [0, 1, -0.5, 1.5, NAN, "0.5", None]),
         (checks.one_of, (("one", "two"),), ["one", "two"], ["three", "", 1, None, ["one"]]),
+        (checks.one_of, ({"one": 1},), ["one"], ["three", ["one"]]),
     ],
 )
 def test_numbers_and_choices(check, more, right, wrong):
@@ -117,6 +118,12 @@ def test_images_that_no_model_can_take(images, support, dtype, message):
 )
 def test_images_that_a_model_can_take(images, support, dtype):
     assert checks.images_of(images, 3, support, np.dtype(dtype)) is images
+
+
+def test_images_of_0_and_1_are_of_floats():
+    checks.not_black_and_white(np.eye(2, 3))
+    with pytest.raises(ValueError, match="images of uint8 are taken as 0 to 255, got none above 1"):
+        checks.not_black_and_white(np.eye(2, 3, dtype=np.uint8))
 
 
 def test_the_least_and_the_largest_value_are_told():
