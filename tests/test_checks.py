@@ -1,9 +1,11 @@
 """The checks of arguments by themselves: what each lets through, cast, and what it refuses."""
 
 import math
+import types
 
 import numpy as np
 import pytest
+from conftest import make_model
 
 from vae_np import Adam, GaussianDecoder, checks
 
@@ -148,3 +150,67 @@ def test_pixels_are_of_the_decoders_dtype_and_support():
         checks.pixels_of(BOUNDS, decoder)
     with pytest.raises(ValueError, match="x must be finite"):
         checks.pixels_in_support(x + np.float32(NAN), decoder)
+
+
+def test_pixels_lie_on_the_decoders_device(gpu):
+    decoder = GaussianDecoder(2, [4], 3, noise="fixed", device=gpu)
+    with pytest.raises(ValueError, match="float32 on gpu as the decoder is, got float32 on cpu"):
+        checks.pixels_of(BOUNDS.astype(np.float32), decoder)
+
+
+def test_a_minibatch_and_its_noise(rng):
+    model, x = make_model(), rng.random((4, 6), np.float32)
+    for n_draws in (1, 2):
+        noise = rng.random((n_draws, 4, 3), np.float32)
+        assert checks.minibatch(x, noise, model) == (x, noise)
+    for wrong in (
+        noise[:0],
+        noise[0],
+        noise[None],
+        noise[:, :1],
+        noise[..., :1],
+        noise[0, 0, 0],
+        3,
+    ):
+        with pytest.raises(
+            ValueError, match=r"noise must have shape \(L, 4, 3\) with L >= 1, got "
+        ):
+            checks.minibatch(x, wrong, model)
+
+
+def test_the_parts_of_an_objectives_noise():
+    parts = (np.ones(1), np.ones((2, 3)), np.ones(4))
+    assert checks.parts_of_noise(parts, (2, 3), (4,)) is parts
+    for wrong, message in (
+        (parts[0], "the 3 arrays that draw_noise returns, got ndarray"),
+        (list(parts), "the 3 arrays that draw_noise returns, got list"),
+        (parts[:2], "the 3 arrays that draw_noise returns, got a tuple of 2"),
+        ((*parts[:2], np.ones(5)), r"a part of shape \(4,\), got \(5,\)"),
+        ((*parts[:2], [1] * 4), r"a part of shape \(4,\), got list"),
+    ):
+        with pytest.raises(ValueError, match=f"noise must (be|have) {message}"):
+            checks.parts_of_noise(wrong, (2, 3), (4,))
+
+
+def test_a_model_has_two_networks_each_in_its_place():
+    model = make_model()
+    assert checks.model_of(model) is model
+    for half in ({"encoder": model.encoder}, {"decoder": model.decoder}):
+        with pytest.raises(ValueError, match="model must be a VAE, got SimpleNamespace"):
+            checks.model_of(types.SimpleNamespace(**half))
+    for wrong in (model, model.decoder, None):
+        with pytest.raises(ValueError, match="encoder must be an encoder q"):
+            checks.networks_of_a_model(wrong, model.decoder)
+
+
+def test_two_networks_that_fit_each_other(gpu):
+    encoder, fits = make_model().encoder, make_model().decoder
+    assert checks.networks_of_a_model(encoder, fits) == (encoder, fits)
+    for decoder, message in (
+        (make_model(latent=2).decoder, "n_latent differs: encoder 3, decoder 2"),
+        (make_model(pixels=7).decoder, "n_pixels differs: encoder 6, decoder 7"),
+        (make_model(dtype=np.float64).decoder, "encoder float32 on cpu, decoder float64 on cpu"),
+        (make_model(device=gpu).decoder, "encoder float32 on cpu, decoder float32 on gpu"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            checks.networks_of_a_model(encoder, decoder)

@@ -121,8 +121,11 @@ def test_images_beyond_a_squashed_mean_are_said_where_training_begins(make, rng)
             return MonteCarloEM(model.decoder, Adam([model.decoder.parameters]), x)
         return Trainer(model, Adam(model.parameters), x)
 
-    with pytest.warns(UserWarning, match="images from -[0-9.]+ to [0-9.]+ lie outside 0 to 1.*sq"):
-        begin(x)
+    for wrong in (x.clip(0, 1.5), x.clip(max=1)):
+        message = "images from .* to [0-9.]+ lie outside 0 to 1.*squash=False"
+        with pytest.warns(UserWarning, match=message) as warned:
+            begin(wrong)
+        assert warned[0].filename == __file__  # the line that gave them
     begin((x - x.min()) / (x.max() - x.min()))  # in silence: a warning would be an error
     if make == "trainer":
         begin(rng.integers(0, 256, (20, 6)).astype(np.uint8))
