@@ -115,6 +115,7 @@ class Mutant:
             getattr(parent, field)[index] = self.new
         module = sys.modules[self.path.removesuffix(".py").replace("/", ".")]
         twin = types.ModuleType(module.__name__)
+        twin.__file__ = module.__file__
         code = compile(ast.fix_missing_locations(self.tree), module.__file__, "exec")
         exec(code, vars(twin))
         return twin

@@ -73,7 +73,7 @@ def test_a_seed_is_a_whole_number_or_several(wrong):
 def test_a_generator_is_no_seed(rng):
     assert checks.generator_of(rng, "cpu") is rng
     for wrong in (0, None, np.random, np.random.RandomState(0)):
-        with pytest.raises(ValueError, match="generator must be one that numpy"):
+        with pytest.raises(ValueError, match="generator must be of numpy"):
             checks.generator_of(wrong, "cpu")
 
 
@@ -93,8 +93,8 @@ def test_an_attributes_default_is_its_classs():
         (HALVES > 0, UNIT, "float32", r"uint8 \(0 to 255\) or float, got bool"),
         (HALVES * NAN, UNIT, "float32", "finite, got NaN or infinity"),
         (BOUNDS + INF, ANY, "float32", "finite, got NaN or infinity"),
-        (BOUNDS - 0.1, UNIT, "float32", r"\[0, 1\] for this decoder, got -0.1 to 0.9"),
-        (BOUNDS + 0.1, UNIT, "float32", r"\[0, 1\] for this decoder, got 0.1 to 1.1"),
+        (BOUNDS - 0.1, UNIT, "float32", r"\[0, 1\] for the decoder, got -0.1 to 0.9"),
+        (BOUNDS + 0.1, UNIT, "float32", r"\[0, 1\] for the decoder, got 0.1 to 1.1"),
         (BOUNDS * 2e19, ANY, "float32", "finite as float32, squared, got 0 to 2e.19"),
         (BOUNDS * -2e19, ANY, "float32", "finite as float32, squared, got -2e.19 to"),
         (BOUNDS * 2e154, ANY, "float64", "finite as float64, squared, got"),
@@ -124,7 +124,7 @@ def test_images_that_a_model_can_take(images, support, dtype):
 
 def test_images_of_0_and_1_are_of_floats():
     checks.not_black_and_white(np.eye(2, 3))
-    with pytest.raises(ValueError, match="images of uint8 are taken as 0 to 255, got none above 1"):
+    with pytest.raises(ValueError, match="images of uint8 run to 255, got none above 1"):
         checks.not_black_and_white(np.eye(2, 3, dtype=np.uint8))
 
 
