@@ -136,6 +136,8 @@ def mutants_of(path):
                     body = getattr(node, "body", None)
                     own = range(node.lineno, body[0].lineno if body else node.end_lineno + 1)
                 for new in changes(node):
+                    if ast.unparse(new) == ast.unparse(node):  # two equal operands, swapped
+                        continue
                     place = parent, field, index
                     mutant = Mutant(path, source.splitlines(), tree, place, new, own)
                     seen[mutant.where, mutant.key] += 1

@@ -8,6 +8,7 @@ which counts it, and which records it while a stream does; what CuPy refuses the
 import operator
 import sys
 import types
+from collections import namedtuple
 from functools import partial
 
 import numpy as np
@@ -23,6 +24,9 @@ FUNCTIONS = (
 METHODS = "all argmax astype copy max mean min reshape sum".split()
 
 
+Flags = namedtuple("Flags", "c_contiguous")
+
+
 class ndarray:
     __array_priority__ = 100
 
@@ -34,7 +38,7 @@ class ndarray:
     size = property(lambda self: self._data.size)
     nbytes = property(lambda self: self._data.nbytes)
     dtype = property(lambda self: self._data.dtype)
-    flags = property(lambda self: self._data.flags)
+    flags = property(lambda self: Flags(self._data.flags.c_contiguous))  # none can be set
     data = property(lambda self: types.SimpleNamespace(ptr=self._data.ctypes.data))
     T = property(lambda self: ndarray(self._data.T, self._memory))
 

@@ -228,13 +228,16 @@ def test_gpu_without_a_driver_says_so(monkeypatch):
         random_generator(0, "gpu")
 
 
-def test_gpu_that_cannot_run_a_kernel_says_so(monkeypatch):
+@pytest.mark.parametrize("missing", ["ones", "random.default_rng"])
+def test_gpu_that_cannot_run_a_kernel_says_so(monkeypatch, missing):
     stand_in_cupy.install(monkeypatch)
 
     def no_toolkit(*args):
         raise OSError("libnvrtc.so.12: cannot open shared object file")
 
-    monkeypatch.setattr(importlib.import_module("cupy"), "ones", no_toolkit, raising=False)
+    *path, name = missing.split(".")
+    module = reduce(getattr, path, importlib.import_module("cupy"))
+    monkeypatch.setattr(module, name, no_toolkit, raising=False)
     with pytest.raises(ValueError, match=r"libnvrtc.*ctk"):
         device_module("gpu")
 

@@ -7,6 +7,7 @@ import pytest
 from conftest import weights
 
 from vae_np import VAE, Adam, BernoulliDecoder, GaussianDecoder, GaussianEncoder, Trainer
+from vae_np.backend import to_device, to_numpy
 from vae_np.gradcheck import check_model
 from vae_np.layers import Linear, Sequential, Tanh
 
@@ -194,3 +195,12 @@ def test_an_activation_is_a_class_as_each_hidden_layer_needs_its_own():
     for wrong in (np.tanh, lambda x: x, Scale):
         with pytest.raises(ValueError, match=r"activation must be a name, or.*: TypeError"):
             GaussianEncoder(6, [5], 3, activation=wrong)
+
+
+def test_a_network_of_ones_own_is_tried_on_a_gpu_too(gpu):
+    ends = []
+    for device in ("cpu", gpu):
+        network = Sequential([Scale(6), Linear(6, 5), Tanh(), Linear(5, 4)])
+        encoder = GaussianEncoder(6, n_latent=2, network=network, device=device)
+        ends.append(to_numpy(encoder.forward(to_device(np.ones((1, 6), np.float32), device)).mean))
+    np.testing.assert_allclose(*ends, rtol=1e-6)

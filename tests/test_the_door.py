@@ -294,4 +294,5 @@ def test_a_progress_bar_is_shown_on_a_terminal_alone(on_a_terminal, progress, sh
     screen.isatty = lambda: on_a_terminal
     with progress_bar(progress, total=1, file=screen) as bar:
         bar.update()
+        assert not shown or bar.dynamic_ncols  # it follows the window's width
     assert bool(screen.getvalue()) == shown
