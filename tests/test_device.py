@@ -16,7 +16,14 @@ from conftest import make_model
 
 import vae_np
 from vae_np import SGD, Adagrad, Adam, Trainer
-from vae_np.backend import array_module, device_module, random_generator, to_device, to_numpy
+from vae_np.backend import (
+    array_module,
+    device_module,
+    first_line,
+    random_generator,
+    to_device,
+    to_numpy,
+)
 from vae_np.evaluation import (
     evaluate_elbo,
     grid_log_likelihood,
@@ -240,6 +247,11 @@ def test_gpu_that_cannot_run_a_kernel_says_so(monkeypatch, missing):
     monkeypatch.setattr(module, name, no_toolkit, raising=False)
     with pytest.raises(ValueError, match=r"libnvrtc.*ctk"):
         device_module("gpu")
+
+
+def test_an_error_is_told_by_its_first_line_or_by_its_name():
+    assert first_line(OSError("\n ====\n  no driver  \nmore")) == "no driver"
+    assert first_line(OSError()) == "OSError"
 
 
 def test_unknown_device():

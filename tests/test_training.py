@@ -117,6 +117,21 @@ def test_the_progress_bar_shows_the_elbo_so_far(images, monkeypatch, device, gpu
     assert bar.texts == ([f"ELBO {elbo:.2f} nats" for elbo in so_far] if device == "cpu" else [])
 
 
+def test_the_progress_bar_begins_where_the_run_is(images, monkeypatch):
+    made, trainer = [], make_trainer(images)
+
+    def progress_bar(progress, initial, total, unit):
+        made.append((initial, total))
+        return Bar()
+
+    monkeypatch.setattr(vae_np.training.trainer, "progress_bar", progress_bar)
+    trainer.fit(2)
+    interrupt_at(trainer, 2, monkeypatch)
+    assert not trainer.fit(3)
+    trainer.fit(3)
+    assert made == [(0, 8), (8, 12), (10, 12)]
+
+
 def test_fewer_examples_than_a_minibatch(images):
     trainer = make_trainer(images[:3])
     assert trainer.fit(2, progress=False)
