@@ -54,3 +54,20 @@ def test_a_formula_that_cannot_be_fused_runs_by_its_lines_and_that_is_said_once(
     assert line.startswith("shaped runs by many kernels: ")
     with pytest.raises(ValueError):
         shaped(x, to_device(np.ones(2), gpu))
+
+
+def test_a_matrix_is_cut_into_rows_that_fit_the_cache_and_a_vector_never(rng, monkeypatch):
+    blocks = []
+
+    @backend.in_one_pass
+    def product(xp, x, y):
+        blocks.append(x.shape)
+        return x * y
+
+    monkeypatch.setattr(backend, "CACHED", 6)
+    x, y = rng.random((5, 3)), rng.random(3)
+    np.testing.assert_array_equal(product(x, y), x * y)
+    assert blocks == [(2, 3), (2, 3), (1, 3)]
+    blocks.clear()
+    product(x.ravel(), x.ravel())
+    assert blocks == [(15,)]
