@@ -37,7 +37,10 @@ def test_products_of_matrices_however_they_lie_in_memory(gpu, rng, dtype, shape)
 
 def test_what_cublas_does_not_take_is_cupys(gpu, monkeypatch):
     mixed = to_device(np.eye(2), gpu), to_device(np.ones((2, 2), np.float32), gpu)
-    assert matmul(*mixed).dtype == np.float64
+    halves = [to_device(2 * np.eye(2, dtype=np.float16), gpu)] * 2
+    for pair, dtype, product in ((mixed, np.float64, 1), (halves, np.float16, 4 * np.eye(2))):
+        assert matmul(*pair).dtype == dtype
+        np.testing.assert_array_equal(to_numpy(matmul(*pair)), np.broadcast_to(product, (2, 2)))
     monkeypatch.setattr(backend, "cublas", lambda cupy: None)
     np.testing.assert_array_equal(to_numpy(matmul(*mixed)), np.ones((2, 2)))
 
