@@ -12,7 +12,7 @@ from conftest import interrupt_at, make_model, make_trainer, weights
 
 import vae_np.training.trainer
 from vae_np import Adam, Trainer
-from vae_np.backend import to_numpy
+from vae_np.backend import say_once, to_numpy
 from vae_np.evaluation import evaluate_elbo
 from vae_np.objectives import ELBO, ScoreFunction, WakeSleep
 from vae_np.optimizers import SGD, Adagrad
@@ -130,6 +130,13 @@ def test_the_progress_bar_begins_where_the_run_is(images, monkeypatch):
     assert not trainer.fit(3)
     trainer.fit(3)
     assert made == [(0, 8), (8, 12), (10, 12)]
+
+
+def test_on_a_cpu_nothing_is_recorded_and_nothing_said(images, capsys):
+    say_once.cache_clear()
+    model = make_model()
+    Trainer(model, Adam(model.parameters), images, batch_size=3).fit(1)  # 12 full minibatches
+    assert not capsys.readouterr().err
 
 
 def test_fewer_examples_than_a_minibatch(images):
