@@ -55,9 +55,9 @@ def log_integral(joint, points, every_second, spacing):
     # Past the edge p(x, z) falls about as fast as the prior does: within a length of 1 or less.
     edge = (np.abs(points) == points.max()).any(axis=1)
     beyond = np.exp(joint[edge] + log_cell - math.log(spacing) - fine).sum(axis=0)
-    inner = np.where(edge[:, None], -np.inf, joint)  # a point at the edge has no neighbour there
-    best, image = inner.argmax(axis=0), np.arange(joint.shape[1])
-    bend = np.zeros(joint.shape[1])
+    # The best point that has neighbours: those at the edge have none beyond it.
+    best = np.where(edge[:, None], -np.inf, joint).argmax(axis=0)
+    image, bend = np.arange(len(best)), np.zeros(len(best))
     for stride in [1, round(math.sqrt(len(points)))][:n_latent]:  # to a neighbour along each latent
         neighbours = joint[best - stride, image] + joint[best + stride, image]
         bend = np.maximum(bend, 2 * joint[best, image] - neighbours)
