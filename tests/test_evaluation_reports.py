@@ -1,0 +1,111 @@
+"""What an evaluation says besides its value, and how much it decodes at a time."""
+
+import numpy as np
+import pytest
+from conftest import PIXELS, make_model
+
+from vae_np import VAE, evaluation
+from vae_np.evaluation import (
+    evaluate_elbo,
+    grid_log_likelihood,
+    importance_sampled_log_likelihood,
+    prior_sampled_log_likelihood,
+    reciprocal_log_likelihood,
+)
+
+
+@pytest.mark.parametrize(
+    ("evaluate", "options", "sizes"),
+    [
+        (evaluate_elbo, {"n_draws": 2, "batch_size": 6}, [(2, 3), (2, 3), (2, 1)]),
+        (evaluate_elbo, {"n_draws": 9, "batch_size": 6}, [(9, 1)] * 7),
+        (evaluate_elbo, {"n_draws": 100}, [(100, 5), (100, 2)]),
+        (
+            importance_sampled_log_likelihood,
+            {"n_samples": 3, "batch_size": 4},
+            [(1, 4)] * 3 + [(1, 3)] * 3,
+        ),
+        (
+            importance_sampled_log_likelihood,
+            {"n_samples": 5, "batch_size": 14},
+            [(2, 7), (2, 7), (1, 7)],
+        ),
+        (importance_sampled_log_likelihood, {"n_samples": 100}, [(71, 7), (29, 7)]),
+    ],
+)
+def test_so_many_draws_of_so_many_images_are_decoded_at_a_time(
+    linear, rng, monkeypatch, evaluate, options, sizes
+):
+    seen, forward = [], linear.decoder.forward
+    monkeypatch.setattr(linear.decoder, "forward", lambda z: seen.append(z.shape[:2]) or forward(z))
+    evaluate(linear, rng.standard_normal((7, PIXELS)), **options)
+    assert seen == sizes
+
+
+@pytest.mark.parametrize(
+    ("evaluate", "options"),
+    [(grid_log_likelihood, {"spacing": 3}), (reciprocal_log_likelihood, {"n_samples": 20})],
+)
+def test_so_many_images_are_evaluated_at_a_time(linear, rng, monkeypatch, evaluate, options):
+    seen, as_pixels = [], VAE.as_pixels
+    monkeypatch.setattr(VAE, "as_pixels", lambda vae, x: seen.append(len(x)) or as_pixels(vae, x))
+    evaluate(linear, rng.standard_normal((7, PIXELS)), batch_size=3, **options)
+    assert seen == [3, 3, 1]
+
+
+@pytest.mark.parametrize(
+    ("evaluate", "options", "n_samples"),
+    [
+        (importance_sampled_log_likelihood, {"n_samples": 6}, 6),
+        (prior_sampled_log_likelihood, {"n_samples": 6}, 6),
+        (grid_log_likelihood, {"spacing": 1, "limit": 2}, 25),
+        (reciprocal_log_likelihood, {"n_samples": 25}, 30),
+        (reciprocal_log_likelihood, {"n_samples": 25, "n_chains": 4}, 28),
+    ],
+)
+def test_the_number_of_samples_is_that_which_each_value_is_made_from(
+    linear, rng, evaluate, options, n_samples
+):
+    estimate = evaluate(linear, rng.standard_normal((3, PIXELS)), **options)
+    assert estimate.n_samples == n_samples
+    assert estimate.value.shape == estimate.standard_error.shape == (3,)
+    assert estimate.mean == pytest.approx(estimate.value.mean())
+
+
+def test_progress_is_counted_in_samples_and_in_images(linear, rng, monkeypatch):
+    bars, x = [], rng.standard_normal((3, PIXELS))
+
+    class Bar:
+        def __init__(self, progress, **options):
+            bars.append(self)
+            self.asked, self.total, self.unit = progress, options["total"], options["unit"]
+            self.counts = []
+            self.update = self.counts.append
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            """Close nothing."""
+
+    monkeypatch.setattr(evaluation, "progress_bar", Bar)
+    for asked in (True, False):
+        importance_sampled_log_likelihood(linear, x, 4, batch_size=2, progress=asked)
+    reciprocal_log_likelihood(linear, x, 20, batch_size=2, progress=True)
+    assert [(bar.asked, bar.total, bar.unit, bar.counts) for bar in bars] == [
+        (True, 12, "sample", [2, 2, 2, 2, 2, 2]),
+        (False, 12, "sample", [2, 2, 2, 2, 2, 2]),
+        (True, 3, "image", [2, 1]),
+    ]
+
+
+def test_binary_images_are_as_white_as_the_grey_ones_are(monkeypatch):
+    model, seen = make_model(), []
+    forward = model.encoder.forward
+    monkeypatch.setattr(model.encoder, "forward", lambda x: seen.append(x) or forward(x))
+    grey = np.tile(np.linspace(0, 1, 6), (4000, 1))
+    evaluate_elbo(model, grey, binary=True)
+    np.testing.assert_allclose(np.concatenate(seen).mean(axis=0), grey[0], atol=0.04)
+    seen.clear()
+    evaluate_elbo(model, grey[:3])  # and grey ones stay as they are
+    np.testing.assert_allclose(seen[0], grey[:3], rtol=1e-6)
