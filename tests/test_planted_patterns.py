@@ -12,6 +12,7 @@ ROW, COLUMN = np.array([[1.3], [0.4]]), np.array([1.3, 0.4, 7])
 FLIPPED = np.where([[False, False, True]] * 2, -RIGHT, RIGHT)
 SQUARE = np.array([[1.0, 2], [4, 3]])
 SMALL, BLURRED = np.array([*[1.0] * 8, 0.01]), np.arange(9) == 8  # where little is known
+FALLING = np.arange(9.0, 0, -1)
 UNKNOWN = "differs; no common factor or term is seen"
 UPSTREAM = "a function or the upstream derivative"
 CONSTANT = "a constant factor is missing or extra"
@@ -108,6 +109,13 @@ def test_a_factor_of_two_axes():
             f"in 1 of the 2 entries, all at 0 on axis 0, yours {UNKNOWN}",
             "",
         ),
+        (
+            [2e-3, 1],
+            [5e-4, 1],
+            1e-2,
+            f"in 1 of the 2 entries, all at 0 on axis 0, yours {UNKNOWN}",
+            "",
+        ),
         # what is rounded
         (
             RIGHT * (1 + 9e-6),
@@ -116,7 +124,7 @@ def test_a_factor_of_two_axes():
             "in all 6 entries, yours is right to 5 digits",
             "it or f is",
         ),
-        (RIGHT * (1 - 1.5e-5), RIGHT, 0, "in all 6 entries, yours is 0.999985 times", CONSTANT),
+        (RIGHT * (1 + 1.5e-5), RIGHT, 0, "in all 6 entries, yours is 1.00002 times", CONSTANT),
         # a factor or a term of some of them, of rows, of columns
         (
             FLIPPED,
@@ -126,7 +134,7 @@ def test_a_factor_of_two_axes():
             "a sign",
         ),
         ([3], [2], 0, "in 1 of the 1 entries, yours is 1.5 times the right one", UPSTREAM),
-        ([4], [2], 0, "in 1 of the 1 entries, yours is 2 times the right one", "a 1/2 is missing"),
+        (4, 2, 0, "in 1 of the 1 entries, yours is 2 times the right one", "a 1/2 is missing"),
         (RIGHT - 0.25, RIGHT, 0, "in all 6 entries, yours is off by -0.25", "a term is missing or"),
         (1e9 * RIGHT + 3e8, 1e9 * RIGHT, 0, "in all 6 entries, yours is off by 3e+08", "a term is"),
         (
@@ -159,6 +167,15 @@ def test_a_factor_of_two_axes():
         ),
         (RIGHT + np.arange(3), RIGHT, 0, f"in 4 of the 6 entries, yours {UNKNOWN}", UPSTREAM),
         ([1.5, 2.9], [1, 2], 0, f"in all 2 entries, yours {UNKNOWN}", UPSTREAM),
+        ([-2, -4], [-1, -2], 0, "in all 2 entries, yours is 2 times the right one", "a 1/2"),
+        ([-2e200, -4e200, 2], [-1e200, -2e200, 1], 0, "in all 3 entries, yours is 2 times", ""),
+        (
+            [[2, 4, 5]],
+            [[2, 4, 3]],
+            0,
+            "in 1 of the 3 entries, all at 2 on axis 1, yours is 1.66667",
+            "",
+        ),
         # the numbers in another order
         (
             [[2, 4], [1, 3]],
@@ -182,6 +199,8 @@ def test_a_factor_of_two_axes():
             "an axis",
         ),
         (SQUARE[::-1], SQUARE, 0, "yours has the right numbers, in another order", "an axis"),
+        ([1, 2, 3 + 6e-7], [2, 3, 1], 0, f"in all 3 entries, yours {UNKNOWN}", UPSTREAM),
+        ([3, 4e-9, 1], [1, 3, 0], 0, f"in all 3 entries, yours {UNKNOWN}", UPSTREAM),
         # how exactly: to 1e-4 of the error, to a hundredth of what is known of it
         (
             [1.1, 2.2 + 5e-6],
@@ -193,6 +212,8 @@ def test_a_factor_of_two_axes():
         ([1.1, 2.2 + 5e-5], [1, 2], 0, f"in all 2 entries, yours {UNKNOWN}", UPSTREAM),
         ([2, 4], [1, 2], [9e-4, 1], "in all 2 entries, yours is 2 times the right one", "a 1/2"),
         ([2, 4], [1, 2], [1.5e-3, 3e-3], f"in all 2 entries, yours {UNKNOWN}", UPSTREAM),
+        ([1, 2], [0, 1], [0, 0.5], "in all 2 entries, yours is off by 1", "a term is missing"),
+        (1.5e-4 * BLURRED - FALLING, FALLING, 0, f"in all 9 entries, yours {UNKNOWN}", UPSTREAM),
         ([101, 202], [1, 2], 0.05, f"in all 2 entries, yours {UNKNOWN}", UPSTREAM),
         ([101, 202], [100, 200], 0.05, f"in all 2 entries, yours {UNKNOWN}", UPSTREAM),
         (
