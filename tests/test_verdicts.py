@@ -164,6 +164,11 @@ def test_a_layer_that_changes_its_input_is_noticed(rng):
     assert said.seen.startswith("f changes its input")
 
 
+def test_a_number_that_is_none_is_no_change_of_the_input():
+    x = np.array([math.nan, 1.0])
+    assert check_gradient("beside NaN", lambda: 3 * x[1], x, np.array([0.0, 3.0])).passed
+
+
 @pytest.mark.parametrize("tolerance", [math.inf, math.nan, 0, 1, -1e-9])
 def test_a_tolerance_that_would_bless_all_or_nothing_is_refused(tolerance):
     with pytest.raises(ValueError, match="tolerance must lie strictly between 0 and 1"):
