@@ -103,12 +103,39 @@ def test_a_file_that_is_not_ours_stays_where_it_is(server, tmp_path):
     assert downloads.fetch("mnist/file.gz", [url]).read_bytes() == CONTENT
 
 
-def test_a_mirror_that_sends_without_end_is_left(server, tmp_path, monkeypatch):
+def ends(thread_count):
+    """Whether the threads that read on end soon: they would fill the memory."""
+    until = time.monotonic() + 3
+    while threading.active_count() > thread_count and time.monotonic() < until:
+        time.sleep(0.05)
+    return threading.active_count() <= thread_count
+
+
+def test_a_mirror_that_sends_without_end_is_left(server, monkeypatch):
     url, pages = server
-    monkeypatch.setattr(downloads, "LARGEST", 3)
-    pages["/slow/file.gz"] = DRIP
-    with pytest.raises(OSError, match=r"sends more than [0-9,]+ bytes; not kept"):
-        downloads.download(url + "slow/file.gz")
+    monkeypatch.setattr(downloads, "LARGEST", 3000)
+    pages["/whole/file.gz"], pages["/endless/file.gz"] = [b"x" * 3000], [b"x" * 1500] * 100
+    assert downloads.download(url + "whole/file.gz") == b"x" * 3000
+    before = threading.active_count()
+    with pytest.raises(OSError, match="sends more than 3,000 bytes; not kept"):
+        downloads.download(url + "endless/file.gz")
+    assert ends(before)
+
+
+def test_mnist_s_largest_file_is_no_flood_and_a_modem_s_pace_is_no_drip():
+    assert 9_912_422 < downloads.LARGEST < 1.1 * 9_912_422
+    assert downloads.LEAST / downloads.PATIENCE == 1000  # bytes a second
+    assert downloads.PATIENCE == 30  # as a mirror's silence is borne by a person
+
+
+def test_a_mirror_that_ceases_is_left(server, monkeypatch):
+    """However much it has sent before."""
+    url, pages = server
+    monkeypatch.setattr(downloads, "PATIENCE", 0.5)
+    monkeypatch.setattr(downloads, "LEAST", 2000)
+    pages["/file.gz"] = [b"x" * 2048, *DRIP]
+    with pytest.raises(OSError, match=r"sent 0 bytes in 0\.5 seconds"):
+        downloads.download(url + "file.gz")
 
 
 def test_a_mirror_that_only_drips_is_left_for_the_next(server, tmp_path, monkeypatch):
