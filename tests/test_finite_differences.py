@@ -92,10 +92,14 @@ def test_on_a_kink_what_lies_between_its_sides_is_right(analytic, on_kinks, slop
         (lambda t: 1e9 + t, ROUNDED),
     ],
 )
-def test_what_cannot_be_judged_says_why(line, suggests):
-    found, doubt, _, said = judged(line, 5.0, STEP, on_kinks=1e-9)
+@pytest.mark.parametrize("scale", [1, -1e7, 1e-7])
+def test_what_cannot_be_judged_says_why(line, suggests, scale):
+    found, doubt, _, said = judged(lambda t: scale * line(t), scale * 5.0, STEP, on_kinks=1e-9)
     assert said == suggests
-    assert doubt == math.inf if suggests == BENDS else abs(found - 1) <= doubt
+    if suggests == BENDS:
+        assert doubt == math.inf
+    else:
+        assert abs(found - scale) <= doubt < 10 * abs(scale)
 
 
 @pytest.mark.parametrize("value", [1.0, -7e5, 3e-9])
