@@ -206,6 +206,18 @@ def test_a_right_gradient_through_float32_is_not_accused(seed):
     assert not check_gradient("float32", f, x, -right).passed
 
 
+def test_a_flat_stair_of_float32_is_no_mask():
+    """Where tanh saturates, a shorter step stays on one stair, and its slope is 0."""
+    for start in np.linspace(4.5, 6, 30):
+        x = np.array([start])
+        f = lambda x=x: float(np.tanh(x.astype(np.float32))[0])  # noqa: E731
+        assert check_gradient("tanh", f, x, 1 - np.tanh(x) ** 2).verdict == "undecided"
+    x = np.array([1e-4, -1e-4, 0.3])  # near a kink it is flat on one side, and stays judged
+    f = lambda: np.maximum(x, 0).sum()  # noqa: E731
+    assert check_gradient("relu", f, x, np.array([1.0, 0, 1])).verdict == "right"
+    assert check_gradient("relu", f, x, np.array([1.0, 1, 1])).verdict == "WRONG"
+
+
 def test_a_gradient_in_float32_is_compared_in_float64():
     x = np.array(0.0)
     for yours in (np.float32(0.1), np.float32(0)):
