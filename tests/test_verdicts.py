@@ -191,6 +191,29 @@ def test_large_numbers_are_moved_by_what_is_meant():
         ).passed
 
 
+@pytest.mark.parametrize(
+    ("shape", "directions", "step"),
+    [
+        ((64, 5), 3, 2**-13),  # 1e-3 / 8
+        ((5, 64), 3, 2**-12),
+        ((4, 4, 2), 3, 2**-12),  # 1e-3 / 4
+        ((64,), 3, 2**-10),
+        ((64, 5), 0, 2**-10),
+    ],
+)
+def test_all_numbers_at_once_are_moved_by_less(rng, shape, directions, step):
+    """A sum over a column moves by about what one number does alone."""
+    start = rng.standard_normal(shape)
+    x, moves = start.copy(), []
+
+    def f():
+        moves.append(np.abs(x - start).max())
+        return x.sum()
+
+    assert check_gradient("sum", f, x, np.ones(shape), directions=directions).passed
+    assert 1.8 * step < max(moves) < 2.001 * step
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_a_right_gradient_through_float32_is_not_accused(seed):
     rng = np.random.default_rng(seed)
