@@ -183,6 +183,13 @@ def test_a_step_that_vanishes_beside_x_is_said(large):
     assert "vanishes beside numbers as large as" in said.seen
 
 
+def test_a_step_may_be_as_small_as_a_number():
+    x = np.zeros(2)
+    for slope in (1, 2):  # a shorter step than the smallest would be 0
+        said = check_gradient("sum", x.sum, x, slope * np.ones(2), step=5e-324)
+        assert said.passed == (slope == 1)
+
+
 def test_large_numbers_are_moved_by_what_is_meant():
     for size in (1e4, 1e7, 1e9):
         x = np.array([size])
