@@ -10,7 +10,6 @@ from exercise_answers import NAMES, answers, kl_backward, way_back
 from demos.exercising.exercise_grader import LEFT, RIGHT, WRONG, grade, location, main
 from demos.exercising.exercise_list import make_exercises
 
-
 WEIGHTS = ("0.weight", "0.bias", "2.weight", "2.bias")
 
 
