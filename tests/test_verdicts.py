@@ -175,19 +175,12 @@ def test_a_tolerance_that_would_bless_all_or_nothing_is_refused(tolerance):
         check([1, 2], [3, -7], tolerance=tolerance)
 
 
-@pytest.mark.parametrize("large", [1e17, -1e300, math.inf])
+@pytest.mark.parametrize("large", [1e10, 1e17, -1e300, math.inf])
 def test_a_step_that_vanishes_beside_x_is_said(large):
     x = np.array([large, 1.0])
     said = check_gradient("large", lambda: 3 * x[1], x, np.array([7.0, 3.0]))
     assert said.verdict == "undecided"
     assert "vanishes beside numbers as large as" in said.seen
-
-
-def test_a_step_may_be_as_small_as_a_number():
-    x = np.zeros(2)
-    for slope in (1, 2):  # a shorter step than the smallest would be 0
-        said = check_gradient("sum", x.sum, x, slope * np.ones(2), step=5e-324)
-        assert said.passed == (slope == 1)
 
 
 def test_large_numbers_are_moved_by_what_is_meant():
@@ -196,29 +189,6 @@ def test_large_numbers_are_moved_by_what_is_meant():
         assert check_gradient(
             "sin", lambda x=x: np.sin(x - x.round()).sum(), x, np.cos(0 * x)
         ).passed
-
-
-@pytest.mark.parametrize(
-    ("shape", "directions", "step"),
-    [
-        ((64, 5), 3, 2**-13),  # 1e-3 / 8
-        ((5, 64), 3, 2**-12),
-        ((4, 4, 2), 3, 2**-12),  # 1e-3 / 4
-        ((64,), 3, 2**-10),
-        ((64, 5), 0, 2**-10),
-    ],
-)
-def test_all_numbers_at_once_are_moved_by_less(rng, shape, directions, step):
-    """A sum over a column moves by about what one number does alone."""
-    start = rng.standard_normal(shape)
-    x, moves = start.copy(), []
-
-    def f():
-        moves.append(np.abs(x - start).max())
-        return x.sum()
-
-    assert check_gradient("sum", f, x, np.ones(shape), directions=directions).passed
-    assert 1.8 * step < max(moves) < 2.001 * step
 
 
 @pytest.mark.parametrize("seed", range(5))

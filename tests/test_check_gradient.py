@@ -1,0 +1,69 @@
+"""Where `check_gradient` draws its lines: how far it moves, what it tolerates, whom it blames."""
+
+import numpy as np
+import pytest
+
+from vae_np.gradcheck import check_gradient
+
+
+@pytest.mark.parametrize(
+    ("shape", "directions", "step"),
+    [
+        ((64, 5), 3, 2**-13),  # 1e-3 / 8
+        ((5, 64), 3, 2**-12),
+        ((4, 4, 2), 3, 2**-12),  # 1e-3 / 4
+        ((64,), 3, 2**-10),
+        ((64, 5), 0, 2**-10),
+    ],
+)
+def test_all_numbers_at_once_are_moved_by_less(rng, shape, directions, step):
+    """A sum over a column moves by about what one number does alone."""
+    start = rng.standard_normal(shape)
+    x, moves = start.copy(), []
+
+    def f():
+        moves.append(x - start)
+        return x.sum()
+
+    assert check_gradient("sum", f, x, np.ones(shape), directions=directions).passed
+    assert 1.8 * step < np.abs(moves).max() < 2.001 * step
+    if directions:
+        v = moves[np.abs(moves).max(axis=tuple(range(1, x.ndim + 1))).argmax()]
+        assert (v > 0).any() and (v < 0).any() and np.abs(v).min() > 0.999 * step
+
+
+def test_a_step_may_be_as_small_as_a_number():
+    x = np.zeros(2)
+    for slope in (1, 2):  # a shorter step than the smallest would be 0
+        said = check_gradient("sum", x.sum, x, slope * np.ones(2), step=5e-324)
+        assert said.passed == (slope == 1)
+
+
+@pytest.mark.parametrize("tolerance", [1e-9, 1e-3])
+@pytest.mark.parametrize("scale", [1, -1e200, 1e-200])
+def test_the_tolerance_is_that_of_the_gradient_as_a_whole(tolerance, scale):
+    right = scale * np.array([1, *[0.01] * 24])
+    x, size = np.linspace(1, 2, 25), np.sqrt(np.mean((right / scale) ** 2)) * abs(scale)
+    for part, verdict in ((0.9, "right"), (1.1, "WRONG")):
+        wrong = right + 2 * tolerance * part * size  # by the same for each: a relative error of it
+        said = check_gradient("linear", lambda: x @ right, x, wrong, tolerance=tolerance)
+        assert said.verdict == verdict
+        assert said.relative_error == pytest.approx(part * tolerance, rel=0.05)
+    assert said.worst.analytic - said.worst.numeric == pytest.approx(
+        2.2 * tolerance * size, rel=0.1
+    )
+
+
+def test_slopes_that_fall_are_judged_on_a_kink_too():
+    x = np.array([0, -1, -2.0])
+    said = check_gradient("abs", lambda: np.abs(x).sum(), x, np.array([-0.3, -1, -1]))
+    assert said.passed and said.shortened == ((0,),)
+
+
+def test_the_worst_entry_is_blamed_and_the_others_that_are_wrong_are_counted():
+    x, right = np.linspace(1, 2, 6), np.array([1, 2, 3, 4, 5, 6.0])
+    wrong = right + np.array([0, 1e-3, 0, -0.5, 0.2, 0])
+    said = check_gradient("linear", lambda: x @ right, x, wrong)
+    assert said.seen.startswith("in 3 of the 6 entries, yours differs")
+    assert said.worst.index == (3,)
+    assert said.worst[1:] == pytest.approx((3.5, 4))
