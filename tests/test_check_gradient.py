@@ -67,3 +67,29 @@ def test_the_worst_entry_is_blamed_and_the_others_that_are_wrong_are_counted():
     assert said.seen.startswith("in 3 of the 6 entries, yours differs")
     assert said.worst.index == (3,)
     assert said.worst[1:] == pytest.approx((3.5, 4))
+
+
+def test_what_lies_on_a_kink_says_both_slopes():
+    x = np.array([0, -1, 2.0])
+    said = check_gradient("abs", lambda: np.abs(x).sum(), x, np.array([1.5, -1, 1]))
+    assert said.verdict == "undecided" and said.relative_error == np.inf
+    assert said.seen == (
+        "1 of the 3 cannot be told: at this one, the slope to the left is -1, to the right 1, "
+        f"by a step of {2**-13:.2g}"
+    )
+
+
+def test_a_direction_that_cannot_tell_is_left_out_if_others_can():
+    """The kink is so near that only those reach it by no step that move both numbers alike."""
+    x = np.array([0.5, -0.5, 0.0])
+    right = np.array([-1, -1, 1.0])
+
+    def f():
+        return np.abs(x[0] + x[1] - 1e-9) + x[2]
+
+    said = check_gradient("kink", f, x, right, directions=5)
+    assert said.passed and said.directions == 4 and len(said.shortened) == 4
+    assert "along 4 random directions" in str(said)
+    said = check_gradient("kink", f, x, right + np.array([0, 0, 2]), directions=5)
+    assert said.verdict == "undecided" and said.directions == 5
+    assert said.seen.startswith("5 of the 5 cannot be told")
