@@ -93,3 +93,11 @@ def test_a_direction_that_cannot_tell_is_left_out_if_others_can():
     said = check_gradient("kink", f, x, right + np.array([0, 0, 2]), directions=5)
     assert said.verdict == "undecided" and said.directions == 5
     assert said.seen.startswith("5 of the 5 cannot be told")
+
+
+def test_entry_by_entry_a_kink_or_a_jump_hides_nothing_of_the_others():
+    x = np.array([0, 0, -1, 2.0])
+    yours = np.array([1.5, 5, -1, 3])
+    said = check_gradient("abs", lambda: np.abs(x[[0, 2, 3]]).sum() + (x[1] > 0), x, yours)
+    assert said.verdict == "WRONG" and said.worst.index == (3,)
+    assert said.seen == "in 1 of the 4 entries, all at 3 on axis 0, yours is 3 times the right one"
