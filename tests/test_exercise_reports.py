@@ -1,5 +1,7 @@
 """What the grader says of an answer besides its verdict: how exact it is, the line, the place."""
 
+import io
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -108,3 +110,11 @@ def test_the_help_is_the_learners_file_s_own(capsys):
         main(SimpleNamespace(__doc__="Derivatives of a VAE."), ["--help"])
     out = capsys.readouterr().out
     assert "Derivatives of a VAE." in out and "The exit status is 0 if all are right" in out
+
+
+def test_a_terminal_that_knows_no_symbols_is_told_as_well(monkeypatch):
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", terminal)
+    assert main(answers(tanh_backward=lambda y, dy: y), []) == 1
+    terminal.flush()
+    assert b"look again: ?y/?x = 1 / cosh" in terminal.buffer.getvalue()
