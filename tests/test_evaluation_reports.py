@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import PIXELS, make_model
+from conftest import LATENT, PIXELS, make_model
 
 from vae_np import VAE, evaluation
 from vae_np.evaluation import (
@@ -109,3 +109,36 @@ def test_binary_images_are_as_white_as_the_grey_ones_are(monkeypatch):
     seen.clear()
     evaluate_elbo(model, grey[:3])  # and grey ones stay as they are
     np.testing.assert_allclose(seen[0], grey[:3], rtol=1e-6)
+
+
+def test_appendix_d_starts_its_chains_at_draws_from_q(linear, rng, monkeypatch):
+    x, calls = rng.standard_normal((5, PIXELS)), []
+
+    def appendix_d(decoder, x, initial, n_draws, generator, first):
+        calls.append((initial, n_draws, first))
+        return np.zeros(len(x)), np.ones(len(x))
+
+    monkeypatch.setattr(evaluation, "appendix_d", appendix_d)
+    estimate = reciprocal_log_likelihood(linear, x, 2001, n_chains=2000, batch_size=3)
+    assert estimate.n_samples == 4000 and [call[1:] for call in calls] == [(2, 0), (2, 3)]
+    q, start = linear.encode(x), np.concatenate([initial for initial, *_ in calls], axis=1)
+    assert start.shape == (2000, 5, LATENT)
+    noise = (start - q.mean) / q.std
+    np.testing.assert_allclose(noise.mean(axis=0), 0, atol=0.1)
+    np.testing.assert_allclose(noise.std(axis=0), 1, atol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("share", "message"),
+    [
+        (-0.5, r"must lie in \[0, 1\], got -0.5"),
+        (0.1, "0.1 of 4 samples leaves none for q"),
+        (0.9, "0.9 of 4 samples leaves none for q"),
+    ],
+)
+def test_a_share_that_leaves_none_is_refused(linear, rng, share, message):
+    x = rng.standard_normal((2, PIXELS))
+    with pytest.raises(ValueError, match=f"prior_share {message}"):
+        importance_sampled_log_likelihood(linear, x, 4, prior_share=share)
+    for good in (0, 0.3, 0.8, 1):
+        importance_sampled_log_likelihood(linear, x, 4, prior_share=good)
