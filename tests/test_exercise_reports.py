@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from exercise_answers import NAMES, answers, kl_backward, way_back
 
+from demos.exercising import exercise_grader
 from demos.exercising.exercise_grader import LEFT, RIGHT, WRONG, grade, location, main
 from demos.exercising.exercise_list import make_exercises
 
@@ -118,3 +119,33 @@ def test_a_terminal_that_knows_no_symbols_is_told_as_well(monkeypatch):
     assert main(answers(tanh_backward=lambda y, dy: y), []) == 1
     terminal.flush()
     assert b"look again: ?y/?x = 1 / cosh" in terminal.buffer.getvalue()
+
+
+def test_what_an_answer_calls_is_blamed_for_a_wrong_one_alone(capsys):
+    def wrong(log_var, noise, dz):
+        return kl_backward(log_var, noise, dz)
+
+    def not_yet(encoder, decoder, x, noise):
+        raise NotImplementedError(f"write the rest, with {kl_backward}")
+
+    learner = answers(kl_backward=lambda m, v, u: (m, v), sample_backward=wrong)
+    learner.elbo_backward = not_yet
+    assert main(learner, []) == 1
+    said = capsys.readouterr().out
+    assert said.count("it calls kl_backward, which is wrong: mend that first") == 1
+
+
+def test_each_grading_starts_at_gradients_of_0():
+    exercise = make_exercises(np.random.default_rng(0))["elbo_backward"]
+    assert grade(way_back(), exercise)[0] == RIGHT
+    status, report = grade(lambda *inputs: None, exercise)
+    assert status == WRONG and report.count("yours is 0, and should not be") == 3
+
+
+def test_scores_that_cannot_be_written_are_said_in_one_line(tmp_path, monkeypatch, capsys):
+    def full(path, content):
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(exercise_grader, "write_json", full)
+    assert main(answers(), ["--json", str(tmp_path / "r.json")]) == 2
+    assert capsys.readouterr().err == "exercises.py: error: the disk is full\n"
