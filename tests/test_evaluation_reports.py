@@ -1,5 +1,7 @@
 """What an evaluation says besides its value, and how much it decodes at a time."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from conftest import LATENT, PIXELS, make_model
@@ -12,6 +14,7 @@ from vae_np.evaluation import (
     prior_sampled_log_likelihood,
     reciprocal_log_likelihood,
 )
+from vae_np.vae import Bound
 
 
 @pytest.mark.parametrize(
@@ -142,3 +145,26 @@ def test_a_share_that_leaves_none_is_refused(linear, rng, share, message):
         importance_sampled_log_likelihood(linear, x, 4, prior_share=share)
     for good in (0, 0.3, 0.8, 1):
         importance_sampled_log_likelihood(linear, x, 4, prior_share=good)
+
+
+def test_another_objective_is_averaged_over_all_images(linear, rng):
+    x = rng.standard_normal((7, PIXELS))
+    objective = SimpleNamespace(
+        model=linear,
+        draw_noise=lambda generator, n_draws, n_examples: n_draws,
+        value=lambda pixels, noise: Bound(noise * pixels[:, 0], pixels[:, 1]),
+    )
+    for batch_size in (2, 6, 500):
+        mean = evaluate_elbo(linear, x, n_draws=2, batch_size=batch_size, objective=objective)
+        assert (mean.reconstruction, mean.kl) == pytest.approx((2 * x[:, 0].mean(), x[:, 1].mean()))
+    objective.model = make_model()
+    with pytest.raises(ValueError, match="objective must be made from this model, got another's"):
+        evaluate_elbo(linear, x, objective=objective)
+
+
+@pytest.mark.parametrize("evaluate", [grid_log_likelihood, reciprocal_log_likelihood])
+def test_no_image_at_a_time_is_refused(linear, rng, evaluate):
+    options = {"n_samples": 20} if evaluate is reciprocal_log_likelihood else {}
+    for batch_size in (0, -1, 1.5):
+        with pytest.raises(ValueError, match="batch_size must be a whole number >= 1, got"):
+            evaluate(linear, rng.standard_normal((2, PIXELS)), batch_size=batch_size, **options)
