@@ -74,6 +74,12 @@ def test_a_factor_that_is_nearly_1_is_not_called_1():
     assert seen == "in all 6 directions, yours is 1.000001 times the right one"
 
 
+def test_rates_along_directions_have_no_common_term_and_no_order():
+    for yours in (RIGHT[0] - 0.25, np.roll(RIGHT[0], 1)):
+        seen, _ = told(yours, RIGHT[0], entries=False)
+        assert seen == f"in all 3 directions, yours {UNKNOWN}"
+
+
 def test_a_factor_of_two_axes():
     assert told(2 * SQUARE, SQUARE)[1].endswith(f"{SUM}2{AXES[0]}{AXES[1]}")
 
