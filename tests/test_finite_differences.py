@@ -18,6 +18,8 @@ KNOWN = {  # a line, its slope at 0, the step by which that is judged, and how w
     "a kink far below a step": (lambda t: abs(t + 1e-3 * STEP), 1, STEP / 8**4, 1e-9),
     "and far from 0": (lambda t: 1 + abs(t + 1e-6 * STEP), 1, STEP / 8**8, 1e-2),
     "infinite 3 steps away": (lambda t: math.inf if t > 3 * STEP else t, 1, STEP / 8, 1e-9),
+    "flat, a kink ahead": (lambda t: max(t - 1e-3 * STEP, 0), 0, STEP / 8**4, 1e-9),
+    "flat, a kink behind": (lambda t: min(t + 1e-3 * STEP, 0), 0, STEP / 8**4, 1e-9),
     "waves in a step": (lambda t: 1 + math.sin(3000 * t) / 3000, 1, STEP / 8**3, 1e-5),
 }
 
@@ -100,6 +102,18 @@ def test_what_cannot_be_judged_says_why(line, suggests, scale):
         assert doubt == math.inf
     else:
         assert abs(found - scale) <= doubt < 10 * abs(scale)
+
+
+@pytest.mark.parametrize("off", [0, 1e-3, 1])
+def test_no_stair_of_float32_is_taken_for_the_slope(off):
+    for start in np.linspace(0, 5.5, 100):
+        slope = 1 - math.tanh(start) ** 2
+
+        def line(t, start=start):
+            return float(np.float32(math.tanh(start + t)))
+
+        found, doubt, *_ = judged(line, slope + off, STEP, on_kinks=1e-9)
+        assert abs(found - slope) <= doubt, start
 
 
 @pytest.mark.parametrize("value", [1.0, -7e5, 3e-9])
