@@ -101,3 +101,19 @@ def test_entry_by_entry_a_kink_or_a_jump_hides_nothing_of_the_others():
     said = check_gradient("abs", lambda: np.abs(x[[0, 2, 3]]).sum() + (x[1] > 0), x, yours)
     assert said.verdict == "WRONG" and said.worst.index == (3,)
     assert said.seen == "in 1 of the 4 entries, all at 3 on axis 0, yours is 3 times the right one"
+
+
+@pytest.mark.parametrize("dtype", [bool, complex, object])
+def test_a_gradient_of_other_than_real_numbers_is_refused(dtype):
+    x = np.ones(3)
+    with pytest.raises(ValueError, match=r"must be real numbers of its array's \(3,\), got "):
+        check_gradient("sum", x.sum, x, np.ones(3, dtype))
+
+
+@pytest.mark.parametrize("directions", [0, 3])
+def test_a_gradient_of_0_can_be_right(directions):
+    x = np.ones(3)
+    with np.errstate(all="raise"):
+        said = check_gradient("flat", lambda: 5.0, x, np.zeros(3), directions=directions)
+        assert said.passed and said.relative_error == 0 and not said.shortened
+        assert not check_gradient("sum", x.sum, x, np.zeros(3), directions=directions).passed
