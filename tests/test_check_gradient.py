@@ -54,6 +54,13 @@ def test_the_tolerance_is_that_of_the_gradient_as_a_whole(tolerance, scale):
     )
 
 
+def test_one_entry_a_little_off_is_within_the_tolerance_of_the_whole():
+    x, right = np.linspace(1, 2, 100), np.ones(100)
+    for off, verdict in ((1.6e-8, "right"), (2.4e-8, "WRONG")):  # its share of the norms is 1/20
+        yours = right + off * (np.arange(100) == 7)
+        assert check_gradient("linear", lambda: x @ right, x, yours).verdict == verdict
+
+
 def test_slopes_that_fall_are_judged_on_a_kink_too():
     x = np.array([0, -1, -2.0])
     said = check_gradient("abs", lambda: np.abs(x).sum(), x, np.array([-0.3, -1, -1]))

@@ -10,8 +10,10 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
+import pooch
 import pytest
 
 from vae_np import datasets, downloads
@@ -82,6 +84,15 @@ def test_truncated_or_altered_download_is_said_and_not_kept(server, tmp_path, bo
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
 
 
+def test_what_is_downloaded_goes_to_the_cache_unless_a_folder_is_named(monkeypatch, tmp_path):
+    monkeypatch.delenv("VAE_NP_DATA", raising=False)
+    assert downloads.data_folder() == Path(pooch.os_cache("vae_np"))
+    monkeypatch.setenv("VAE_NP_DATA", "")
+    assert downloads.data_folder() == Path(pooch.os_cache("vae_np"))
+    monkeypatch.setenv("VAE_NP_DATA", str(tmp_path))
+    assert downloads.data_folder() == tmp_path
+
+
 def test_a_tilde_is_the_home_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
@@ -113,6 +124,7 @@ def ends(thread_count):
 
 def test_a_mirror_that_sends_without_end_is_left(server, monkeypatch):
     url, pages = server
+    assert 9_912_422 < downloads.LARGEST < 1.1 * 9_912_422  # MNIST's largest file is no flood
     monkeypatch.setattr(downloads, "LARGEST", 3000)
     pages["/whole/file.gz"], pages["/endless/file.gz"] = [b"x" * 3000], [b"x" * 1500] * 100
     assert downloads.download(url + "whole/file.gz") == b"x" * 3000
@@ -122,15 +134,10 @@ def test_a_mirror_that_sends_without_end_is_left(server, monkeypatch):
     assert ends(before)
 
 
-def test_mnist_s_largest_file_is_no_flood_and_a_modem_s_pace_is_no_drip():
-    assert 9_912_422 < downloads.LARGEST < 1.1 * 9_912_422
-    assert downloads.LEAST / downloads.PATIENCE == 1000  # bytes a second
-    assert downloads.PATIENCE == 30  # as a mirror's silence is borne by a person
-
-
 def test_a_mirror_that_ceases_is_left(server, monkeypatch):
     """However much it has sent before."""
     url, pages = server
+    assert (downloads.PATIENCE, downloads.LEAST) == (30, 30_000)  # 1 kB/s is no drip
     monkeypatch.setattr(downloads, "PATIENCE", 0.5)
     monkeypatch.setattr(downloads, "LEAST", 2000)
     pages["/file.gz"] = [b"x" * 2048, *DRIP]
