@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pooch
 import pytest
+from tqdm import tqdm
 
 from vae_np import datasets, downloads
 from vae_np.datasets import DataError, load
@@ -73,6 +74,21 @@ def test_second_mirror_is_tried(server):
         path = downloads.fetch("mnist/file.gz", [first, url + "good/"])
         assert path.read_bytes() == CONTENT
         path.unlink()
+
+
+def test_what_a_mirror_answers_is_said_and_what_is_awaited_is_named(server, monkeypatch):
+    url, pages = server
+    pages["/file.gz"], bars = CONTENT, []
+
+    def bar(**options):
+        bars.append(options)
+        return tqdm(**options)
+
+    monkeypatch.setattr(downloads, "tqdm", bar)
+    with pytest.raises(OSError, match="404"):
+        downloads.download(url + "missing/file.gz")
+    assert downloads.download(url + "file.gz") == CONTENT
+    assert [(options["desc"], options["unit"]) for options in bars] == 2 * [("file.gz", "B")]
 
 
 @pytest.mark.parametrize("body", [CONTENT[:-10], CONTENT[:-1] + b"x", b""])
@@ -143,6 +159,8 @@ def test_a_mirror_that_ceases_is_left(server, monkeypatch):
     pages["/file.gz"] = [b"x" * 2048, *DRIP]
     with pytest.raises(OSError, match=r"sent 0 bytes in 0\.5 seconds"):
         downloads.download(url + "file.gz")
+    (reader,) = (thread for thread in threading.enumerate() if "(read)" in thread.name)
+    assert reader.daemon  # it may still wait: nobody waits for it
 
 
 def test_a_mirror_that_only_drips_is_left_for_the_next(server, tmp_path, monkeypatch):
