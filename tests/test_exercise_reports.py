@@ -149,3 +149,17 @@ def test_scores_that_cannot_be_written_are_said_in_one_line(tmp_path, monkeypatc
     monkeypatch.setattr(exercise_grader, "write_json", full)
     assert main(answers(), ["--json", str(tmp_path / "r.json")]) == 2
     assert capsys.readouterr().err == "exercises.py: error: the disk is full\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "asked"),
+    [
+        ("kl_backward", lambda m, v, u: kl_backward(m, v, np.ones(5)), True),
+        ("kl_backward", lambda m, v, u: kl_backward(m, v, -u), False),
+        ("tanh_backward", lambda y, dy: dy * (1 - y**2) * np.arange(1, 4), False),
+    ],
+)
+def test_who_forgets_upstream_is_asked_for_it(name, function, asked):
+    status, report = verdict(name, function)
+    assert status == WRONG
+    assert ("is upstream in it" in report) == asked
