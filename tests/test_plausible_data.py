@@ -28,10 +28,10 @@ def test_labels_of_ones_own_file_go_with_their_images(tmp_path, rng):
 @pytest.mark.parametrize(
     ("x", "note"),
     [
-        (np.full((300, 4, 4), 16, np.uint8), "the pixels reach 16 of 255: the images are nearly"),
+        (np.full((300, 4, 4), 31, np.uint8), "the pixels reach 31 of 255: the images are nearly"),
         (np.full((300, 4, 4), 0.06), "the pixels reach 0.06 of 1: the images are nearly black"),
         (np.full((300, 6), 0.5), "each row is taken as an image of 1 x 6 pixels"),
-        (np.full((248, 4, 4), 0.5), "198 training images are few"),
+        (np.full((249, 4, 4), 0.5), "199 training images are few"),
     ],
 )
 def test_what_may_be_a_mistake_is_noted(tmp_path, x, note):
