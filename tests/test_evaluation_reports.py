@@ -135,8 +135,8 @@ def test_appendix_d_starts_its_chains_at_draws_from_q(linear, rng, monkeypatch):
     ("share", "message"),
     [
         (-0.5, r"must lie in \[0, 1\], got -0.5"),
-        (0.1, "0.1 of 4 samples leaves none for q"),
-        (0.9, "0.9 of 4 samples leaves none for q"),
+        (0.1, "0.1 of 4 samples"),
+        (0.9, "0.9 of 4 samples"),
     ],
 )
 def test_a_share_that_leaves_none_is_refused(linear, rng, share, message):

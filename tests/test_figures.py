@@ -165,6 +165,13 @@ def test_a_picture_may_have_colours_of_its_own(rng):
     assert axes.get_title() == "heat"
 
 
+def test_a_strip_has_its_images_side_by_side():
+    axes = figures.Figure().subplots()
+    assert figures.strip(axes, np.arange(8.0).reshape(2, 4) / 8, (2, 2), "two") is axes.images[0]
+    assert looks_like(axes, np.array([[0, 1, 4, 5], [2, 3, 6, 7]]) / 8)
+    assert axes.get_title() == "two"
+
+
 def test_latent_scatter_takes_any_labels_and_wants_one_each(drawn, rng):
     means = rng.standard_normal((4, 2))
     for labels in (["cat", "dog", "cat", "cat"], [0.5, -1, 0.5, 0.5], [7] * 4, None):
