@@ -47,6 +47,18 @@ def test_a_right_layer_is_right_and_all_of_it_is_checked(rng):
     assert [check.name for check in check_layer(Tanh(), [[1, 2]])] == ["Tanh dx"]  # x: a list
 
 
+def test_parameters_are_near_their_initial_values_and_hide_nothing(rng, monkeypatch):
+    seen, forward = [], Affine.forward
+    monkeypatch.setattr(
+        Affine,
+        "forward",
+        lambda layer, x: seen.append([*layer.a - 1, *layer.b]) or forward(layer, x),
+    )
+    check_layer(Affine(), rng.standard_normal((5, 3)))
+    assert 0 < min(seen[0]) < max(seen[0]) < 0.2
+    assert len(set(seen[0])) == 6 and max(seen[0]) > 0.1
+
+
 def backward_with(**wrong):
     """`Affine.backward` with some of its three derivatives replaced: functions of (layer, dy)."""
 

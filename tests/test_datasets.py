@@ -1,5 +1,6 @@
 """Data: the embedded digits, files of one's own, and downloads from a server on this machine."""
 
+import gzip
 import io
 import zipfile
 from pathlib import Path
@@ -9,7 +10,10 @@ import pytest
 from conftest import has_real_data
 
 import vae_np
+from vae_np import datasets
 from vae_np.datasets import DataError, load
+
+PARTS = {"train": 7, "t10k": 3}  # of MNIST's files, images in each
 
 
 def test_embedded_digits():
@@ -24,6 +28,7 @@ def test_embedded_digits():
     images = {image.tobytes() for image in np.concatenate([data.train, data.test])}
     assert len(images) == 5000  # no image twice, so none in both parts
     np.testing.assert_array_equal(load("mnist5k").test, data.test)
+    assert data.test_labels[:8].tolist() == [4, 2, 0, 9, 6, 6, 2, 1]  # what is recorded is of these
 
 
 def test_labels_belong_to_their_images():
@@ -61,6 +66,17 @@ def test_a_file_of_your_own(tmp_path, x, image_shape, suffix):
     np.testing.assert_array_equal(data.mean_image, np.zeros(x[0].size))
 
 
+@pytest.mark.parametrize(("n", "n_test"), [(2, 1), (5, 1), (6, 2), (11, 3)])
+def test_a_fifth_of_ones_own_floats_is_held_out_and_all_stay_as_they_are(tmp_path, n, n_test):
+    x = np.linspace(0, 1, 9 * n, dtype=np.float32).reshape(n, 3, 3)  # with a white that is 1
+    np.save(tmp_path / "own.npy", x)
+    data = load(tmp_path / "own.npy")
+    assert (len(data.train), len(data.test)) == (n - n_test, n_test)
+    images = np.concatenate([data.train, data.test])
+    np.testing.assert_array_equal(images[np.argsort(images[:, 0])], x.reshape(n, 9))
+    np.testing.assert_allclose(data.mean_image, data.train.astype(float).mean(axis=0), rtol=1e-6)
+
+
 @pytest.mark.parametrize("dtype", [bool, np.uint8])
 def test_black_and_white_images_are_not_taken_for_nearly_black(tmp_path, dtype):
     np.save(tmp_path / "bw.npy", np.eye(10, dtype=dtype))
@@ -78,7 +94,7 @@ def test_black_and_white_images_are_not_taken_for_nearly_black(tmp_path, dtype):
         (np.full((5, 4), 255.0), "got 255.0 to 255.0"),
         (np.linspace(0, 16, 20).reshape(5, 4), "0.0 to 16.0: divide by the value of white, 16 pe"),
         (np.zeros((5, 4), int), "uint8 or float pixels, got int64"),
-        (np.zeros(5), r"of shape \(N, D\) or \(N, height, width\), got \(5,\)"),
+        (np.zeros(5), r"of shape \(N, D\) or \(N, height, width\), got \(5,\)$"),
         (np.zeros((0, 4)), r"got \(0, 4\)"),
         (np.zeros((1, 4)), "at least 2 images"),
         (np.array([{}]), "holds Python objects: save images as an array of numbers"),
@@ -106,6 +122,7 @@ def test_unreadable_files(tmp_path):
     damaged[8] = 10  # the header's length
     (tmp_path / "header.npy").write_bytes(damaged)
     (tmp_path / "empty.npy").write_bytes(b"")
+    (tmp_path / "folder.npz").mkdir()
     np.savez(tmp_path / "other.npz", y=np.zeros((5, 4)))
     for name, member, content in (
         ("text.npz", "x", b"no array"),
@@ -121,6 +138,7 @@ def test_unreadable_files(tmp_path):
         ("text.npz", '"x" in .*text.npz must be a NumPy array, got bytes'),
         ("huge.npz", "huge.npz is cut short or no NumPy file"),
         ("missing.npz", "cannot read .*missing.npz: No such file"),
+        ("folder.npz", "folder.npz is not a file"),
         ("digits.csv", "data must be one of mnist5k, mnist, frey or the path"),
     ):
         with pytest.raises(DataError, match=message):
@@ -146,6 +164,39 @@ def test_images_in_colour_are_told_how_to_become_grey(tmp_path):
         load(tmp_path / "own.npy")
     np.save(tmp_path / "own.npy", x.mean(axis=-1).astype(x.dtype))
     assert load(tmp_path / "own.npy").image_shape == (8, 8)
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """A folder of files that are taken for the downloaded ones."""
+    monkeypatch.setattr(datasets, "fetch", lambda name, mirrors: tmp_path / name.split("/")[1])
+    return tmp_path
+
+
+def test_mnist_is_what_lies_behind_the_headers_of_its_files(files, rng):
+    pixels = {part: rng.integers(0, 256, (n, 784), np.uint8) for part, n in PARTS.items()}
+    labels = {part: rng.integers(0, 10, n, np.uint8) for part, n in PARTS.items()}
+    for kind, n_header, content in (("images-idx3", 16, pixels), ("labels-idx1", 8, labels)):
+        for part, array in content.items():
+            file = gzip.compress(b"\7" * n_header + array.tobytes())
+            (files / f"{part}-{kind}-ubyte.gz").write_bytes(file)
+    data = load("mnist")
+    assert data.image_shape == (28, 28)
+    np.testing.assert_array_equal(data.train, pixels["train"])
+    np.testing.assert_array_equal(data.test, pixels["t10k"])
+    np.testing.assert_array_equal(data.train_labels, labels["train"])
+    np.testing.assert_array_equal(data.test_labels, labels["t10k"])
+
+
+def test_frey_face_is_what_lies_behind_the_header_of_its_file(files, rng):
+    frames = rng.integers(0, 256, (1965, 560), np.uint8)
+    file = b"\7" * 184 + frames.tobytes() + b"\7" * 8
+    (files / "frey_rawface.mat").write_bytes(file)
+    data = load("frey")
+    assert data.image_shape == (28, 20) and data.train_labels is None
+    assert (len(data.train), len(data.test)) == (1600, 365)
+    read = {frame.tobytes() for frame in np.concatenate([data.train, data.test])}
+    assert read == {frame.tobytes() for frame in frames}
 
 
 @pytest.mark.skipif(not has_real_data("mnist"), reason="VAE_NP_DATA holds no MNIST")

@@ -10,9 +10,12 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
+import pooch
 import pytest
+from tqdm import tqdm
 
 from vae_np import datasets, downloads
 from vae_np.datasets import DataError, load
@@ -73,6 +76,21 @@ def test_second_mirror_is_tried(server):
         path.unlink()
 
 
+def test_what_a_mirror_answers_is_said_and_what_is_awaited_is_named(server, monkeypatch):
+    url, pages = server
+    pages["/file.gz"], bars = CONTENT, []
+
+    def bar(**options):
+        bars.append(options)
+        return tqdm(**options)
+
+    monkeypatch.setattr(downloads, "tqdm", bar)
+    with pytest.raises(OSError, match="404"):
+        downloads.download(url + "missing/file.gz")
+    assert downloads.download(url + "file.gz") == CONTENT
+    assert [(options["desc"], options["unit"]) for options in bars] == 2 * [("file.gz", "B")]
+
+
 @pytest.mark.parametrize("body", [CONTENT[:-10], CONTENT[:-1] + b"x", b""])
 def test_truncated_or_altered_download_is_said_and_not_kept(server, tmp_path, body):
     url, pages = server
@@ -80,6 +98,15 @@ def test_truncated_or_altered_download_is_said_and_not_kept(server, tmp_path, bo
     with pytest.raises(DataError, match=r"(?s)truncated or altered.*not kept.*by hand"):
         downloads.fetch("mnist/file.gz", [url])
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
+
+
+def test_what_is_downloaded_goes_to_the_cache_unless_a_folder_is_named(monkeypatch, tmp_path):
+    monkeypatch.delenv("VAE_NP_DATA", raising=False)
+    assert downloads.data_folder() == Path(pooch.os_cache("vae_np"))
+    monkeypatch.setenv("VAE_NP_DATA", "")
+    assert downloads.data_folder() == Path(pooch.os_cache("vae_np"))
+    monkeypatch.setenv("VAE_NP_DATA", str(tmp_path))
+    assert downloads.data_folder() == tmp_path
 
 
 def test_a_tilde_is_the_home_folder(monkeypatch, tmp_path):
@@ -103,12 +130,37 @@ def test_a_file_that_is_not_ours_stays_where_it_is(server, tmp_path):
     assert downloads.fetch("mnist/file.gz", [url]).read_bytes() == CONTENT
 
 
-def test_a_mirror_that_sends_without_end_is_left(server, tmp_path, monkeypatch):
+def ends(thread_count):
+    """Whether the threads that read on end soon: they would fill the memory."""
+    until = time.monotonic() + 3
+    while threading.active_count() > thread_count and time.monotonic() < until:
+        time.sleep(0.05)
+    return threading.active_count() <= thread_count
+
+
+def test_a_mirror_that_sends_without_end_is_left(server, monkeypatch):
     url, pages = server
-    monkeypatch.setattr(downloads, "LARGEST", 3)
-    pages["/slow/file.gz"] = DRIP
-    with pytest.raises(OSError, match=r"sends more than [0-9,]+ bytes; not kept"):
-        downloads.download(url + "slow/file.gz")
+    assert 9_912_422 < downloads.LARGEST < 1.1 * 9_912_422  # MNIST's largest file is no flood
+    monkeypatch.setattr(downloads, "LARGEST", 3000)
+    pages["/whole/file.gz"], pages["/endless/file.gz"] = [b"x" * 3000], [b"x" * 1500] * 100
+    assert downloads.download(url + "whole/file.gz") == b"x" * 3000
+    before = threading.active_count()
+    with pytest.raises(OSError, match="sends more than 3,000 bytes; not kept"):
+        downloads.download(url + "endless/file.gz")
+    assert ends(before)
+
+
+def test_a_mirror_that_ceases_is_left(server, monkeypatch):
+    """However much it has sent before."""
+    url, pages = server
+    assert (downloads.PATIENCE, downloads.LEAST) == (30, 30_000)  # 1 kB/s is no drip
+    monkeypatch.setattr(downloads, "PATIENCE", 0.5)
+    monkeypatch.setattr(downloads, "LEAST", 2000)
+    pages["/file.gz"] = [b"x" * 2048, *DRIP]
+    with pytest.raises(OSError, match=r"sent 0 bytes in 0\.5 seconds"):
+        downloads.download(url + "file.gz")
+    (reader,) = (thread for thread in threading.enumerate() if "(read)" in thread.name)
+    assert reader.daemon  # it may still wait: nobody waits for it
 
 
 def test_a_mirror_that_only_drips_is_left_for_the_next(server, tmp_path, monkeypatch):

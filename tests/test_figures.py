@@ -1,10 +1,43 @@
-"""Pictures: that the right pixels are where they should be."""
+"""Pictures: that what is drawn is what was given, in its place, to be read."""
+
+import itertools
 
 import matplotlib.image
 import numpy as np
 import pytest
 
 from vae_np import figures
+
+TERMS = ("elbo", "reconstruction", "kl")
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figures that are drawn and not written: to be looked at."""
+    seen = []
+    monkeypatch.setattr(figures, "save", lambda figure, path: seen.append(figure))
+    return seen
+
+
+def history_of(values, tested=()):
+    """As `Trainer.history` is: the training ELBO, and 10, 20, ... above it the other columns."""
+    columns = [f"{part}_{term}" for part, term in itertools.product(("train", "test"), TERMS)]
+    return [
+        {"epoch": epoch}
+        | {
+            column: value + 10 * i
+            for i, column in enumerate(columns)
+            if column.startswith("train") or epoch in tested
+        }
+        for epoch, value in enumerate(values, 1)
+    ]
+
+
+def within(inner, outer):
+    """Whether one of two drawn things lies within the other."""
+    (left, low), (right, high) = inner.get_window_extent().get_points()
+    box = outer.get_window_extent() if hasattr(outer, "get_window_extent") else outer.bbox
+    return box.x0 <= left and right <= box.x1 and box.y0 <= low and high <= box.y1
 
 
 def test_tiles_lie_in_reading_order():
@@ -13,37 +46,59 @@ def test_tiles_lie_in_reading_order():
     np.testing.assert_allclose(tiled, [[0, 0.1, 1, 0.2, 0.3], [1] * 5, [0.4, 0.5, 1, 1, 1]])
 
 
-def test_manifold_covers_the_prior_evenly(tmp_path):
+def test_manifold_covers_the_prior_evenly(drawn):
     seen = []
 
     def decode_mean(z):
         seen.append(z)
-        return np.zeros((len(z), 4))
+        return 0.5 + z[:, :1] / 10 + z[:, 1:] / 100
 
-    figures.manifold(decode_mean, (2, 2), tmp_path / "m.png", side=4)
+    figures.manifold(decode_mean, (1, 1), "m.png", side=4)
     z = seen[0].reshape(4, 4, 2)
     assert (np.diff(z[0, :, 0]) > 0).all()  # z₁ grows to the right
     assert (np.diff(z[:, 0, 1]) < 0).all()  # z₂ grows upwards
     np.testing.assert_allclose(z[0, :2, 0], [-1.1503, -0.3186], atol=1e-4)  # Φ⁻¹(⅛), Φ⁻¹(⅜)
+    picture = drawn[0].axes[0].images[0].get_array()
+    np.testing.assert_allclose(picture[::2, ::2], 0.5 + z[..., 0] / 10 + z[..., 1] / 100)
+    drawn[0].draw_without_rendering()
+    assert within(drawn[0].axes[0].title, drawn[0])
 
 
-@pytest.mark.parametrize("epochs", [1, 2, 30])
-def test_learning_curves(tmp_path, epochs):
-    columns = [
-        f"{part}_{term}" for part in ("train", "test") for term in ("elbo", "reconstruction", "kl")
-    ]
-    history = [{"epoch": e, **dict.fromkeys(columns, -100.0 + e)} for e in range(1, epochs + 1)]
-    figures.learning_curves(history, tmp_path / "curves.png")
-    assert matplotlib.image.imread(tmp_path / "curves.png").shape[:2] == (432, 1200)
-
-
-def test_learning_curves_without_a_test_set(tmp_path):
-    columns = ("train_elbo", "train_reconstruction", "train_kl")
-    history = [{"epoch": e, **dict.fromkeys(columns, -100.0 + e)} for e in (1, 2)]
-    figures.learning_curves(history, tmp_path / "curves.png")
-    assert (tmp_path / "curves.png").stat().st_size > 1000
+def test_learning_curves(drawn):
+    values = [-500, -500, -120, *np.linspace(-110, -100, 17)]
+    figures.learning_curves(history_of(values, tested=(10, 20)), "curves.png", kl="no KL")
+    figures.learning_curves(history_of(values[:1], tested=(1,)), "curves.png")
+    (figure, single), panels = drawn, drawn[0].axes
+    figure.draw_without_rendering()
+    places = [axes.get_position() for axes in panels]
+    assert places[0].x1 < places[1].x0 < places[1].x1 < places[2].x0
+    titles = ["ELBO = reconstruction − KL", "Reconstruction E[log p(x|z)]", "no KL"]
+    assert [axes.get_title() for axes in panels] == titles
+    assert [axes.get_ylabel() for axes in panels] == ["nats per example", "", ""]
+    for i, axes in enumerate(panels):
+        train, test = axes.get_lines()
+        np.testing.assert_array_equal(train.get_xdata(), range(1, 21))
+        np.testing.assert_allclose(train.get_ydata(), np.add(values, 10 * i))
+        np.testing.assert_array_equal(test.get_xdata(), [10, 20])
+        np.testing.assert_allclose(test.get_ydata(), np.add([values[9], values[19]], 10 * i + 30))
+        labels = [text.get_text() for text in axes.get_legend().get_texts()]
+        assert labels == [f"train, last {10 * i - 100:.1f}", f"test, last {10 * i - 70:.1f}"]
+        assert axes.get_xlabel() == "epoch" and axes.xaxis.get_gridlines()[0].get_visible()
+        assert axes.get_ylim() == pytest.approx((10 * i - 125, 10 * i - 65))  # not the first tenth
+        assert [text.get_text() for text in axes.texts] == [f"starts below, at {10 * i - 500}"]
+        lines = axes.get_lines(), single.axes[i].get_lines()
+        assert [[line.get_marker() for line in two] for two in lines] == [["None"] * 2, ["o"] * 2]
     with pytest.raises(ValueError, match="history must hold at least one epoch"):
-        figures.learning_curves([], tmp_path / "none.png")
+        figures.learning_curves([], "none.png")
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3])
+def test_learning_curves_without_a_test_set(drawn, epochs):
+    figures.learning_curves(history_of([-100.0] * epochs), "curves.png")
+    for axes in drawn[0].axes:
+        assert len(axes.get_lines()) == 1
+        ticks = axes.get_xticks()
+        np.testing.assert_array_equal(ticks, ticks.round())  # there is no epoch 1.5
 
 
 def test_uint8_images_look_as_they_are(rng):
@@ -63,83 +118,124 @@ def test_every_picture_is_written(tmp_path, rng):
     images = rng.random((6, 12))
     figures.reconstructions(images, {"mean": images}, (4, 3), tmp_path / "r.png")
     figures.image_grid(images, (4, 3), tmp_path / "g.png", title="six images", columns=3)
-    for labels in (None, np.arange(6) % 2):
-        figures.latent_scatter(images[:, :2], labels, tmp_path / "l.png")
-        assert len(np.unique(matplotlib.image.imread(tmp_path / "l.png"))) > 10
-    assert (tmp_path / "r.png").stat().st_size > 1000
-    assert (tmp_path / "g.png").stat().st_size > 1000
+    figures.learning_curves(history_of([-100.0]), tmp_path / "c.png")
+    figures.latent_scatter(images[:, :2], None, tmp_path / "l.png")
+    sizes = [matplotlib.image.imread(tmp_path / f"{name}.png").shape[:2] for name in "rgcl"]
+    assert sizes == [(252, 780), (720 * 9 // 11 + 48, 720), (432, 1200), (720, 768)]
 
 
-def test_learning_curves_draw_the_test_set_where_it_was_evaluated(tmp_path, monkeypatch):
-    drawn = {}
-    monkeypatch.setattr(
-        figures.Figure, "savefig", lambda figure, path, **options: drawn.update(figure=figure)
-    )
-    rows = [
-        {"epoch": epoch, "train_elbo": 1.0, "train_reconstruction": 2.0, "train_kl": 1.0}
-        for epoch in (1, 2, 3)
-    ]
-    rows[1] |= {"test_elbo": -1.0, "test_reconstruction": 0.0, "test_kl": 1.0}
-    figures.learning_curves(rows, tmp_path / "curves.png")
-    train, test = drawn["figure"].axes[0].get_lines()
-    assert train.get_xdata().tolist() == [1, 2, 3] and test.get_xdata().tolist() == [2]
+def looks_like(axes, picture):
+    """Its pixels as they are: 0 is black, 1 is white, and no axes around them."""
+    (image,) = axes.images
+    np.testing.assert_array_equal(image.get_array(), picture)
+    look = image.get_cmap().name, image.get_clim(), image.get_interpolation(), axes.axison
+    return look == ("gray", (0, 1), "nearest", False)
 
 
-def test_latent_scatter_takes_any_labels_and_wants_one_each(tmp_path, rng, monkeypatch):
+@pytest.mark.parametrize(("n", "size"), [(3, (6.5, 3.15)), (10, (8, 3.15)), (20, (15, 3.15))])
+def test_reconstructions_lie_under_their_images(drawn, rng, n, size):
+    rows = rng.random((3, n, 12))
+    figures.reconstructions(rows[0], {"mean": rows[1], "draw": rows[2]}, (4, 3), "r.png")
+    (figure,) = drawn
+    figure.draw_without_rendering()
+    assert tuple(figure.get_size_inches()) == pytest.approx(size)
+    tops = [axes.get_position().y1 for axes in figure.axes]
+    assert tops == sorted(tops, reverse=True) and len(set(tops)) == 3
+    for axes, row, name in zip(figure.axes, rows, ["test images", "mean", "draw"], strict=True):
+        assert looks_like(axes, figures.tiled(row, (4, 3), columns=n))
+        assert axes.get_title() == name and within(axes.title, figure)
+
+
+@pytest.mark.parametrize(
+    ("n", "columns", "height"), [(4, 2, 6.4), (10, 10, 0.4 + 6 * 2 / 29), (30, 1, 12)]
+)
+def test_a_grid_is_as_high_as_its_images_need(drawn, rng, n, columns, height):
+    images = rng.random((n, 4))
+    figures.image_grid(images, (2, 2), "g.png", "grid", columns=columns)
+    (axes,) = drawn[0].axes
+    assert tuple(drawn[0].get_size_inches()) == pytest.approx((6, height))
+    assert looks_like(axes, figures.tiled(images, (2, 2), columns))
+    assert axes.get_title() == "grid"
+
+
+def test_a_picture_may_have_colours_of_its_own(rng):
+    axes, picture = figures.Figure().subplots(), 7 * rng.standard_normal((2, 3))
+    image = figures.show(axes, picture, "heat", cmap="viridis", vmin=-3, vmax=5)
+    assert (image.get_cmap().name, image.get_clim()) == ("viridis", (-3, 5))
+    assert axes.get_title() == "heat"
+
+
+def test_a_strip_has_its_images_side_by_side():
+    axes = figures.Figure().subplots()
+    assert figures.strip(axes, np.arange(8.0).reshape(2, 4) / 8, (2, 2), "two") is axes.images[0]
+    assert looks_like(axes, np.array([[0, 1, 4, 5], [2, 3, 6, 7]]) / 8)
+    assert axes.get_title() == "two"
+
+
+def test_latent_scatter_takes_any_labels_and_wants_one_each(drawn, rng):
     means = rng.standard_normal((4, 2))
-    drawn = []
-    with monkeypatch.context() as patch:
-        patch.setattr(figures.Figure, "savefig", lambda figure, *args, **more: drawn.append(figure))
-        for labels in (["cat", "dog", "cat", "cat"], [0.5, -1, 0.5, 0.5], None):
-            figures.latent_scatter(means, labels, tmp_path / "latent.png")
-    for figure, groups in zip(drawn, ([[0, 2, 3], [1]], [[1], [0, 2, 3]], [range(4)]), strict=True):
-        points = [collection.get_offsets() for collection in figure.axes[0].collections]
+    for labels in (["cat", "dog", "cat", "cat"], [0.5, -1, 0.5, 0.5], [7] * 4, None):
+        figures.latent_scatter(means, labels, "latent.png")
+    expected = [[0, 2, 3], [1]], [[1], [0, 2, 3]], [range(4)], [range(4)]
+    names = ["cat", "dog"], ["-1.0", "0.5"], ["7"], None
+    for figure, groups, texts in zip(drawn, expected, names, strict=True):
+        (axes,) = figure.axes
+        points = [collection.get_offsets() for collection in axes.collections]
         for group, rows in zip(points, groups, strict=True):
             np.testing.assert_array_equal(group, means[list(rows)])
+        legend = axes.get_legend()
+        assert legend == texts or [t.get_text().strip() for t in legend.get_texts()] == texts
     with pytest.raises(ValueError, match=r"labels must have shape \(4,\), got \(3,\)"):
-        figures.latent_scatter(means, [1, 2, 3], tmp_path / "latent.png")
+        figures.latent_scatter(means, [1, 2, 3], "latent.png")
     with pytest.raises(ValueError, match=r"means must have shape \(N, 2\)"):
-        figures.latent_scatter(rng.standard_normal((4, 3)), None, tmp_path / "latent.png")
+        figures.latent_scatter(rng.standard_normal((4, 3)), None, "latent.png")
 
 
-def test_every_label_is_in_the_legend(tmp_path, monkeypatch):
+def test_every_label_is_in_the_legend(drawn):
     """Matplotlib leaves out those that begin with _, and takes $ for a formula."""
-    drawn, labels = [], np.array(["_a", "b", "$c"])
-    with monkeypatch.context() as patch:
-        patch.setattr(figures.Figure, "savefig", lambda figure, *args, **more: drawn.append(figure))
-        figures.latent_scatter(np.ones((3, 2)), labels, tmp_path / "latent.png")
+    figures.latent_scatter(np.ones((3, 2)), np.array(["_a", "b", "$c"]), "latent.png")
     texts = [text.get_text().strip() for text in drawn[0].axes[0].get_legend().get_texts()]
     assert texts == [r"\$c", "_a", "b"]
 
 
-def test_latent_scatter_has_a_colour_for_each_of_20_labels_and_then_a_scale(tmp_path, monkeypatch):
-    means, drawn = np.arange(100.0).reshape(50, 2), []
-    with monkeypatch.context() as patch:
-        patch.setattr(figures.Figure, "savefig", lambda figure, *args, **more: drawn.append(figure))
-        for labels in (np.arange(50) % 20, np.linspace(0, 1, 50), np.arange(50).astype(str)):
-            figures.latent_scatter(means, labels, tmp_path / "latent.png")
-    twenty, scale, text = drawn
-    colours = {tuple(group.get_facecolor()[0]) for group in twenty.axes[0].collections}
-    assert len(colours) == 20 and len(twenty.axes[0].get_legend().get_texts()) == 20
-    assert [axes.get_legend() for axes in (*scale.axes, *text.axes)] == 3 * [None]
-    (points,) = scale.axes[0].collections
-    np.testing.assert_array_equal(points.get_array(), np.linspace(0, 1, 50))
+def test_latent_scatter_has_a_colour_for_each_of_20_labels_and_then_a_scale(drawn):
+    means = np.arange(100.0).reshape(50, 2)
+    for n, palette in ((10, "tab10"), (11, "tab20"), (20, "tab20")):
+        figures.latent_scatter(means, np.arange(50) % n, "latent.png")
+        axes = drawn.pop().axes[0]
+        colours = [tuple(group.get_facecolor()[0][:3]) for group in axes.collections]
+        assert colours == list(figures.colormaps[palette].colors[:n])
+        assert len(axes.get_legend().get_texts()) == n
+    for labels in (np.arange(50) % 21, np.linspace(0, 1, 50), np.arange(50).astype(str)):
+        figures.latent_scatter(means, labels, "latent.png")
+    *scales, text = drawn
+    for figure, labels in zip(scales, (np.arange(50) % 21, np.linspace(0, 1, 50)), strict=True):
+        axes, bar = figure.axes
+        (points,) = axes.collections
+        np.testing.assert_array_equal(points.get_array(), labels)
+        assert bar.get_ylabel() == "label" and axes.get_legend() is None
+    assert len(text.axes) == 1 and text.axes[0].get_legend() is None
 
 
-def test_latent_scatter_has_the_circles_that_hold_half_and_95_percent_of_the_prior(
-    tmp_path, rng, monkeypatch
-):
-    means, drawn = 30 + rng.standard_normal((4, 2)), []
-    with monkeypatch.context() as patch:
-        patch.setattr(figures.Figure, "savefig", lambda figure, *args, **more: drawn.append(figure))
-        figures.latent_scatter(means, None, tmp_path / "latent.png")
-    axes = drawn[0].axes[0]
+def test_latent_scatter_has_the_circles_that_hold_half_and_95_percent_of_the_prior(drawn, rng):
+    means = 30 + rng.standard_normal((4, 2))
+    figures.latent_scatter(means, [1, 1, 2, 2], "latent.png")
+    (axes,) = drawn[0].axes
     circles, codes = axes.patches, rng.standard_normal((100_000, 2))
     assert [circle.center for circle in circles] == [(0, 0)] * 2
     held = [(np.hypot(*codes.T) < circle.radius).mean() for circle in circles]
     np.testing.assert_allclose(held, [0.5, 0.95], atol=0.01)
-    drawn[0].canvas.draw()
+    assert not any(circle.get_fill() for circle in circles)
+    drawn[0].draw_without_rendering()
     assert axes.get_xlim()[0] < -circles[1].radius  # to be seen, however far away the codes are
+    outline = circles[1].get_window_extent()
+    assert outline.width == pytest.approx(outline.height, rel=1e-6)
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("z₁", "z₂")
+    assert "half and 95 % of the prior" in axes.get_title() and within(axes.title, drawn[0])
+    assert axes.xaxis.get_gridlines()[0].get_visible()
+    legend, frame = axes.get_legend().get_window_extent(), axes.get_window_extent()
+    assert frame.x1 < legend.x0 and within(axes.get_legend(), drawn[0])  # hides no point
+    assert legend.y0 + legend.y1 == pytest.approx(frame.y0 + frame.y1)
 
 
 def test_a_label_is_no_formula(tmp_path):
@@ -151,16 +247,26 @@ def test_a_grid_wants_a_column(tmp_path):
         figures.image_grid(np.zeros((4, 6)), (2, 3), tmp_path / "grid.png", "", columns=0)
 
 
-def test_the_axis_is_that_of_the_late_part_and_says_what_lies_outside(rng):
-    low, high = (figures.Figure().subplots() for _ in range(2))
+def test_the_axis_is_that_of_the_late_part_and_says_what_lies_outside():
+    figure = figures.Figure(figsize=(10, 3.6), layout="constrained")
+    low, high, edge = figure.subplots(1, 3)
     low.plot(range(20), [-500, -300, *np.linspace(-110, -100, 18)])
     high.plot(range(20), [90, *[5.0] * 18, 4.0])
+    edge.plot(range(3), [-1, 0, 10])  # starts where the axis does: not outside
+    edge.plot(range(3), [11, 0, 10])
     figures.show_late(low, skip=0.1)
     figures.show_late(high, skip=0.1)
+    figures.show_late(edge, skip=0.34)
     assert low.get_ylim() == pytest.approx((-111, -99))
     assert high.get_ylim() == pytest.approx((3.9, 5.1))
+    assert edge.get_ylim() == (-1, 11) and not edge.texts
     assert [text.get_text() for text in low.texts] == ["starts below, at -500"]
     assert [text.get_text() for text in high.texts] == ["starts above, at 90"]
+    figure.draw_without_rendering()
+    for axes, place in ((low, 0), (high, 1)):
+        note, frame = axes.texts[0], axes.get_window_extent()
+        y = (note.get_window_extent().y0 - frame.y0) / frame.height
+        assert within(note, axes) and round(y) == place
 
     panels = figures.Figure().subplots(1, 2)
     panels[0].plot([0, 1], [1.0, 2.0])
@@ -168,3 +274,7 @@ def test_the_axis_is_that_of_the_late_part_and_says_what_lies_outside(rng):
     figures.show_late(panels, skip=0)
     assert {axes.get_ylim() for axes in panels} == {(0.7, 4.3)}
     assert not panels[0].texts and not panels[1].texts
+    flat = figures.Figure().subplots()
+    flat.plot([0, 1], [5.0, 5.0])
+    figures.show_late(flat, skip=0)
+    assert flat.get_ylim() == (4, 6)

@@ -78,3 +78,13 @@ def test_a_posterior_narrower_than_the_step_has_no_error_bar(n_latent, offset):
             assert error[0] == np.inf
         else:
             assert abs(value[0]) <= error[0] + 1e-6 < 0.2
+
+
+@pytest.mark.parametrize("middle", list(itertools.product([-1, 0, 1], repeat=2)))
+def test_a_wide_posterior_at_the_edge_has_an_error_bar(middle):
+    """The point beside the last one of a row is not the first one of the next."""
+    points, every_second = latent_grid(2, 0.5, 1)
+    for std, bends in (([0.6, 0.6], False), ([0.6, 0.2], True), ([0.2, 0.6], True)):
+        joint = -0.5 * (((points - middle) / std) ** 2).sum(axis=1)
+        _, error = log_integral(joint[:, None], points, every_second, 0.5)
+        assert np.isinf(error[0]) == bends

@@ -28,15 +28,20 @@ def test_labels_of_ones_own_file_go_with_their_images(tmp_path, rng):
 @pytest.mark.parametrize(
     ("x", "note"),
     [
-        (np.full((300, 4, 4), 16, np.uint8), "the pixels reach 16 of 255: the images are nearly"),
+        (np.full((300, 4, 4), 31, np.uint8), "the pixels reach 31 of 255: the images are nearly"),
         (np.full((300, 4, 4), 0.06), "the pixels reach 0.06 of 1: the images are nearly black"),
         (np.full((300, 6), 0.5), "each row is taken as an image of 1 x 6 pixels"),
-        (np.full((4, 4, 4), 0.5), "3 training images are few"),
+        (np.full((249, 4, 4), 0.5), "199 training images are few"),
     ],
 )
 def test_what_may_be_a_mistake_is_noted(tmp_path, x, note):
     (only,) = load(tmp_path, x=x).notes
     assert only.startswith(note)
+
+
+def test_what_is_just_enough_is_not_noted(tmp_path):
+    for x in (np.full((250, 4, 4), 1 / 8), np.full((250, 4, 4), 32, np.uint8)):
+        assert load(tmp_path, x=x).notes == []  # 200 to train on, an eighth of white
 
 
 def test_one_image_is_noted_as_rows(tmp_path):

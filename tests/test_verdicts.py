@@ -164,13 +164,18 @@ def test_a_layer_that_changes_its_input_is_noticed(rng):
     assert said.seen.startswith("f changes its input")
 
 
+def test_a_number_that_is_none_is_no_change_of_the_input():
+    x = np.array([math.nan, 1.0])
+    assert check_gradient("beside NaN", lambda: 3 * x[1], x, np.array([0.0, 3.0])).passed
+
+
 @pytest.mark.parametrize("tolerance", [math.inf, math.nan, 0, 1, -1e-9])
 def test_a_tolerance_that_would_bless_all_or_nothing_is_refused(tolerance):
     with pytest.raises(ValueError, match="tolerance must lie strictly between 0 and 1"):
         check([1, 2], [3, -7], tolerance=tolerance)
 
 
-@pytest.mark.parametrize("large", [1e17, -1e300, math.inf])
+@pytest.mark.parametrize("large", [1e10, 1e17, -1e300, math.inf])
 def test_a_step_that_vanishes_beside_x_is_said(large):
     x = np.array([large, 1.0])
     said = check_gradient("large", lambda: 3 * x[1], x, np.array([7.0, 3.0]))
@@ -199,6 +204,18 @@ def test_a_right_gradient_through_float32_is_not_accused(seed):
     assert said.verdict == "undecided"
     assert "rounded, as in float32" in said.suggests
     assert not check_gradient("float32", f, x, -right).passed
+
+
+def test_a_flat_stair_of_float32_is_no_mask():
+    """Where tanh saturates, a shorter step stays on one stair, and its slope is 0."""
+    for start in np.linspace(4.5, 6, 30):
+        x = np.array([start])
+        f = lambda x=x: float(np.tanh(x.astype(np.float32))[0])  # noqa: E731
+        assert check_gradient("tanh", f, x, 1 - np.tanh(x) ** 2).verdict == "undecided"
+    x = np.array([1e-4, -1e-4, 0.3])  # near a kink it is flat on one side, and stays judged
+    f = lambda: np.maximum(x, 0).sum()  # noqa: E731
+    assert check_gradient("relu", f, x, np.array([1.0, 0, 1])).verdict == "right"
+    assert check_gradient("relu", f, x, np.array([1.0, 1, 1])).verdict == "WRONG"
 
 
 def test_a_gradient_in_float32_is_compared_in_float64():

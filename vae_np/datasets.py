@@ -95,13 +95,8 @@ def load(name):
     """
     if not isinstance(name, str | Path):
         raise DataError(f"data must be a name or a path, got {type(name).__name__}")
-    if name == "mnist5k":
-        return _mnist5k()
-    if name == "mnist":
-        return _mnist()
-    if name == "frey":
-        return _frey()
-    return _own_file(name)
+    known = {"mnist5k": _mnist5k, "mnist": _mnist, "frey": _frey}
+    return known[name]() if name in known else _own_file(name)
 
 
 def _mnist5k():

@@ -47,7 +47,7 @@ def learning_curves(history, path, kl="KL(q(z|x) ‖ p(z))"):
                 )
         show_late(axes, skip=0.1)
         axes.set(title=title, xlabel="epoch")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(alpha=0.3)
         axes.legend()
     figure.axes[0].set_ylabel("nats per example")

@@ -116,8 +116,9 @@ def judged(line, analytic, step, on_kinks):
         slopes = left, across, right, central(line, 113 * h / 1024)
         spread = max(slopes) - min(slopes) if all(map(math.isfinite, slopes)) else math.inf
         noise = rounding(line(0), h)
-        scatters, least = scatters or spread > 4 * least, min(least, spread)
         # Waves shorter than the step need not show as a spread, nor the stairs of rounded numbers.
+        stair = not any(slopes) and looks and looks[0].left and looks[0].right
+        scatters, least = scatters or stair or spread > 4 * least, min(least, spread)
         trusted = spread * h <= 1e-6 * size and not scatters
         doubt = max(10 * spread, noise) if trusted else math.inf
         looks.append(Look(doubt, h, left, across, right))

@@ -57,10 +57,10 @@ def check_layer(layer, x):
     x, dx = value.pop("x"), grad.pop("x")
     if value:
         layer.bind(value, grad)
-    dy = to_device(generator.standard_normal(layer.forward(x.copy()).shape), device)
+    y = layer.forward(x.copy())  # x, which it should not change: f notices
+    dy = to_device(generator.standard_normal(y.shape), device)
 
     def backward():
-        layer.forward(x.copy())  # which it should not change; f notices
         dx[...] = to_device(_gradient_of(x, layer.backward(dy.copy())), device)
 
     return check_vectors({f"{name} d": vector}, lambda: (layer.forward(x) * dy).sum(), backward)

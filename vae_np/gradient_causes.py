@@ -144,7 +144,8 @@ def _factor(ratio, shape):
         return f"of the wrong sign and {seen}", f"a sign is wrong, and {guess}"
     n = round(max(ratio, 1 / ratio)) if 1e-6 < ratio < 1e6 else 0
     if n < 2 or abs(max(ratio, 1 / ratio) - n) > 1e-4 * n:
-        return f"{ratio:.6g} times the right one", CONSTANT
+        digits = 6 if abs(ratio - 1) > 1e-5 else 12
+        return f"{ratio:.{digits}g} times the right one", CONSTANT
     over = f"{n}" + "".join(f", the length of axis {a}" for a in range(len(shape)) if shape[a] == n)
     half = f"a {'1/2' if ratio > 1 else '2'} is missing, or " * (n == 2)
     if ratio > 1:

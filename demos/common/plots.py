@@ -72,7 +72,7 @@ def samples_axis(axes, label="training samples seen"):
 
 def epochs_axis(axes):
     axes.set_xlabel("epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
 
 
 def strips_over_panels(height, data, models, draws, columns, **options):

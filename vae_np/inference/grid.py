@@ -45,8 +45,8 @@ def log_integral(joint, points, every_second, spacing):
     It takes `latent_grid`'s points and its ``spacing``, and what `grid_log_joint` is there, as
     float64 NumPy. The error is the difference to the coarser grid's sum, and roughly what lies past
     the edge; infinite where p(x, z) is narrower than the grid's step, so that a sum of its points
-    says nothing: around the best point log p(x, z) bends by more than 3 nats a step, as that of a
-    Gaussian of σ < 0.6 steps.
+    says nothing: around the best point within the edge log p(x, z) bends by more than 3 nats a
+    step, as that of a Gaussian of σ < 0.6 steps.
     """
     n_latent = points.shape[1]
     log_cell = n_latent * math.log(spacing)
@@ -55,11 +55,11 @@ def log_integral(joint, points, every_second, spacing):
     # Past the edge p(x, z) falls about as fast as the prior does: within a length of 1 or less.
     edge = (np.abs(points) == points.max()).any(axis=1)
     beyond = np.exp(joint[edge] + log_cell - math.log(spacing) - fine).sum(axis=0)
-    best, image = joint.argmax(axis=0), np.arange(joint.shape[1])
-    bend = np.zeros(joint.shape[1])
+    # The best point that has neighbours: those at the edge have none beyond it.
+    best = np.where(edge[:, None], -np.inf, joint).argmax(axis=0)
+    image, bend = np.arange(len(best)), np.zeros(len(best))
     for stride in [1, round(math.sqrt(len(points)))][:n_latent]:  # to a neighbour along each latent
-        inner = np.clip(best, stride, len(points) - 1 - stride)
-        neighbours = joint[inner - stride, image] + joint[inner + stride, image]
-        bend = np.maximum(bend, 2 * joint[inner, image] - neighbours)
+        neighbours = joint[best - stride, image] + joint[best + stride, image]
+        bend = np.maximum(bend, 2 * joint[best, image] - neighbours)
     error = np.abs(fine - coarse) + np.log1p(beyond)
     return fine, np.where(bend > 3, np.inf, error)

@@ -1,0 +1,126 @@
+"""Where `check_gradient` draws its lines: how far it moves, what it tolerates, whom it blames."""
+
+import numpy as np
+import pytest
+
+from vae_np.gradcheck import check_gradient
+
+
+@pytest.mark.parametrize(
+    ("shape", "directions", "step"),
+    [
+        ((64, 5), 3, 2**-13),  # 1e-3 / 8
+        ((5, 64), 3, 2**-12),
+        ((4, 4, 2), 3, 2**-12),  # 1e-3 / 4
+        ((64,), 3, 2**-10),
+        ((64, 5), 0, 2**-10),
+    ],
+)
+def test_all_numbers_at_once_are_moved_by_less(rng, shape, directions, step):
+    """A sum over a column moves by about what one number does alone."""
+    start = rng.standard_normal(shape)
+    x, moves = start.copy(), []
+
+    def f():
+        moves.append(x - start)
+        return x.sum()
+
+    assert check_gradient("sum", f, x, np.ones(shape), directions=directions).passed
+    assert 1.8 * step < np.abs(moves).max() < 2.001 * step
+    if directions:
+        v = moves[np.abs(moves).max(axis=tuple(range(1, x.ndim + 1))).argmax()]
+        assert (v > 0).any() and (v < 0).any() and np.abs(v).min() > 0.999 * step
+
+
+def test_a_step_may_be_as_small_as_a_number():
+    x = np.zeros(2)
+    for slope in (1, 2):  # a shorter step than the smallest would be 0
+        said = check_gradient("sum", x.sum, x, slope * np.ones(2), step=5e-324)
+        assert said.passed == (slope == 1)
+
+
+@pytest.mark.parametrize("tolerance", [1e-9, 1e-3])
+@pytest.mark.parametrize("scale", [1, -1e200, 1e-200])
+def test_the_tolerance_is_that_of_the_gradient_as_a_whole(tolerance, scale):
+    right = scale * np.array([1, *[0.01] * 24])
+    x, size = np.linspace(1, 2, 25), np.sqrt(np.mean((right / scale) ** 2)) * abs(scale)
+    for part, verdict in ((0.9, "right"), (1.1, "WRONG")):
+        wrong = right + 2 * tolerance * part * size  # by the same for each: a relative error of it
+        said = check_gradient("linear", lambda: x @ right, x, wrong, tolerance=tolerance)
+        assert said.verdict == verdict
+        assert said.relative_error == pytest.approx(part * tolerance, rel=0.05)
+    assert said.worst.analytic - said.worst.numeric == pytest.approx(
+        2.2 * tolerance * size, rel=0.1
+    )
+
+
+def test_one_entry_a_little_off_is_within_the_tolerance_of_the_whole():
+    x, right = np.linspace(1, 2, 100), np.ones(100)
+    for off, verdict in ((1.6e-8, "right"), (2.4e-8, "WRONG")):  # its share of the norms is 1/20
+        yours = right + off * (np.arange(100) == 7)
+        assert check_gradient("linear", lambda: x @ right, x, yours).verdict == verdict
+
+
+def test_slopes_that_fall_are_judged_on_a_kink_too():
+    x = np.array([0, -1, -2.0])
+    said = check_gradient("abs", lambda: np.abs(x).sum(), x, np.array([-0.3, -1, -1]))
+    assert said.passed and said.shortened == ((0,),)
+
+
+def test_the_worst_entry_is_blamed_and_the_others_that_are_wrong_are_counted():
+    x, right = np.linspace(1, 2, 6), np.array([1, 2, 3, 4, 5, 6.0])
+    wrong = right + np.array([0, 1e-3, 0, -0.5, 0.2, 0])
+    said = check_gradient("linear", lambda: x @ right, x, wrong)
+    assert said.seen.startswith("in 3 of the 6 entries, yours differs")
+    assert said.worst.index == (3,)
+    assert said.worst[1:] == pytest.approx((3.5, 4))
+
+
+def test_what_lies_on_a_kink_says_both_slopes():
+    x = np.array([0, -1, 2.0])
+    said = check_gradient("abs", lambda: np.abs(x).sum(), x, np.array([1.5, -1, 1]))
+    assert said.verdict == "undecided" and said.relative_error == np.inf
+    assert said.seen == (
+        "1 of the 3 cannot be told: at this one, the slope to the left is -1, to the right 1, "
+        f"by a step of {2**-13:.2g}"
+    )
+
+
+def test_a_direction_that_cannot_tell_is_left_out_if_others_can():
+    """The kink is so near that only those reach it by no step that move both numbers alike."""
+    x = np.array([0.5, -0.5, 0.0])
+    right = np.array([-1, -1, 1.0])
+
+    def f():
+        return np.abs(x[0] + x[1] - 1e-9) + x[2]
+
+    said = check_gradient("kink", f, x, right, directions=5)
+    assert said.passed and said.directions == 4 and len(said.shortened) == 4
+    assert "along 4 random directions" in str(said)
+    said = check_gradient("kink", f, x, right + np.array([0, 0, 2]), directions=5)
+    assert said.verdict == "undecided" and said.directions == 5
+    assert said.seen.startswith("5 of the 5 cannot be told")
+
+
+def test_entry_by_entry_a_kink_or_a_jump_hides_nothing_of_the_others():
+    x = np.array([0, 0, -1, 2.0])
+    yours = np.array([1.5, 5, -1, 3])
+    said = check_gradient("abs", lambda: np.abs(x[[0, 2, 3]]).sum() + (x[1] > 0), x, yours)
+    assert said.verdict == "WRONG" and said.worst.index == (3,)
+    assert said.seen == "in 1 of the 4 entries, all at 3 on axis 0, yours is 3 times the right one"
+
+
+@pytest.mark.parametrize("dtype", [bool, complex, object])
+def test_a_gradient_of_other_than_real_numbers_is_refused(dtype):
+    x = np.ones(3)
+    with pytest.raises(ValueError, match=r"must be real numbers of its array's \(3,\), got "):
+        check_gradient("sum", x.sum, x, np.ones(3, dtype))
+
+
+@pytest.mark.parametrize("directions", [0, 3])
+def test_a_gradient_of_0_can_be_right(directions):
+    x = np.ones(3)
+    with np.errstate(all="raise"):
+        said = check_gradient("flat", lambda: 5.0, x, np.zeros(3), directions=directions)
+        assert said.passed and said.relative_error == 0 and not said.shortened
+        assert not check_gradient("sum", x.sum, x, np.zeros(3), directions=directions).passed

@@ -1,0 +1,170 @@
+"""What an evaluation says besides its value, and how much it decodes at a time."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from conftest import LATENT, PIXELS, make_model
+
+from vae_np import VAE, evaluation
+from vae_np.evaluation import (
+    evaluate_elbo,
+    grid_log_likelihood,
+    importance_sampled_log_likelihood,
+    prior_sampled_log_likelihood,
+    reciprocal_log_likelihood,
+)
+from vae_np.vae import Bound
+
+
+@pytest.mark.parametrize(
+    ("evaluate", "options", "sizes"),
+    [
+        (evaluate_elbo, {"n_draws": 2, "batch_size": 6}, [(2, 3), (2, 3), (2, 1)]),
+        (evaluate_elbo, {"n_draws": 9, "batch_size": 6}, [(9, 1)] * 7),
+        (evaluate_elbo, {"n_draws": 100}, [(100, 5), (100, 2)]),
+        (
+            importance_sampled_log_likelihood,
+            {"n_samples": 3, "batch_size": 4},
+            [(1, 4)] * 3 + [(1, 3)] * 3,
+        ),
+        (
+            importance_sampled_log_likelihood,
+            {"n_samples": 5, "batch_size": 14},
+            [(2, 7), (2, 7), (1, 7)],
+        ),
+        (importance_sampled_log_likelihood, {"n_samples": 100}, [(71, 7), (29, 7)]),
+    ],
+)
+def test_so_many_draws_of_so_many_images_are_decoded_at_a_time(
+    linear, rng, monkeypatch, evaluate, options, sizes
+):
+    seen, forward = [], linear.decoder.forward
+    monkeypatch.setattr(linear.decoder, "forward", lambda z: seen.append(z.shape[:2]) or forward(z))
+    evaluate(linear, rng.standard_normal((7, PIXELS)), **options)
+    assert seen == sizes
+
+
+@pytest.mark.parametrize(
+    ("evaluate", "options"),
+    [(grid_log_likelihood, {"spacing": 3}), (reciprocal_log_likelihood, {"n_samples": 20})],
+)
+def test_so_many_images_are_evaluated_at_a_time(linear, rng, monkeypatch, evaluate, options):
+    seen, as_pixels = [], VAE.as_pixels
+    monkeypatch.setattr(VAE, "as_pixels", lambda vae, x: seen.append(len(x)) or as_pixels(vae, x))
+    evaluate(linear, rng.standard_normal((7, PIXELS)), batch_size=3, **options)
+    assert seen == [3, 3, 1]
+
+
+@pytest.mark.parametrize(
+    ("evaluate", "options", "n_samples"),
+    [
+        (importance_sampled_log_likelihood, {"n_samples": 6}, 6),
+        (prior_sampled_log_likelihood, {"n_samples": 6}, 6),
+        (grid_log_likelihood, {"spacing": 1, "limit": 2}, 25),
+        (reciprocal_log_likelihood, {"n_samples": 25}, 30),
+        (reciprocal_log_likelihood, {"n_samples": 25, "n_chains": 4}, 28),
+    ],
+)
+def test_the_number_of_samples_is_that_which_each_value_is_made_from(
+    linear, rng, evaluate, options, n_samples
+):
+    estimate = evaluate(linear, rng.standard_normal((3, PIXELS)), **options)
+    assert estimate.n_samples == n_samples
+    assert estimate.value.shape == estimate.standard_error.shape == (3,)
+    assert estimate.mean == pytest.approx(estimate.value.mean())
+
+
+def test_progress_is_counted_in_samples_and_in_images(linear, rng, monkeypatch):
+    bars, x = [], rng.standard_normal((3, PIXELS))
+
+    class Bar:
+        def __init__(self, progress, **options):
+            bars.append(self)
+            self.asked, self.total, self.unit = progress, options["total"], options["unit"]
+            self.counts = []
+            self.update = self.counts.append
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            """Close nothing."""
+
+    monkeypatch.setattr(evaluation, "progress_bar", Bar)
+    for asked in (True, False):
+        importance_sampled_log_likelihood(linear, x, 4, batch_size=2, progress=asked)
+    reciprocal_log_likelihood(linear, x, 20, batch_size=2, progress=True)
+    assert [(bar.asked, bar.total, bar.unit, bar.counts) for bar in bars] == [
+        (True, 12, "sample", [2, 2, 2, 2, 2, 2]),
+        (False, 12, "sample", [2, 2, 2, 2, 2, 2]),
+        (True, 3, "image", [2, 1]),
+    ]
+
+
+def test_binary_images_are_as_white_as_the_grey_ones_are(monkeypatch):
+    model, seen = make_model(), []
+    forward = model.encoder.forward
+    monkeypatch.setattr(model.encoder, "forward", lambda x: seen.append(x) or forward(x))
+    grey = np.tile(np.linspace(0, 1, 6), (4000, 1))
+    evaluate_elbo(model, grey, binary=True)
+    np.testing.assert_allclose(np.concatenate(seen).mean(axis=0), grey[0], atol=0.04)
+    seen.clear()
+    evaluate_elbo(model, grey[:3])  # and grey ones stay as they are
+    np.testing.assert_allclose(seen[0], grey[:3], rtol=1e-6)
+
+
+def test_appendix_d_starts_its_chains_at_draws_from_q(linear, rng, monkeypatch):
+    x, calls = rng.standard_normal((5, PIXELS)), []
+
+    def appendix_d(decoder, x, initial, n_draws, generator, first):
+        calls.append((initial, n_draws, first))
+        return np.zeros(len(x)), np.ones(len(x))
+
+    monkeypatch.setattr(evaluation, "appendix_d", appendix_d)
+    estimate = reciprocal_log_likelihood(linear, x, 2001, n_chains=2000, batch_size=3)
+    assert estimate.n_samples == 4000 and [call[1:] for call in calls] == [(2, 0), (2, 3)]
+    q, start = linear.encode(x), np.concatenate([initial for initial, *_ in calls], axis=1)
+    assert start.shape == (2000, 5, LATENT)
+    noise = (start - q.mean) / q.std
+    np.testing.assert_allclose(noise.mean(axis=0), 0, atol=0.1)
+    np.testing.assert_allclose(noise.std(axis=0), 1, atol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("share", "message"),
+    [
+        (-0.5, r"must lie in \[0, 1\], got -0.5"),
+        (0.1, "0.1 of 4 samples"),
+        (0.9, "0.9 of 4 samples"),
+    ],
+)
+def test_a_share_that_leaves_none_is_refused(linear, rng, share, message):
+    x = rng.standard_normal((2, PIXELS))
+    with pytest.raises(ValueError, match=f"prior_share {message}"):
+        importance_sampled_log_likelihood(linear, x, 4, prior_share=share)
+    for good in (0, 0.3, 0.8, 1):
+        importance_sampled_log_likelihood(linear, x, 4, prior_share=good)
+
+
+def test_another_objective_is_averaged_over_all_images(linear, rng):
+    x = rng.standard_normal((7, PIXELS))
+    objective = SimpleNamespace(
+        model=linear,
+        draw_noise=lambda generator, n_draws, n_examples: n_draws,
+        value=lambda pixels, noise: Bound(noise * pixels[:, 0], pixels[:, 1]),
+    )
+    for batch_size in (2, 6, 500):
+        mean = evaluate_elbo(linear, x, n_draws=2, batch_size=batch_size, objective=objective)
+        assert (mean.reconstruction, mean.kl) == pytest.approx((2 * x[:, 0].mean(), x[:, 1].mean()))
+    objective.model = make_model()
+    with pytest.raises(ValueError, match="objective must be made from this model, got another's"):
+        evaluate_elbo(linear, x, objective=objective)
+
+
+@pytest.mark.parametrize("evaluate", [grid_log_likelihood, reciprocal_log_likelihood])
+def test_no_image_at_a_time_is_refused(linear, rng, evaluate):
+    options = {"n_samples": 20} if evaluate is reciprocal_log_likelihood else {}
+    for batch_size in (0, -1, 1.5):
+        with pytest.raises(ValueError, match="batch_size must be a whole number >= 1, got"):
+            evaluate(linear, rng.standard_normal((2, PIXELS)), batch_size=batch_size, **options)

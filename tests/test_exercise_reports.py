@@ -1,0 +1,165 @@
+"""What the grader says of an answer besides its verdict: how exact it is, the line, the place."""
+
+import io
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from exercise_answers import NAMES, answers, kl_backward, way_back
+
+from demos.exercising import exercise_grader
+from demos.exercising.exercise_grader import LEFT, RIGHT, WRONG, grade, location, main
+from demos.exercising.exercise_list import make_exercises
+
+WEIGHTS = ("0.weight", "0.bias", "2.weight", "2.bias")
+
+
+def verdict(name, function):
+    return grade(function, make_exercises(np.random.default_rng(0))[name])
+
+
+def helper_that_divides():
+    return 1 // 0
+
+
+def raising(mean, log_var, upstream):
+    helper_that_divides()
+
+
+def raising_in_numpy(mean, log_var, upstream):
+    mean = mean + 1
+    return np.linalg.inv(mean)
+
+
+def of_one_argument(mean):
+    return mean
+
+
+@pytest.mark.parametrize(
+    ("function", "where", "line"),
+    [
+        (raising, helper_that_divides, 1),  # the innermost line of the learner's file,
+        (raising_in_numpy, raising_in_numpy, 2),  # not of NumPy's
+        (of_one_argument, of_one_argument, 0),  # called with three, it has no line of its own
+    ],
+)
+def test_the_line_of_an_error_is_the_learners(function, where, line):
+    status, report = verdict("kl_backward", function)
+    assert status == WRONG
+    assert f"Error in line {where.__code__.co_firstlineno + line}: " in report
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_right_answer_is_as_exact_as_its_worst_part(which):
+    def nearly(*inputs):
+        parts = list(kl_backward(*inputs))
+        parts[which] = parts[which] * (1 + 2e-10)
+        return parts
+
+    status, report = verdict("kl_backward", nearly)
+    assert status == RIGHT
+    assert float(report.removeprefix(" to ")) == pytest.approx(1e-10, rel=0.2)
+
+
+def test_three_wrong_parts_are_shown_and_all_are_named():
+    status, report = verdict("elbo_backward", way_back(over_n=False))
+    lines = report.splitlines()
+    parts = [f"{part} {name}" for part in ("encoder", "decoder") for name in WEIGHTS]
+    shown = [line.partition(": WRONG (")[0] for line in lines if ": WRONG (" in line]
+    assert status == WRONG and shown == parts[:3]
+    assert f"wrong too: {', '.join(parts[3:])}" in lines
+    assert not any(line.startswith("right: ") for line in lines)
+    assert lines[-1].startswith("look again: upstream is ")
+
+
+def not_written(mean, log_var, upstream):
+    raise NotImplementedError("write dmean")
+
+
+def test_what_is_not_written_says_what_to_write():
+    assert verdict("kl_backward", not_written) == (LEFT, ": write dmean")
+
+
+def test_a_place_is_named_as_from_here(tmp_path, monkeypatch):
+    file = Path(__file__)
+    monkeypatch.chdir(file.parent)
+    assert location(raising) == f"{file.name}:{raising.__code__.co_firstlineno}"
+    monkeypatch.chdir(tmp_path)
+    assert location(raising) == f"{file}:{raising.__code__.co_firstlineno}"
+
+
+def test_all_are_numbered_and_the_first_that_is_not_right_comes_next(capsys):
+    learner = answers(sample_backward=not_written, gaussian_backward=lambda m, v, x, u: (m, v))
+    assert main(learner, []) == 1
+    lines = capsys.readouterr().out.splitlines()
+    numbered = [line.split(": ")[:2] for line in lines if line[:1].isdigit() and ". " in line]
+    assert [name for name, _ in numbered] == [f"{i}. {name}" for i, name in enumerate(NAMES, 1)]
+    says = ["right"] * 8
+    says[3], says[5] = "not yet", "WRONG"
+    assert [said.split(" to ")[0] for _, said in numbered] == says
+    assert lines[-2] == "6 of 8 right, 1 wrong, 1 left to write."
+    assert lines[-1].startswith("Next: sample_backward (") and lines[-3] == ""
+    assert any(line.startswith("   look again: ") for line in lines)  # below its number
+    assert main(answers(), []) == 0
+    assert capsys.readouterr().out.splitlines()[-2] == "8 of 8 right, 0 wrong, 0 left to write."
+
+
+def test_the_help_is_the_learners_file_s_own(capsys):
+    with pytest.raises(SystemExit):
+        main(SimpleNamespace(__doc__="Derivatives of a VAE."), ["--help"])
+    out = capsys.readouterr().out
+    assert "Derivatives of a VAE." in out and "The exit status is 0 if all are right" in out
+
+
+def test_a_terminal_that_knows_no_symbols_is_told_as_well(monkeypatch):
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", terminal)
+    assert main(answers(tanh_backward=lambda y, dy: y), []) == 1
+    terminal.flush()
+    assert b"look again: ?y/?x = 1 / cosh" in terminal.buffer.getvalue()
+
+
+def test_what_an_answer_calls_is_blamed_for_a_wrong_one_alone(capsys):
+    def wrong(log_var, noise, dz):
+        return kl_backward(log_var, noise, dz)
+
+    def not_yet(encoder, decoder, x, noise):
+        raise NotImplementedError(f"write the rest, with {kl_backward}")
+
+    learner = answers(kl_backward=lambda m, v, u: (m, v), sample_backward=wrong)
+    learner.elbo_backward = not_yet
+    assert main(learner, []) == 1
+    said = capsys.readouterr().out
+    assert said.count("it calls kl_backward, which is wrong: mend that first") == 1
+
+
+def test_each_grading_starts_at_gradients_of_0():
+    exercise = make_exercises(np.random.default_rng(0))["elbo_backward"]
+    assert grade(way_back(), exercise)[0] == RIGHT
+    status, report = grade(lambda *inputs: None, exercise)
+    assert status == WRONG and report.count("yours is 0, and should not be") == 3
+
+
+def test_scores_that_cannot_be_written_are_said_in_one_line(tmp_path, monkeypatch, capsys):
+    def full(path, content):
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(exercise_grader, "write_json", full)
+    assert main(answers(), ["--json", str(tmp_path / "r.json")]) == 2
+    assert capsys.readouterr().err == "exercises.py: error: the disk is full\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "asked"),
+    [
+        ("kl_backward", lambda m, v, u: kl_backward(m, v, np.ones(5)), True),
+        ("kl_backward", lambda m, v, u: kl_backward(m, v, -u), False),
+        ("tanh_backward", lambda y, dy: dy * (1 - y**2) * np.arange(1, 4), False),
+    ],
+)
+def test_who_forgets_upstream_is_asked_for_it(name, function, asked):
+    status, report = verdict(name, function)
+    assert status == WRONG
+    assert ("is upstream in it" in report) == asked

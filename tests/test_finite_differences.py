@@ -1,0 +1,127 @@
+"""How a slope is judged from differences: lines whose slopes are known, kinked, rounded, broken."""
+
+import math
+
+import numpy as np
+import pytest
+
+from vae_np.finite_differences import BENDS, KINK, ROUNDED, central, judged, one_sided, rounding
+
+STEP = 2.0**-10
+KNOWN = {  # a line, its slope at 0, the step by which that is judged, and how well it is known
+    "smooth": (lambda t: math.sin(1 + t), math.cos(1), STEP, 1e-9),
+    "straight": (lambda t: -5 - 3 * t, -3, STEP, 1e-9),
+    "flat": (lambda t: 5.0, 0, STEP, 1e-9),
+    "0": (lambda t: 0.0, 0, STEP, 1e-9),
+    "far from 0": (lambda t: 1e5 + t, 1, STEP, 1e-6),
+    "a kink 1.5 steps away": (lambda t: abs(t - 1.5 * STEP), -1, STEP / 8, 1e-9),
+    "a kink far below a step": (lambda t: abs(t + 1e-3 * STEP), 1, STEP / 8**4, 1e-9),
+    "and far from 0": (lambda t: 1 + abs(t + 1e-6 * STEP), 1, STEP / 8**8, 1e-2),
+    "infinite 3 steps away": (lambda t: math.inf if t > 3 * STEP else t, 1, STEP / 8, 1e-9),
+    "flat, a kink ahead": (lambda t: max(t - 1e-3 * STEP, 0), 0, STEP / 8**4, 1e-9),
+    "flat, a kink behind": (lambda t: min(t + 1e-3 * STEP, 0), 0, STEP / 8**4, 1e-9),
+    "waves in a step": (lambda t: 1 + math.sin(3000 * t) / 3000, 1, STEP / 8**3, 1e-5),
+}
+
+
+@pytest.mark.parametrize("scale", [1, 1e7, -1e-7])
+@pytest.mark.parametrize(("line", "slope", "step", "known"), KNOWN.values(), ids=KNOWN)
+def test_a_known_slope_is_found_and_how_far_it_may_be_off(line, slope, step, known, scale):
+    seen, steps = [], []
+
+    def looked_at(distance):
+        seen.append(distance)
+        return float(scale * line(distance))
+
+    for off in (0, 1e-3, 3, -3):
+        found, doubt, look, _ = judged(looked_at, scale * (slope + off), STEP, on_kinks=-1)
+        assert abs(found - scale * slope) <= doubt < known * abs(scale)
+        slopes = look.left, look.across, look.right
+        assert doubt == look.doubt >= 10 * (max(slopes) - min(slopes))
+        assert slopes == pytest.approx((scale * slope,) * 3, abs=known * abs(scale))
+        steps.append(look.step)
+    assert steps[0] == step
+    assert steps[2] == steps[3] >= step  # what is far off needs no shorter one
+    assert max(map(abs, seen)) == 4 * STEP
+
+
+@pytest.mark.parametrize("degree", range(5))
+def test_differences_are_exact_for_polynomials_of_degree_four(degree):
+    def line(t):
+        return 3 + 2 * (t + 1) ** degree
+
+    slope = 2 * degree
+    assert central(line, 0.25) == pytest.approx(slope, rel=1e-13)
+    assert one_sided(line, 0.25) == pytest.approx(slope, rel=1e-13)
+    assert one_sided(line, -0.25) == pytest.approx(slope, rel=1e-13)
+
+
+def leaky(t):
+    return t if t > 0 else 0.25 * t
+
+
+@pytest.mark.parametrize(
+    ("analytic", "on_kinks", "slope", "doubt"),
+    [
+        (0.25, 1e-9, 0.25, 0),
+        (0.5, 1e-9, 0.5, 0),
+        (1, 1e-9, 1, 0),
+        (1.001, 1e-9, 0.625, math.inf),
+        (0.2, 1e-9, 0.625, math.inf),
+        (0.5, -1, 0.625, math.inf),
+    ],
+)
+@pytest.mark.parametrize("scale", [1, -1e7, 1e-7])
+def test_on_a_kink_what_lies_between_its_sides_is_right(analytic, on_kinks, slope, doubt, scale):
+    """Where its entry alone is moved: ``on_kinks`` is how much rounding is then allowed."""
+    found, how_far, look, suggests = judged(
+        lambda t: scale * leaky(t), scale * analytic, STEP, on_kinks
+    )
+    assert (found, how_far, suggests) == (pytest.approx(scale * slope, rel=1e-12), doubt, KINK)
+    assert (look.left, look.right) == pytest.approx((scale * 0.25, scale), rel=1e-12)
+    # Where rounding moves the sides by more than is allowed:
+    _, how_far, *_ = judged(lambda t: 1 + leaky(t), analytic, STEP, min(on_kinks, 1e-12))
+    assert how_far == math.inf
+
+
+@pytest.mark.parametrize(
+    ("line", "suggests"),
+    [
+        (lambda t: 2 * t + (t > 0), BENDS),
+        (lambda t: 2 * t - (t < 0), BENDS),
+        (lambda t: math.sqrt(abs(t)), BENDS),
+        (lambda t: float(np.float32(1 / 3 + t)), ROUNDED),
+        (lambda t: 1e9 + t, ROUNDED),
+    ],
+)
+@pytest.mark.parametrize("scale", [1, -1e7, 1e-7])
+def test_what_cannot_be_judged_says_why(line, suggests, scale):
+    found, doubt, _, said = judged(lambda t: scale * line(t), scale * 5.0, STEP, on_kinks=1e-9)
+    assert said == suggests
+    if suggests == BENDS:
+        assert doubt == math.inf
+    else:
+        assert abs(found - scale) <= doubt < 10 * abs(scale)
+
+
+@pytest.mark.parametrize("off", [0, 1e-3, 1])
+def test_no_stair_of_float32_is_taken_for_the_slope(off):
+    for start in np.linspace(0, 5.5, 100):
+        slope = 1 - math.tanh(start) ** 2
+
+        def line(t, start=start):
+            return float(np.float32(math.tanh(start + t)))
+
+        found, doubt, *_ = judged(line, slope + off, STEP, on_kinks=1e-9)
+        assert abs(found - slope) <= doubt, start
+
+
+@pytest.mark.parametrize("value", [1.0, -7e5, 3e-9])
+def test_rounding_leaves_no_more_than_is_said_and_not_much_less(value):
+    rng, worst = np.random.default_rng(0), 0
+    for start in value * rng.uniform(0.9, 1.1, 300):
+        for slope_of in (central, one_sided):
+            slope = slope_of(lambda t, start=start: start * (1 + t) / 3, STEP)
+            worst = max(worst, abs(slope - start / 3) / rounding(start / 3, STEP))
+    assert 0.02 < worst < 0.5
+    assert rounding(value, STEP) == rounding(-value, STEP) == rounding(value / 4, STEP / 4)
