@@ -24,6 +24,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from itertools import zip_longest
@@ -39,12 +40,14 @@ FILES = [
 ] + ["demos/exercising/exercise_grader.py"]
 TESTS = (
     "checks products gradients layers distributions networks own_layers refused_layers "
-    "check_layer convolution torch_parity vae draws hmc weights_of_draws objectives "
+    "check_layer check_gradient finite_differences convolution torch_parity vae draws hmc "
+    "weights_of_draws objectives "
     "rival_objectives monte_carlo_em score_function doubly_reparameterized optimizers fused "
-    "linear_gaussian grid per_image inference extremes evaluation gradcheck gradient_causes "
+    "linear_gaussian grid per_image inference extremes evaluation evaluation_reports gradcheck "
+    "gradient_causes planted_patterns "
     "verdicts aevb training refused_training schedule divergence threads interrupt recording "
     "checkpoints whole_files mangled_files stale_parts device the_door datasets plausible_data "
-    "downloads figures exercises"
+    "downloads figures exercises exercise_reports"
 )
 
 
@@ -130,8 +133,10 @@ def traced(session, files):
 
         start = time.perf_counter()
         sys.settrace(trace)
+        threading.settrace(trace)  # a download is read in a thread
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
         sys.settrace(None)
+        threading.settrace(None)
         if session.testsfailed:
             print(f"{item.nodeid} fails without any mutant", file=sys.stderr)
             os._exit(1)
