@@ -21,19 +21,16 @@ q::
              = E_q[log p(x, z) − log q(z|x) + log q(z|x) − log p(z|x)]   log q subtracted, added
              = ELBO + KL(q(z|x) ‖ p(z|x))                              (eq. 1)
 
-The first part is the *ELBO*, the evidence lower bound: of the log evidence, log p(x); a
-Lower BOund, as a KL is never negative, so that the ELBO is never above log p(x). The paper calls it
-the variational lower bound L(θ, φ; x). It needs no posterior::
+The first part is the *ELBO*, the evidence lower bound: a KL is never negative, so it is never above
+the log evidence. The paper calls it the variational lower bound L(θ, φ; x). It needs no posterior::
 
     log p(x) ≥ ELBO = E_q[−log q(z|x) + log p(x, z)]                   (eq. 2)
                     = E_q[log p(x|z)] − KL(q(z|x) ‖ p(z))              (eq. 3)
 
 how well the codes explain the image, minus how far q strays from the prior. Raising it in φ brings
 q to the posterior, for log p(x) stands still meanwhile. Raising it in θ raises log p(x), or brings
-the posterior to q. All numbers are in nats per example. The guide: docs/guide.md.
-
-In shapes, N counts the images of a minibatch (the paper's M), D pixels, Z latents, and L the draws
-of z for each image.
+the posterior to q. All numbers are in nats per example. Shapes: N images (a minibatch, the paper's
+M), D pixels, Z latents, L draws of z for each image. The guide: docs/guide.md.
 """
 
 import math
