@@ -195,8 +195,8 @@ def test_it_is_fast(open_page):
     assert len(times["strokes"]) > 20
     fastest = {name: statistics.quantiles(of, n=10)[0] for name, of in times.items()}
     print(f"starts {starts}, fastest tenths {fastest}, ms")
-    assert fastest["strokes"] < 50 and fastest["new_image"] < 50 and fastest["moved"] < 60
-    assert fastest["z_frame"] < 16 and fastest["q_frame"] < 17
+    assert max(fastest[name] for name in ("strokes", "new_image", "moved")) < 60  # the account
+    assert max(fastest[name] for name in ("z_frame", "q_frame")) < 17  # of 60 frames a second
 
 
 def test_a_drawn_7_is_a_7(open_page):
