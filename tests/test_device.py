@@ -97,6 +97,7 @@ def test_score_function_equals_numpys(gpu, rng, baseline):
     np.testing.assert_allclose(results[1], results[0], rtol=1e-11, atol=1e-13)
 
 
+@pytest.mark.slow
 def test_other_inference_runs_on_the_device(gpu, rng):
     images = (255 * rng.random((7, 6))).astype(np.uint8)
     model = make_model(latent=2, device=gpu, dtype=np.float64)

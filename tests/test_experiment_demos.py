@@ -61,6 +61,7 @@ def test_the_gap_closes_at_the_maximum_likelihood_solution(tmp_path):
     assert last["gap"] < 0.01 < summary["points"][0]["gap"]
 
 
+@pytest.mark.slow
 def test_a_second_run_goes_to_a_folder_of_its_own(tmp_path):
     for folder in ("the_gap", "the_gap-2"):
         result = run(tmp_path, "the_gap", "--epochs", 1)
@@ -68,6 +69,7 @@ def test_a_second_run_goes_to_a_folder_of_its_own(tmp_path):
     run(tmp_path, "the_gap", "--epochs", 1, "--out", "runs/the_gap-2")  # its own: replaced
 
 
+@pytest.mark.slow
 def test_what_cannot_be_had_is_said_in_one_line(tmp_path):
     (tmp_path / "file").write_text("not a folder")
     (tmp_path / "mine").mkdir()
@@ -139,6 +141,7 @@ def test_a_folder_with_something_in_it_is_never_discarded(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["full"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "pipe2"), reason="the shell's pipes are a Unix's")
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_results_are_written_though_nobody_reads_on(tmp_path, unbuffered):

@@ -25,6 +25,7 @@ from vae_np.evaluation import grid_log_likelihood
 SEVEN = [(0.25, 0.25), (0.4, 0.25), (0.55, 0.24), (0.75, 0.25), (0.6, 0.55), (0.46, 0.85)]
 
 
+@pytest.mark.slow
 def test_the_numbers_of_twenty_digits_are_numpy_s(open_page, digits):
     path, data, log_px = digits
     page = open_page(path)

@@ -187,6 +187,7 @@ def test_a_posterior_narrower_than_the_grid_s_step_is_told_so(open_page):
     assert shown == pytest.approx([*mean, *std], abs=0.0075)
 
 
+@pytest.mark.slow
 def test_a_short_walk_finds_nothing_false(open_page):
     walk(open_page(DOCS_PAGE), DOCS_PAGE, 25, seed=1)
 

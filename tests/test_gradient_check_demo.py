@@ -11,6 +11,7 @@ from demos.gradients.planted import ERRORS, planted
 from demos.gradients.table import LEVELS, table
 
 
+@pytest.mark.slow
 def test_every_gradient_is_right(tmp_path):
     result = run(tmp_path, "gradient_check", "--json", "table.json")
     checks = json.loads((tmp_path / "table.json").read_text(encoding="utf-8"))
@@ -46,6 +47,7 @@ FIRST_FAILURES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "first", "error", "cause"), FIRST_FAILURES)
 def test_a_planted_error_is_caught(name, first, error, cause):
     with planted(name):
@@ -123,6 +125,7 @@ def test_what_cannot_be_had_is_said_in_one_line(tmp_path):
         assert result.stdout == ""  # before the work
 
 
+@pytest.mark.slow
 def test_a_table_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch, capsys):
     def full(descriptor):
         raise OSError(28, "No space left on device")

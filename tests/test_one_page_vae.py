@@ -111,6 +111,7 @@ def test_slope_shows_a_wrong_derivative(networks, digits, rng, monkeypatch):
     assert by_hand != pytest.approx(by_differences, rel=1e-2)
 
 
+@pytest.mark.slow
 def test_the_posterior_is_bayes_rule_on_a_grid(networks, digits):
     _, theta = networks
     x, axis = digits[:3], np.linspace(-6, 6, 241)

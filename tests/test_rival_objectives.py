@@ -96,6 +96,7 @@ def test_full_bayes_starts_at_the_std_that_it_is_told():
     np.testing.assert_allclose(bayes.weight_posterior.std, 0.3, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_wake_sleep_recovers_a_linear_gaussian_model(toy):
     x, best = toy
     encoder, decoder = GaussianEncoder(PIXELS, [], 1, dtype=np.float64), linear_decoder()

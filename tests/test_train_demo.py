@@ -47,6 +47,7 @@ def test_train_writes_everything_it_says(stripes):
     assert f"{summary['test_elbo']:.2f}" in result.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [

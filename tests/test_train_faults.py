@@ -54,6 +54,7 @@ def test_a_kill_or_a_closed_terminal_keeps_what_was_trained(stripes, number):
     assert (stripes / "run" / "checkpoint.npz").exists()
 
 
+@pytest.mark.slow
 def test_a_killed_run_that_replaces_another_never_goes_on_with_the_old_one(stripes, error_of):
     """Even killed before it has saved anything: the old run's files are gone by then."""
     run(stripes, "train", "--data", "stripes.npz", *TINY, "--out", "run")

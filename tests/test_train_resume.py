@@ -19,6 +19,7 @@ from vae_np.objectives import ELBO
 from vae_np.training.interrupt import Stop
 
 
+@pytest.mark.slow
 def test_resumed_run_equals_an_uninterrupted_one(stripes, error_of):
     options = ["--data", "stripes.npz", *TINY, "--binarize"]
     options += ["--schedule", "1:3e-3", "3:1e-4"]
@@ -120,6 +121,7 @@ def test_a_warm_up_is_the_elbos_and_its_own_runs(stripes, error_of):
     assert message.endswith("--kl-warm-up is the ELBO's: leave it out for sgvb-a")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows cannot send Ctrl-C to one process")
 def test_ctrl_c_keeps_what_was_trained(stripes):
     options = ["--data", "stripes.npz", *TINY, "--epochs", 100_000]
@@ -162,6 +164,7 @@ def test_resuming_with_other_settings_or_a_broken_checkpoint(stripes, error_of):
     assert "cut short" in error_of(stripes, "--resume", "--out", "r")
 
 
+@pytest.mark.slow
 def test_a_run_whose_data_file_was_moved_can_be_resumed(stripes, error_of):
     run(stripes, "train", "--data", "stripes.npz", *TINY, "--out", "r")
     (stripes / "stripes.npz").rename(stripes / "moved.npz")
@@ -183,6 +186,7 @@ def test_the_latest_run_is_that_of_the_data_that_are_named(tmp_path, monkeypatch
         assert latest_run(data) == Path("runs") / name
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="terminals and pipes end otherwise on Windows")
 @pytest.mark.parametrize("ends", ["pipe", "openpty"])
 def test_a_run_goes_on_when_its_reader_or_its_terminal_is_gone(stripes, ends):

@@ -118,6 +118,7 @@ def eight_by_eight(path, n_images):
     np.savez(path, x=x, y=digits.train_labels[:n_images])
 
 
+@pytest.mark.slow
 def test_it_takes_a_run_on_images_of_ones_own(tmp_path):
     eight_by_eight(tmp_path / "eight.npz", 400)
     run(tmp_path, "train", "--data", "eight.npz", *TINY, "--out", "mine")
@@ -133,6 +134,7 @@ def test_it_takes_a_run_on_images_of_ones_own(tmp_path):
         assert (tmp_path / "out" / f"use_it_{name}.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_without_labels_there_are_no_features(tmp_path, rng):
     np.save(tmp_path / "mine.npy", rng.random((60, 3, 5)))
     more = ["--decoder", "gaussian", "--kl-warm-up", 5, "--out", "mine"]
@@ -152,6 +154,7 @@ def test_a_folder_without_a_run_is_refused_in_one_line(tmp_path):
     assert not (tmp_path / "runs" / "use_it").exists()
 
 
+@pytest.mark.slow
 def test_it_runs_on_a_gpu(gpu, tmp_path, monkeypatch):
     digits = datasets.load("mnist5k")
     few = datasets.Dataset(
@@ -168,6 +171,7 @@ def test_it_runs_on_a_gpu(gpu, tmp_path, monkeypatch):
     assert len(findings.split("\n\n")) == 4
 
 
+@pytest.mark.slow
 def test_a_few_images_are_refused_in_one_line(tmp_path, rng):
     np.save(tmp_path / "few.npy", rng.random((45, 4, 4)))
     run(tmp_path, "train", "--data", "few.npy", *TINY, "--out", "few")
