@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from demos.benchmark import benchmark, on_a_gpu, our_peers, report, turns
-from demos.common.findings import machine
+from demos.common.machine import machine
 
 
 @pytest.mark.slow

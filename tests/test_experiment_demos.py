@@ -14,7 +14,7 @@ import pytest
 from conftest import command, run
 
 from demos.__main__ import scripts
-from demos.common import command_line, findings, posteriors
+from demos.common import command_line, experiment_options, findings, posteriors
 
 EXPERIMENTS, OF_THE_PAPER = (
     [path.stem for path, _ in scripts() if path.parent.name == folder]
@@ -162,11 +162,11 @@ def test_results_are_written_though_nobody_reads_on(tmp_path, unbuffered):
 
 
 def test_whole_numbers_are_exact():
-    assert findings.natural("9007199254740993") == 9007199254740993
-    assert findings.natural("1e6") == 1_000_000
+    assert experiment_options.natural("9007199254740993") == 9007199254740993
+    assert experiment_options.natural("1e6") == 1_000_000
     for text in ("1.5", "nan", "inf", "-1", "one", ""):
         with pytest.raises(argparse.ArgumentTypeError, match="wants a whole number of at least 0"):
-            findings.natural(text)
+            experiment_options.natural(text)
     with pytest.raises(argparse.ArgumentTypeError, match="wants a whole number of at most 9, got"):
         command_line.number(int, 0, 9)("10")
     assert command_line.number(float, 0)("0.5") == 0.5
@@ -179,7 +179,7 @@ def test_whole_numbers_are_exact():
 def test_help_teaches(name, capsys):
     module = importlib.import_module(f"demos.{name}")
     with pytest.raises(SystemExit):
-        findings.make_parser(module.__doc__, samples=1).parse_args(["--help"])
+        experiment_options.make_parser(module.__doc__, samples=1).parse_args(["--help"])
     assert len(capsys.readouterr().out.split("options:")[0]) > 400
 
 

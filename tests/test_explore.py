@@ -10,7 +10,7 @@ import pytest
 
 from demos import explore
 from demos.common.mathml import mathml
-from demos.page import fill, guide
+from demos.page import fill, guide, packing
 from demos.page.guide import explanations
 from vae_np import VAE, BernoulliDecoder, GaussianDecoder, GaussianEncoder
 from vae_np.evaluation import grid_log_likelihood
@@ -221,8 +221,8 @@ def test_packed_images_are_the_images_and_no_more_than_fit(rng, monkeypatch):
     images[3] = 0  # a run of more than 255, to the end
     images[4] = 7
     for room, count in ((10**6, 30), (1000, 8), (1, 8)):
-        monkeypatch.setattr(fill, "PACKED", room)
-        kept, packed = fill.packed_images(images, 8)
+        monkeypatch.setattr(packing, "PACKED", room)
+        kept, packed = packing.packed_images(images, 8)
         assert len(kept) == count
         assert (images_of({"images": packed, "image_shape": [20, 30]}) * 255 == kept).all()
 

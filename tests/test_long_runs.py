@@ -12,7 +12,7 @@ from conftest import DEMOS, interrupt_at, make_trainer, options
 
 from demos.common import long_runs
 from demos.common.command_line import claimed
-from demos.common.findings import Options
+from demos.common.experiment_options import Options
 from demos.paper import best_model, figure_2, figure_3, figure_4
 from demos.paper.figure_2 import Setting
 from vae_np.checkpoints import read_checkpoint

@@ -10,7 +10,7 @@ from conftest import make_model, make_trainer, weights
 from threadpoolctl import threadpool_info
 
 from demos.benchmark.turns import busy_processes
-from demos.common.findings import cores
+from demos.common.machine import cores
 from vae_np import Adam, Trainer
 from vae_np.training import threads
 from vae_np.training.threads import product_threads, threads_for

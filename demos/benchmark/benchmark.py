@@ -31,7 +31,8 @@ from demos.common.command_line import (
     say,
     write_json,
 )
-from demos.common.findings import machine, positive
+from demos.common.experiment_options import positive
+from demos.common.machine import machine
 
 BATCHES = (20, 100, 500, 1000, 5000)
 WIDTHS = (100, 500, 1000, 2000)

@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from demos.common.findings import cores
+from demos.common.machine import cores
 from vae_np import VAE, Adam, BernoulliDecoder, GaussianEncoder, Trainer, fused
 from vae_np.backend import array_module, cublas, device_module, matmul, to_device
 from vae_np.training.threads import product_threads

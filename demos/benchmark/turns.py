@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from demos.common.findings import cores
+from demos.common.machine import cores
 
 PAUSE = 0.3  # seconds before each turn: the last peer's idle threads spin for a while
 

@@ -1,34 +1,27 @@
 """What an experiment is: its options, its folder, its findings in words and in summary.json."""
 
-import argparse
 import json
-import os
-import platform
 import sys
 import textwrap
 import time
 from contextlib import ExitStack
-from datetime import date
 from pathlib import Path
 
-import numpy as np
-
 from demos.common.command_line import (
-    Parser,
     claimed,
     complain,
     discard_if_empty,
     hear_every_stop,
     make_folder,
     make_free_folder,
-    named_path,
-    number,
     numbered,
     prepare_streams,
     say,
     write_json,
 )
-from vae_np.backend import DEVICES, device_module
+from demos.common.experiment_options import Options, make_parser
+from demos.common.machine import machine
+from vae_np.backend import device_module
 from vae_np.checkpoints import CheckpointError
 from vae_np.datasets import DataError
 from vae_np.training.divergence import DivergenceError
@@ -37,26 +30,6 @@ from vae_np.training.threads import product_threads
 SUMMARY, CHECKPOINT = "summary.json", "checkpoint.npz"  # the latter of train.py alone
 WIDTH = 90  # of a paragraph that is printed
 EXPECTED = (CheckpointError, DataError, DivergenceError, OSError, MemoryError)
-
-
-class Options(argparse.Namespace):
-    """The options of a run, whose folder is looked at whenever it is asked for.
-
-    OSError once it was moved away: a second run may write files of the same names there. The
-    processes of `side_by_side` get these options, and look as well.
-    """
-
-    still_ours = None  # what `claimed` yields
-
-    @property
-    def out(self):
-        if self.still_ours:
-            self.still_ours()
-        return self.where
-
-    @out.setter
-    def out(self, folder):
-        self.where = folder
 
 
 def run(experiment, description, epochs=None, samples=None, resumes=False, add_options=None):
@@ -175,78 +148,6 @@ def check_owner(folder, name):
         owner = "another program"
     if owner != name:
         raise ValueError(f"--out {folder} holds a {SUMMARY} of {owner}: choose another folder")
-
-
-def machine():
-    """What a result was measured on, and when."""
-    return {
-        "date": date.today().isoformat(),
-        "processor": processor(),
-        "cores": cores(),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-    }
-
-
-def cores():
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def processor():
-    """Its name, the family and model behind it, which some names hide, and whether it is wide."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        parted = [line.partition(":") for line in lines]
-        about = {name.strip(): value.strip() for name, _, value in parted}
-        name, kind = about["model name"], f"family {about['cpu family']}, model {about['model']}"
-        return f"{name} ({kind}), {'AVX-512' if 'avx512f' in about['flags'] else 'no AVX-512'}"
-    except (OSError, KeyError):
-        return platform.processor() or platform.machine()
-
-
-def make_parser(description, epochs=None, samples=None, resumes=False):
-    parser = Parser(description)
-    if epochs:
-        parser.add_argument(
-            "--epochs",
-            type=positive,
-            default=epochs,
-            metavar="N",
-            help=f"passes over the training set (default: {epochs}); with far fewer, the findings "
-            "are not to be seen yet",
-        )
-    if samples:
-        parser.add_argument(
-            "--samples",
-            type=positive,
-            default=int(samples),
-            metavar="N",
-            help="training samples that each model sees, rounded up to whole epochs; 1e5 or 100000 "
-            f"alike (default: {samples:g})",
-        )
-    parser.add_argument(
-        "--seed", type=natural, default=0, metavar="N", help="for all randomness (default: 0)"
-    )
-    earlier = "going on from what is saved there" if resumes else "replacing earlier ones there"
-    free = "unfinished or free" if resumes else "free"
-    parser.add_argument(
-        "--out",
-        type=named_path,
-        metavar="FOLDER",
-        help=f"where the results go, {earlier} (default: the first of "
-        f"runs/NAME, runs/NAME-2, ... that is {free})",
-    )
-    parser.add_argument(
-        "--device",
-        choices=DEVICES,
-        default="cpu",
-        help="gpu needs CuPy and an NVIDIA GPU (default: cpu)",
-    )
-    return parser
-
-
-natural, positive = number(int, 0), number(int, 1)
 
 
 def unfinished_folder(base):

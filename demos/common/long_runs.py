@@ -13,7 +13,7 @@ from threading import RLock
 
 from tqdm import tqdm
 
-from demos.common.findings import cores
+from demos.common.machine import cores
 from vae_np import datasets
 
 SECONDS_BETWEEN_LOOKS = 0.5

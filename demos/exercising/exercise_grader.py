@@ -6,7 +6,6 @@ The learner's file is read and never written.
 import inspect
 import sys
 import traceback
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -21,6 +20,7 @@ from demos.common.command_line import (
     write_json,
 )
 from demos.exercising.exercise_list import make_exercises
+from demos.exercising.solutions import location, solution
 from vae_np.gradcheck import check_gradient
 
 RIGHT, WRONG, LEFT, STOPPED = "right", "WRONG", "not yet", "interrupted"
@@ -128,25 +128,6 @@ def functions_of(path):
     names = {"__name__": path.stem}
     exec(compile(path.read_bytes(), str(path), "exec"), names)
     return SimpleNamespace(**names)
-
-
-def solution(exercise):
-    """Where the package has the answer, its lines, and those of what it calls."""
-    texts = []
-    for function in map(inspect.unwrap, exercise.solution):
-        try:
-            lines, _ = inspect.getsourcelines(function)
-        except OSError:
-            raise OSError(f"this copy of vae_np has no source of {function.__qualname__}") from None
-        texts.append(f"{function.__qualname__} ({location(function)})\n\n{''.join(lines)}")
-    return "\n".join(texts)
-
-
-def location(function):
-    """The file and the line of a function, as editors understand them."""
-    path, here = Path(function.__code__.co_filename), Path.cwd()
-    path = path.relative_to(here) if path.is_relative_to(here) else path
-    return f"{path}:{function.__code__.co_firstlineno}"
 
 
 def grade(function, exercise):

@@ -1,7 +1,5 @@
 """Fill the page's template with its scripts, a model, the grid and some images."""
 
-import base64
-import itertools
 import json
 import re
 import sys
@@ -10,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from demos.page.guide import explanations
+from demos.page.packing import base64_of, packed_images
 from vae_np.evaluation import grid_log_likelihood
 from vae_np.inference.grid import latent_grid
 from vae_np.layers import Linear
@@ -18,7 +17,6 @@ from vae_np.networks import BernoulliDecoder
 TEMPLATE = Path(__file__).resolve().parent
 PAGE = TEMPLATE / "page.html"
 IMAGES, CODES = 20, 2000  # on the page: to choose from, and at most as points of the plane
-PACKED = 400_000  # bytes that the images of these points may take
 MOST_LABELS = 50  # more kinds are no classes, but numbers: the plane then shows dots
 START = 15  # the page opens with this image: a gap to see, and to close
 SPACINGS, LIMIT = (0.1, 0.05, 0.025), 6.0  # of the grid, the first that is good enough
@@ -93,22 +91,6 @@ def contents(settings, data, trainer):
 
 def as_unit(pixels):
     return pixels.astype(np.float32) / 255
-
-
-def packed_images(pixels, least):
-    """As many of the images, (N, D) uint8, as PACKED bytes hold, but `least` at least; and these
-    bytes, base64: a 0 is followed by how many of them there are, up to 255.
-    """
-    packed, count = bytearray(), 0
-    while count < len(pixels) and (count < least or len(packed) <= PACKED):
-        for value, equal in itertools.groupby(pixels[count].tolist()):
-            length = sum(1 for _ in equal)
-            if value:
-                packed += bytes([value]) * length
-            else:
-                packed += b"\0\xff" * (length // 255) + bytes([0, length % 255])
-        count += 1
-    return pixels[:count], base64_of(np.frombuffer(packed, np.uint8), np.uint8)
 
 
 def quadrature():
@@ -201,8 +183,3 @@ def layers(network, dtype):
         else {"kind": type(layer).__name__}
         for layer in network.layers
     ]
-
-
-def base64_of(array, dtype):
-    little_endian = np.dtype(dtype).newbyteorder("<")
-    return base64.b64encode(np.asarray(array).astype(little_endian).tobytes()).decode()

@@ -24,7 +24,8 @@ import time
 from pathlib import Path
 
 from demos.common.command_line import named_path, number, say
-from demos.common.findings import positive, run
+from demos.common.experiment_options import positive
+from demos.common.findings import run
 from demos.common.long_runs import side_by_side
 from demos.paper.best_model_picture import describe, draw
 from demos.paper.best_model_training import (

@@ -25,8 +25,9 @@ import sys
 from dataclasses import dataclass
 
 from demos.common.command_line import say, write_json
-from demos.common.findings import machine, run
+from demos.common.findings import run
 from demos.common.long_runs import fit_and_save, side_by_side
+from demos.common.machine import machine
 from demos.paper.figure_2_picture import FILES, draw_recorded
 from demos.paper.settings import (
     HIDDEN,

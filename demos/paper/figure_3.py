@@ -22,7 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from demos.common.command_line import say, write_json
-from demos.common.findings import positive, run
+from demos.common.experiment_options import positive
+from demos.common.findings import run
 from demos.common.long_runs import Saver, core_clock, side_by_side
 from demos.paper.figure_3_estimates import evenly, importance_sampled, log_likelihood, summarize
 from demos.paper.figure_3_picture import describe, draw

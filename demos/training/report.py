@@ -6,7 +6,8 @@ import sys
 import textwrap
 
 from demos.common.command_line import say, write_json
-from demos.common.findings import WIDTH, cores
+from demos.common.findings import WIDTH
+from demos.common.machine import cores
 from demos.training.noticed import what_it_noticed
 from demos.training.run import CHECKPOINT, HISTORY, SUMMARY, resume_command, settings
 from vae_np import figures
