@@ -239,6 +239,8 @@ def test_half_precision_is_for_models_that_bear_it(bias, std, precision):
     decoder.network.layers[0].bias[:] = bias
     model = VAE(GaussianEncoder(40, [], 2), decoder)
     x = decoder.forward(np.array([[1.0, -0.5]], np.float32)).mean
+    weights = model.parameters[1].value.copy()
     spacing, dtype, error = fill.grid_and_precision(model, x)
     assert dtype is precision
+    assert (model.parameters[1].value == weights.astype(precision)).all()
     assert spacing == 0.1 and error <= fill.TOLERANCE

@@ -1,8 +1,8 @@
 """Fill the page's template with its scripts, a model, the grid and some images."""
 
+import functools
 import json
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -48,12 +48,11 @@ def contents(settings, data, trainer):
     pixels = data.test[rows]
     if pixels.dtype != np.uint8:
         pixels = np.rint(255 * pixels).astype(np.uint8)
-    spacing, dtype, error = grid_and_precision(model, as_unit(pixels[: len(offered)]))
+    spacing, dtype, error = grid_and_precision(model, pixels[: len(offered)])
     pixels, packed = packed_images(pixels, len(offered))
-    rows = rows[: len(pixels)]
     decoder, encoder = model.decoder, model.encoder
     points, _ = latent_grid(2, spacing, LIMIT)
-    log_var = None if getattr(decoder, "noise", None) == "per-output" else "log_var"
+    one_sigma = getattr(decoder, "noise", "per-output") != "per-output"
     return {
         "image_shape": data.image_shape,
         "precision": np.dtype(dtype).name,
@@ -61,7 +60,7 @@ def contents(settings, data, trainer):
         "decoder": {
             "kind": type(decoder).__name__,
             "layers": layers(decoder.network, dtype),
-            "log_var": float(decoder.log_var) if log_var and hasattr(decoder, log_var) else None,
+            "log_var": float(decoder.log_var) if one_sigma else None,
             "squash": getattr(decoder, "squashing", None) is not None,
         },
         "grid": {
@@ -72,8 +71,8 @@ def contents(settings, data, trainer):
         "quadrature": quadrature(),
         "images": packed,
         "offered": len(offered),
-        "codes": base64_of(model.encode(as_unit(pixels)).mean, np.float32),
-        "labels": None if labels is None else base64_of(labels[rows], np.uint8),
+        "codes": base64_of(model.encode(pixels).mean, np.float32),
+        "labels": None if labels is None else base64_of(labels[rows[: len(pixels)]], np.uint8),
         "label_names": names,
         "explanations": explanations(sections()),
         "start": min(START, len(offered) - 1),
@@ -87,10 +86,6 @@ def contents(settings, data, trainer):
             "count": len(offered),
         },
     }
-
-
-def as_unit(pixels):
-    return pixels.astype(np.float32) / 255
 
 
 def quadrature():
@@ -134,29 +129,28 @@ def grid_and_precision(model, x):
         images of x, (N, D); nats.
     """
     original = [vector.value.copy() for vector in model.parameters]
-    known = {}
 
-    def log_likelihood(spacing, dtype=np.float32):
-        if (spacing, dtype) not in known:
-            for vector, value in zip(model.parameters, original, strict=True):
-                vector.value = value.astype(dtype).astype(value.dtype)
-            known[spacing, dtype] = grid_log_likelihood(
-                model, x, spacing=spacing, limit=LIMIT
-            ).value
-        return known[spacing, dtype]
+    def round_to(dtype):
+        for vector, value in zip(model.parameters, original, strict=True):
+            vector.value = value.astype(dtype).astype(value.dtype)
+
+    @functools.cache
+    def log_likelihood(spacing, dtype):
+        round_to(dtype)
+        return grid_log_likelihood(model, x, spacing=spacing, limit=LIMIT).value
 
     def error(spacing, dtype):
-        return float(np.abs(log_likelihood(spacing, dtype) - log_likelihood(spacing / 2)).max())
+        finer = log_likelihood(spacing / 2, np.float32)
+        return float(np.abs(log_likelihood(spacing, dtype) - finer).max())
 
     for spacing in SPACINGS:
-        print(f"Checking log p(x) of {len(x)} images on a grid of spacing {spacing:g}", end=": ")
-        sys.stdout.flush()
+        print(f"Checking log p(x) of {len(x)} images, grid of {spacing:g}", end=": ", flush=True)
         print(f"{error(spacing, np.float32):.3f} nats from a finer one.")
         if error(spacing, np.float32) <= TOLERANCE:
             break
     fits = max(np.abs(value).max() for value in original) <= np.finfo(np.float16).max
-    half = fits and error(spacing, np.float16) <= TOLERANCE
-    dtype = np.float16 if half else np.float32
+    dtype = np.float16 if fits and error(spacing, np.float16) <= TOLERANCE else np.float32
+    round_to(dtype)
     return spacing, dtype, error(spacing, dtype)
 
 
