@@ -11,7 +11,7 @@ STEP = 2.0**-10
 KNOWN = {  # a line, its slope at 0, the step by which that is judged, and how well it is known
     "smooth": (lambda t: math.sin(1 + t), math.cos(1), STEP, 1e-9),
     "straight": (lambda t: -5 - 3 * t, -3, STEP, 1e-9),
-    "flat": (lambda t: 5.0, 0, STEP, 1e-9),
+    "flat": (lambda t: math.pi, 0, STEP, 1e-9),
     "0": (lambda t: 0.0, 0, STEP, 1e-9),
     "far from 0": (lambda t: 1e5 + t, 1, STEP, 1e-6),
     "a kink 1.5 steps away": (lambda t: abs(t - 1.5 * STEP), -1, STEP / 8, 1e-9),
@@ -114,6 +114,15 @@ def test_no_stair_of_float32_is_taken_for_the_slope(off):
 
         found, doubt, *_ = judged(line, slope + off, STEP, on_kinks=1e-9)
         assert abs(found - slope) <= doubt, start
+
+
+@pytest.mark.parametrize("slope", [-1e-3, 0, 1e-3, 3])
+def test_what_float32_may_have_rounded_away_is_not_known_to_be_0(slope):
+    """5 has 24 bits, 5.1 more: no float32 gave it."""
+    for value, hides in ((5.0, 0 < abs(slope) < 1), (5.1, False)):
+        found, doubt, look, said = judged(lambda t, v=value: v, slope, STEP, on_kinks=1e-9)
+        assert found == look.left == look.across == look.right == 0
+        assert said == ROUNDED and (1e-3 < doubt < 0.1 if hides else doubt < 1e-9)
 
 
 @pytest.mark.parametrize("value", [1.0, -7e5, 3e-9])

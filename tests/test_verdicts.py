@@ -51,9 +51,9 @@ def judge(name, mistake, shape, layer, zeros, magnitude, offset, directions, see
     elif check.verdict == "WRONG":
         in_float32 = name == "float32" and "right to 5 digits" in check.seen
         if np.isfinite(gradient).all() and not in_float32:
-            # Where other entries cannot be told, each is held to the tolerance by itself.
+            # Where others cannot be told, each is held to twice the tolerance of the mean one.
             gap, size = np.abs(gradient - right).max(), np.linalg.norm(gradient)
-            alone = case.rough and gap > 1e-9 * size / np.sqrt(gradient.size)
+            alone = case.rough and gap > 1.9e-9 * size / np.sqrt(gradient.size)
             assert alone or error > (0 if directions else 5e-10), "a right gradient is accused"
         if not directions:
             assert is_so(check.seen, case, gradient), check.seen
@@ -212,6 +212,13 @@ def test_a_flat_stair_of_float32_is_no_mask():
         x = np.array([start])
         f = lambda x=x: float(np.tanh(x.astype(np.float32))[0])  # noqa: E731
         assert check_gradient("tanh", f, x, 1 - np.tanh(x) ** 2).verdict == "undecided"
+    rng = np.random.default_rng(0)
+    for _ in range(20):  # so far out that f may not move at all
+        x, dy = rng.uniform(3, 12, (4, 5)), rng.standard_normal((4, 5)).astype(np.float32)
+        f = lambda x=x, dy=dy: float((np.tanh(x.astype(np.float32)) * dy).sum())  # noqa: E731
+        said = check_gradient("tanh", f, x, (1 - np.tanh(x) ** 2) * dy)
+        assert said.verdict == "undecided" and "as in float32" in said.suggests
+        assert check_gradient("tanh", f, x, dy).verdict == "WRONG"
     x = np.array([1e-4, -1e-4, 0.3])  # near a kink it is flat on one side, and stays judged
     f = lambda: np.maximum(x, 0).sum()  # noqa: E731
     assert check_gradient("relu", f, x, np.array([1.0, 0, 1])).verdict == "right"

@@ -85,9 +85,9 @@ def one_sided(line, step):
     return sum(w * (line(i * step) - line(0)) for i, w in enumerate(weights, 1)) / (12 * step)
 
 
-def rounding(value, step):
+def rounding(value, step, dtype=float):
     """What rounding may leave in a difference of values as large as this one."""
-    return 20 * np.finfo(float).eps * abs(value) / step
+    return 20 * float(np.finfo(dtype).eps) * abs(value) / step
 
 
 def judged(line, analytic, step, on_kinks):
@@ -132,6 +132,10 @@ def judged(line, analytic, step, on_kinks):
                 on = abs(analytic - near) <= noise <= on_kinks
                 return *((near, noise) if on else (one.across, math.inf)), two, KINK
     look, first = min(looks), looks[0]
+    in_float32 = (math.frexp(line(0))[0] * 2**24).is_integer()  # 24 bits hold this value of f
+    hidden = rounding(line(0), step, np.float32) if in_float32 else 0
+    if 0 < abs(analytic) <= hidden and not any((look.left, look.across, look.right)):
+        return 0.0, hidden, look, ROUNDED
     if look is first or looks[1].doubt > 4 * first.doubt:  # it scatters: later, it agrees by chance
         return look.across, first.doubt, look, ROUNDED
     return look.across, look.doubt, look, BENDS
