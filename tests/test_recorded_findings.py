@@ -207,6 +207,7 @@ def runs(request, tmp_path_factory):
         typed = command(name.rpartition("/")[2], *arguments(name), "--out", folder / name)
         if name.startswith("small/"):
             typed.insert(1, str(Path(__file__).with_name("small_data.py")))
+        typed[1:1] = ["-W", "error"]
         return subprocess.run(
             typed,
             cwd=folder,
@@ -228,7 +229,11 @@ def test_what_is_recorded_is_found_again(name, runs):
     folder, started = runs
     result = started[name].result()
     assert result.returncode == 0, result.stderr
+    assert "summary.json are in" in result.stdout.splitlines()[-1]
+    assert all(path.stat().st_size > 10_000 for path in (folder / name).glob("*.png"))
+    assert {path.suffix for path in (folder / name).iterdir()} >= {".png", ".json"}
     found = json.loads((folder / name / "summary.json").read_text(encoding="utf-8"))
+    assert found["machine"].keys() == recorded_of("the_gap")["machine"].keys()
     lines = differences(name, recorded_of(name), found)
     assert not lines, f"{len(lines)} differ:\n" + "\n".join(lines[:SHOWN])
 
