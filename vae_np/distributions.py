@@ -156,7 +156,8 @@ class Bernoulli:
     Parameters
     ----------
     logits : (..., D) array
-        Working from logits, no probability is ever clipped and no log of 0 is ever taken.
+        log(m/(1 − m)) of each pixel's probability m of being white; any number. Working from
+        logits, no probability is ever clipped and no log of 0 is ever taken.
     """
 
     logits: np.ndarray
@@ -261,7 +262,7 @@ def log_mean_exp(log_w):
 
 
 def normalized_weights(log_w):
-    """w_k / Σ w along the first axis, without overflow: the derivative of log Σ w."""
+    """w_k / Σ w along the first axis, without overflow: the derivative of log Σ w by log w_k."""
     w = array_module(log_w).exp(log_w - log_w.max(axis=0))
     return w / w.sum(axis=0)
 

@@ -1,13 +1,14 @@
 """Layers of a neural network: each function's derivative stands right below it.
 
-A layer has ``forward(x)`` and ``backward(dy)``. ``x`` has a row for each example, (M, width).
-``dy`` is the derivative of the loss with respect to the layer's output ``y``; ``backward`` turns it
-into ``dx`` by the chain rule, for the ``x`` of the latest ``forward``.
+A layer has ``forward(x)`` and ``backward(dy)``. ``x``, (M, width), has a row for each
+example and draw. ``dy`` is the derivative of the loss with respect to the layer's output ``y``;
+``backward`` turns it into ``dx`` by the chain rule, for the ``x`` of the latest ``forward``.
 
 That is all that a layer of your own needs. One with parameters declares them too, as `Linear` does:
 ``initial_values(generator)`` draws them, a dict of names and arrays, and ``bind(value, grad)``
-receives two dicts of the same names: arrays that are slices of the network's `ParameterVector`, to
-be kept, not copied. ``backward`` *writes* the gradients there (``grad[...] = …``), and adds none.
+receives two dicts of the same names: arrays that are slices of the network's `ParameterVector`
+(`vae_np.parameters`), to be kept, not copied. ``backward`` *writes* the gradients there
+(``grad[...] = …``), and adds none.
 
 Three things to know. ``forward`` is a function of x and the parameters alone, and returns a new
 array: whatever else a layer keeps, running means or a random generator, is not in a checkpoint, and
@@ -48,7 +49,7 @@ class Linear:
         self.n_in, self.n_out = whole_number("n_in", n_in), whole_number("n_out", n_out)
         self.init, self.input_gradient = one_of("init", init, INITS), input_gradient
 
-    # Slices of the network's parameters: write into them, as in `weight[...] = …`.
+    # Slices of the network's parameters, once bound: write into them, as in `weight[...] = …`.
     weight, bias, dweight, dbias = read_only("weight bias dweight dbias")
 
     def __repr__(self):

@@ -74,7 +74,7 @@ class VAE:
         Parameters
         ----------
         x : (N, D) array
-            Pixels in [0, 1], as `as_pixels` makes them. Only `check` looks at their range.
+            Images of the model's dtype: from 0 to 1 for a Bernoulli decoder. `check` looks at that.
         noise : (L, N, Z) array
             ε, draws from N(0, I), L for each example: see `draw_noise`.
 
@@ -111,8 +111,8 @@ class VAE:
         kl = q.kl_to_standard_normal()
 
         n_draws, n_examples, _ = noise.shape
-        share = array_module(x).full(n_examples, 1 / n_examples, dtype=x.dtype)  # (N,), of a mean
-        dp = p.log_prob_backward(x, -share / n_draws)  # (L, N, D), of each parameter of p
+        share = array_module(x).full(n_examples, 1 / n_examples, dtype=x.dtype)  # (N,): 1/N each
+        dp = p.log_prob_backward(x, -share / n_draws)  # (L, N, D) for each parameter of p: a tuple
         dz = self.decoder.backward(*dp)  # (L, N, Z): through the decoder; fills θ's gradient
         dmean, dlog_var = q.sample_backward(noise, dz)  # (N, Z): through z = μ + σ ⊙ ε
         dmean_kl, dlog_var_kl = q.kl_backward(kl_weight * share)  # (N, Z)

@@ -1,4 +1,4 @@
-"""The ELBO as an objective, the default of all training: the model's own, SGVB-B (eq. 7)."""
+"""The ELBO as an objective: SGVB-B (eq. 7), the model's own; what `Trainer` climbs by default."""
 
 from vae_np.checks import Checked, model_of, number_from_0, read_only
 
@@ -11,9 +11,9 @@ class ELBO:
     model : VAE
     kl_weight : float
         Weight of the KL in the *loss*: 1 climbs the ELBO; 0 leaves a plain autoencoder; other
-        values are the β of a β-VAE. It may be changed between epochs, as in `Trainer.fit`'s
-        ``after_epoch``, before it saves: a checkpoint loads at the weight that it was saved at,
-        and goes on with it. The ELBO that is reported always has the weight 1.
+        values are the β of a β-VAE. To change it between epochs, set it in `Trainer.fit`'s
+        ``after_epoch``, before a checkpoint is saved there: that keeps the weight, and a resumed
+        run goes on with it. The ELBO that is reported always has the weight 1.
     """
 
     def __init__(self, model, kl_weight=1.0):

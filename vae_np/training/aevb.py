@@ -15,7 +15,7 @@ def train(objective, optimizer, images, epochs, batch_size=100, n_draws=1, seed=
 
     ``objective`` is an `ELBO`, or another of `vae_np.objectives` (θ, φ ← its model's initial
     weights); ``optimizer`` was made for its vectors, as `Adam(vae.parameters)`; ``images`` are
-    (N, D).
+    (N, D). It is a generator, and trains while you iterate: ``for elbo in train(...)``.
     """
     model, batch_size = objective.model, whole_number("batch_size", batch_size)
     optimizer_of(optimizer, objective.vectors.values())
@@ -49,8 +49,8 @@ def cut(order, batch_size):
 
 
 def step(objective, optimizer, x, noise, prior_share=0.0):
-    """One update of θ and φ; with ``prior_share`` times log p(θ) in the objective (MAP)."""
-    value = objective.value_and_gradient(x, noise)  # g ← ∇ of the minibatch estimator (eq. 8)
+    """One update of θ and φ. ``prior_share`` of log p(θ) is added to the mean ELBO: 1/N for MAP."""
+    value = objective.value_and_gradient(x, noise)  # g ← ∇ of the loss: −(eq. 8)/N
     if prior_share:
         objective.vectors["decoder"].add_weight_prior(prior_share)
     optimizer.step()  # θ, φ ← update by g: SGD or Adagrad in the paper
