@@ -50,6 +50,7 @@ def test_z_follows_the_keys_and_the_pointer(open_page):
     assert "drawn from N(0, I)" in page.locator("#noise-says").inner_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [320, 390, 768, 1366])
 def test_both_languages_and_themes_fit_the_screen(open_page, width):
     page = open_page(DOCS_PAGE, width, "dark", "zh-CN")
@@ -214,6 +215,7 @@ def test_without_javascript_it_says_what_it_would_be(chromium):
     context.close()
 
 
+@pytest.mark.slow
 def test_a_language_can_be_asked_for(open_page):
     assert open_page(DOCS_PAGE, search="?lang=zh").locator("html").get_attribute("lang") == "zh-CN"
     page = open_page(DOCS_PAGE, locale="zh-CN", search="#lang=en")

@@ -176,6 +176,7 @@ def walk(page, path, actions, seed):
         one.check()
 
 
+@pytest.mark.slow
 def test_a_posterior_narrower_than_the_grid_s_step_is_told_so(open_page):
     one = Checked(open_page(DOCS_PAGE), data_of(DOCS_PAGE.read_text(encoding="utf-8")), seed=0)
     one.clear()

@@ -104,6 +104,7 @@ def test_full_size(capsys, tmp_path):
     assert all(check["directions"] == 5 for check in checks)
 
 
+@pytest.mark.slow
 def test_full_size_catches_a_planted_error(capsys):
     assert gradient_check.main(["--full", "--break", "kl"]) == 1
     out = capsys.readouterr().out

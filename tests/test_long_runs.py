@@ -27,10 +27,12 @@ def square(task, args, report):
     return task**2
 
 
+@pytest.mark.slow
 def test_results_come_in_order():
     assert list(long_runs.side_by_side(square, [3, 1, 2], ARGS, total=6, data=())) == [9, 1, 4]
 
 
+@pytest.mark.slow
 def test_an_error_of_a_task_is_raised():
     with pytest.raises(ValueError, match="an unlucky task"):
         list(long_runs.side_by_side(square, [13, 1], ARGS, total=14, data=()))

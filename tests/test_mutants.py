@@ -37,6 +37,7 @@ def planted():
     return [mutant for path in FILES for mutant in mutants_of(path)]
 
 
+@pytest.mark.slow
 def test_what_is_listed_as_equivalent_is_little_and_still_there(planted):
     keys = {mutant.key for mutant in planted}
     assert listed() - keys == set()

@@ -13,6 +13,7 @@ from vae_np.training import recording
 from vae_np.training.divergence import DivergenceError
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("device", "more", "expected"),
     [("cpu", {}, 500), ("gpu", {}, 50_000), ("gpu", {"batch_size": 30}, 30)],
@@ -35,6 +36,7 @@ def test_as_many_pairs_are_decoded_at_a_time_as_suit_the_device(
     assert max(seen) == expected // 3 * 3  # three images at a time
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [[], ["--no-graph"]])
 def test_train_records_its_steps_unless_told_not_to(gpu, options, stripes, monkeypatch):
     recorded = []

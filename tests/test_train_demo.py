@@ -82,6 +82,7 @@ def test_a_second_run_never_destroys_the_first(stripes, error_of):
     assert not (stripes / "runs/stripes/manifold.png").exists()  # the old run's, with 2 latents
 
 
+@pytest.mark.slow
 def test_divergence_names_the_step_and_keeps_the_checkpoint(stripes, error_of):
     options = ["--data", "stripes.npz", *TINY, "--optimizer", "sgd"]
     message = error_of(stripes, *options, "--learning-rate", 1e30)

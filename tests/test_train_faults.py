@@ -42,6 +42,7 @@ def test_a_folder_is_claimed_by_one_run_and_a_killed_one_claims_nothing(stripes,
     assert not [path for path in (stripes / "run").iterdir() if "lock" in path.name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_kill_or_a_closed_terminal_keeps_what_was_trained(stripes, number):
     process = started(stripes, "--out", "run")
@@ -114,6 +115,7 @@ def test_a_folder_that_is_filled_while_the_data_load_is_refused(stripes, error_o
     assert theirs.read_bytes() == b"of another run"
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_gone_on_from_by_the_run_that_holds_its_folder(
     stripes, error_of, monkeypatch
 ):
@@ -127,6 +129,7 @@ def test_a_checkpoint_is_gone_on_from_by_the_run_that_holds_its_folder(
     assert error_of(stripes, "--resume", "run").endswith("looked")
 
 
+@pytest.mark.slow
 def test_other_test_images_are_noticed(stripes, error_of):
     run(stripes, "train", "--data", "stripes.npz", *TINY, "--out", "run")
     with np.load(stripes / "stripes.npz") as file:
@@ -138,6 +141,7 @@ def test_other_test_images_are_noticed(stripes, error_of):
     assert message.endswith("the test images have changed since run/checkpoint.npz was saved")
 
 
+@pytest.mark.slow
 def test_plausible_mistakes_in_the_data_are_printed(stripes):
     np.savez(stripes / "few.npz", x=np.full((10, 4, 4), 9, np.uint8))
     out = run(stripes, "train", "--data", "few.npz", *TINY).stdout
@@ -182,6 +186,7 @@ def edited(name, value):
     return edit
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("edit", "message"),
     [

@@ -113,6 +113,7 @@ def test_a_warm_up_that_was_killed_between_two_epochs_goes_on_bit_for_bit(traine
     assert_goes_on_as_if_never_stopped()
 
 
+@pytest.mark.slow
 def test_a_warm_up_is_the_elbos_and_its_own_runs(stripes, error_of):
     run(stripes, "train", *WARM_UP, "--out", "run")
     message = error_of(stripes, "--resume", "run", "--kl-warm-up", 5)
@@ -154,6 +155,7 @@ def test_ctrl_c_keeps_what_was_trained(stripes):
     assert f"epoch {done + 2} " in result.stdout
 
 
+@pytest.mark.slow
 def test_resuming_with_other_settings_or_a_broken_checkpoint(stripes, error_of):
     options = ["--data", "stripes.npz", *TINY, "--out", "r"]
     run(stripes, "train", *options)

@@ -145,6 +145,7 @@ def test_without_labels_there_are_no_features(tmp_path, rng):
     assert not (tmp_path / "out" / "use_it_features.png").exists()
 
 
+@pytest.mark.slow
 def test_a_folder_without_a_run_is_refused_in_one_line(tmp_path):
     (tmp_path / "empty").mkdir()
     for folder in ("empty", "nowhere"):
