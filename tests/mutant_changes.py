@@ -8,6 +8,8 @@ from functools import cached_property
 from inspect import unwrap
 from pathlib import Path
 
+from vae_np.checks import Checked
+
 ROOT = Path(__file__).resolve().parent.parent
 LISTED = ROOT / "tests" / "mutants_equivalent.txt"
 
@@ -166,14 +168,21 @@ def plant(twin):
 
 
 def graft(module, changed):
-    """Give a module's, or a class's, functions the code of those of its changed twin."""
+    """Give a module's, or a class's, functions the code of those of its changed twin.
+
+    And its numbers, its enumerations and what its `Checked` attributes allow.
+    """
     for name, new in list(vars(changed).items()):
         old = vars(module).get(name)
         for here, there in zip(functions(old), functions(new), strict=True):
             here.__code__ = there.__code__
-        if isinstance(old, type) and old.__module__ == name_of(changed):
+        ours, theirs = (getattr(thing, "__members__", thing) for thing in (old, new))
+        if isinstance(ours, type) and ours.__module__ == name_of(changed):
             graft(old, new)
-        elif isinstance(new, int | float | tuple) and new != old:  # a constant, wherever it is
+        elif isinstance(new, Checked):
+            vars(old).update(vars(new))
+        elif isinstance(theirs, int | float | tuple | types.MappingProxyType) and theirs != ours:
+            # a constant or an enumeration, wherever it is
             owners = [m for n, m in sys.modules.items() if n.startswith(("vae_np", "demos"))]
             for owner in owners if isinstance(module, types.ModuleType) else [module]:
                 if vars(owner).get(name) is old:

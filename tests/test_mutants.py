@@ -12,8 +12,9 @@ from mutants import FILES, in_a_fork
 from vae_np.distributions import DiagonalGaussian
 from vae_np.inference import appendix_d
 from vae_np.layers import ReLU
-from vae_np.optimizers import Adagrad
+from vae_np.optimizers import Adagrad, Adam
 from vae_np.parameters import ParameterVector
+from vae_np.training import aevb
 
 ONE = np.ones((1, 1))
 
@@ -60,7 +61,8 @@ def test_a_change_can_be_planted_in_every_file(planted, path):
 
 @pytest.mark.parametrize(
     ("line", "change", "value", "right", "wrong"),
-    [  # in a cached property, a method, a function that others import, and two constants
+    [  # in a cached property, a method, a function that others import, two constants, an
+        # enumeration and an attribute that is checked
         (
             "exp(0.5 * log_var)",
             "0.5 → 1",
@@ -78,6 +80,8 @@ def test_a_change_can_be_planted_in_every_file(planted, path):
             math.log(2 * np.pi),
             math.log(np.pi),
         ),
+        ("SHUFFLE = 1", "1 → 2", lambda: aevb.Stream.SHUFFLE, 1, 2),
+        ("beta1 = Checked", "0.9 → 1.8", lambda: Adam.beta1, 0.9, 1.8),
     ],
 )
 def test_a_planted_change_is_what_runs(planted, line, change, value, right, wrong):
