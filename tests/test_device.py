@@ -51,7 +51,8 @@ def test_arrays_decide_their_module(gpu):
     on_device = to_device(np.ones(3), gpu)
     assert array_module(np.ones(3)) is np
     assert array_module(np.ones(3), on_device) is device_module(gpu)
-    assert isinstance(to_numpy(on_device), np.ndarray)
+    for there_and_back in (to_numpy(on_device), to_device(on_device, "cpu")):
+        assert isinstance(there_and_back, np.ndarray)
 
 
 @pytest.mark.parametrize("decoder", DECODERS)

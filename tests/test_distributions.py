@@ -92,6 +92,12 @@ def test_bernoulli_is_minus_binary_cross_entropy(rng):
     np.testing.assert_allclose(Bernoulli(logits).log_prob(x), expected, rtol=1e-13)
 
 
+def test_each_pixel_is_white_where_its_own_noise_is_below_its_probability(rng):
+    logits, noise = rng.standard_normal((4, 3)), rng.random((2, 4, 3))
+    expected = noise < 1 / (1 + np.exp(-logits))
+    np.testing.assert_array_equal(Bernoulli(logits).sample(noise), expected)
+
+
 def test_binarize_draws_white_with_the_given_probability(rng):
     draws = binarize(np.full(100_000, 0.3), rng.random(100_000))
     assert set(np.unique(draws)) == {0, 1}

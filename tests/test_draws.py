@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from conftest import LATENT, PIXELS, STD, make_model, make_trainer
 
+from vae_np.backend import Stream, random_generator
 from vae_np.distributions import Bernoulli, DiagonalGaussian
 from vae_np.evaluation import evaluate_elbo
 from vae_np.layers import Linear
@@ -71,6 +72,11 @@ def test_one_draw_of_each_distribution(rng):
     assert_normal(DiagonalGaussian(np.full(N, 2.0), np.full(N, np.log(9.0))).draw(rng), 2, 3)
     logits = np.log(GREY / (1 - GREY))
     assert_binary_with_the_mean(Bernoulli(np.tile(logits, (N, 1))).draw(rng), GREY)
+
+
+def test_no_two_uses_of_random_numbers_share_draws():
+    draws = {random_generator([0, stream]).random() for stream in Stream.__members__.values()}
+    assert len(draws) == len(Stream.__members__)
 
 
 def test_monte_carlo_em_starts_at_draws_of_the_prior(rng):

@@ -109,6 +109,24 @@ def test_who_is_updated_in_one_pass(monkeypatch):
     assert fused.parts(fused.adam, large) == [slice(0, 64), slice(64, 128)]
 
 
+def test_what_has_no_loop_is_updated_by_numpys_lines():
+    vector = ParameterVector({"w": np.ones(200)}, np.float64)
+    vector.grad[:] = np.arange(200)
+    SGD([vector], 0.5).step()
+    np.testing.assert_array_equal(vector.value, 1 - 0.5 * np.arange(200))
+
+
+@WITH_NUMBA
+@pytest.mark.parametrize("loop", OPTIMIZERS)
+def test_a_loop_is_compiled_once_where_errors_are_caught(loop):
+    """A step compiles no more: what fails there would be an error, not a warning."""
+    vector = ParameterVector({"w": np.ones(200)}, np.float32)
+    compiled = fused.one_pass(loop, vector.value)
+    (signature,) = compiled.signatures
+    OPTIMIZERS[loop]([vector], 0.1).step()
+    assert compiled.signatures == [signature]
+
+
 def test_a_gpus_vector_is_updated_whole_by_cupys_lines(gpu):
     vector = ParameterVector({"a": np.ones(200)}, np.float32, gpu)
     assert fused.one_pass(fused.adam, vector.value) is None

@@ -63,6 +63,19 @@ def test_a_transition_is_neals(target, rng):
     assert 0.2 < moved / (CHAINS * IMAGES) < 0.8  # both happen
 
 
+@pytest.mark.parametrize("density", [np.nan, np.inf, -np.inf])
+def test_a_move_to_where_log_p_is_not_finite_is_rejected(density, rng):
+    def ours(z):
+        return np.where((z == 0).all(axis=-1), 0.0, density), np.zeros_like(z)
+
+    start = np.zeros((5, 2))
+    (z, log_density, _), acceptance = transition(
+        ours, (start, *ours(start)), np.ones((5, 1)), LEAPFROG, rng
+    )
+    np.testing.assert_array_equal(z, start)
+    assert not log_density.any() and not acceptance.any()
+
+
 def test_the_warm_up_tunes_each_chains_step_by_ever_smaller_corrections(target, linear, rng):
     x, ours, _ = target
     start = rng.standard_normal((2, IMAGES, LATENT))

@@ -35,6 +35,13 @@ def test_products_of_matrices_however_they_lie_in_memory(gpu, rng, dtype, shape)
     np.testing.assert_allclose(to_numpy(sums), a.sum(axis=0), rtol=1e-5)
 
 
+def test_on_a_cpu_a_product_is_numpys_though_cublas_is_there(gpu, rng):
+    backend.cublas.cache_clear()
+    a, b = rng.random((2, 3)), rng.random((3, 4))
+    assert isinstance(matmul(a, b), np.ndarray)
+    np.testing.assert_array_equal(matmul(a, b), a @ b)
+
+
 def test_what_cublas_does_not_take_is_cupys(gpu, monkeypatch):
     mixed = to_device(np.eye(2), gpu), to_device(np.ones((2, 2), np.float32), gpu)
     halves = [to_device(2 * np.eye(2, dtype=np.float16), gpu)] * 2
