@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from conftest import LATENT, PIXELS, exact, exact_noise, kl_between_gaussians, make_model
 
-from vae_np import GaussianDecoder
+from vae_np import BernoulliDecoder, GaussianDecoder
 from vae_np.distributions import DiagonalGaussian
 from vae_np.inference import linear_gaussian, per_image
 from vae_np.inference.grid import grid_log_joint, latent_grid
@@ -103,10 +103,18 @@ def test_maximum_likelihood_of_equal_eigenvalues_has_no_signal():
         assert variance == pytest.approx(1 / n_pixels)
 
 
-@pytest.mark.parametrize("decoder", ["bernoulli", "per-output"])
+@pytest.mark.parametrize(
+    "decoder",
+    [
+        GaussianDecoder(2, [3], 6, noise="fixed"),
+        GaussianDecoder(2, [], 6, noise="per-output"),
+        GaussianDecoder(2, [], 6, noise="fixed", squash=True),
+        BernoulliDecoder(2, [], 6),
+    ],
+)
 def test_closed_forms_want_a_linear_gaussian_decoder(decoder):
     with pytest.raises(ValueError, match="decoder must be linear-Gaussian"):
-        linear_gaussian.posterior(make_model(decoder).decoder, np.zeros((2, 6)))
+        linear_gaussian.posterior(decoder, np.zeros((2, 6)))
 
 
 class Curved(Linear):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import make_model, make_trainer, weights
+from conftest import exact, make_model, make_trainer, weights
 
 from vae_np import SGD, VAE, Adam, GaussianDecoder, GaussianEncoder, Trainer
 from vae_np.inference import linear_gaussian
@@ -60,6 +60,19 @@ def test_monte_carlo_em_tunes_its_step_before_an_image_is_seen_twice(start, toy,
     em = MonteCarloEM(best, SGD([best.parameters], 1e-12), x, batch_size=40, step_size=start)
     em.fit(1, progress=False)
     assert em.e_step(np.arange(len(x)), rng).mean() == pytest.approx(0.9, abs=0.04)
+
+
+def test_the_e_step_moves_the_codes_of_its_images_and_no_others_to_their_posterior(linear, rng):
+    x = np.tile(rng.standard_normal(PIXELS), (2100, 1))
+    em = MonteCarloEM(linear.decoder, SGD([linear.decoder.parameters]), x)
+    rows, others = np.arange(2000), em.z[2000:].copy()
+    for _ in range(20):
+        em.e_step(rows, rng)
+    _, (mean,), covariance = exact(linear, x[:1])
+    error = 4.5 * np.sqrt(np.diag(covariance).max() / len(rows))
+    np.testing.assert_allclose(em.z[rows].mean(axis=0), mean, atol=error)
+    np.testing.assert_allclose(np.cov(em.z[rows].T), covariance, atol=2 * error)
+    np.testing.assert_array_equal(em.z[2000:], others)
 
 
 def test_monte_carlo_em_averages_the_acceptance_and_tunes_the_step_by_it(rng, monkeypatch):

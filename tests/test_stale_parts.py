@@ -89,6 +89,7 @@ def test_a_layers_weights_are_not_exchanged_for_some_that_nobody_trains(name):
         ("adam", "beta1", 1.5, 0),
         ("adam", "beta1", 1, 0.5),
         ("adam", "beta2", -0.1, 0.5),
+        ("adam", "beta2", 1, 0),
         ("adam", "epsilon", -1, 1e-4),
         ("adam", "learning_rate", 0, 1),
         ("adam", "steps", -1, 3),

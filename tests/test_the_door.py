@@ -269,12 +269,13 @@ def test_tensors_of_pytorch_are_no_arrays():
 
 def test_starts_of_another_shape_are_refused(rng):
     model = make_model(latent=2, dtype=np.float64)
-    for wrong in (None, rng.random((4, 2)), rng.random((3, 1, 2)), rng.random((0, 4, 2))):
+    for wrong in (None, np.ones(()), *map(np.ones, ((4, 2), (3, 1, 2), (0, 4, 2)))):
         with pytest.raises(ValueError, match=r"^initial must have shape \(C, 4, 2\), got "):
             hmc.sample_posterior(model.decoder, GREY, 2, rng, wrong)
     q = model.encode(GREY)
     shared = DiagonalGaussian(q.mean, np.array(0.0))
-    for wrong in (None, q.mean, shared, model.encode(GREY[:1])):
+    half = DiagonalGaussian(q.mean[:1], q.log_var)
+    for wrong in (None, q.mean, shared, half, model.encode(GREY[:1])):
         with pytest.raises(ValueError, match=r"^initial must (be a Diag|have a mean and log_var)"):
             per_image.fit(model.decoder, GREY, wrong, rng)
 
