@@ -4,6 +4,8 @@ import itertools
 
 import numpy as np
 import pytest
+import stand_in_cublas
+import stand_in_cupy
 
 from vae_np import backend
 from vae_np.backend import matmul, sum_rows, to_device, to_numpy
@@ -50,6 +52,16 @@ def test_what_cublas_does_not_take_is_cupys(gpu, monkeypatch):
         np.testing.assert_array_equal(to_numpy(matmul(*pair)), np.broadcast_to(product, (2, 2)))
     monkeypatch.setattr(backend, "cublas", lambda cupy: None)
     np.testing.assert_array_equal(to_numpy(matmul(*mixed)), np.ones((2, 2)))
+
+
+def test_where_nvmath_finds_no_library_products_are_cupys(monkeypatch):
+    def create():
+        raise OSError("libcublas.so.12: cannot open shared object file")
+
+    stand_in_cupy.install(monkeypatch)
+    monkeypatch.setattr(stand_in_cublas, "create", create)
+    twice = to_device(2 * np.eye(2), "gpu")
+    np.testing.assert_array_equal(to_numpy(matmul(twice, twice)), 4 * np.eye(2))
 
 
 def test_a_formula_that_cannot_be_fused_runs_by_its_lines_and_that_is_said_once(gpu, capsys):
