@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from vae_np.backend import to_device, to_numpy
 from vae_np.gradcheck import check_gradient
 
 
@@ -124,3 +125,24 @@ def test_a_gradient_of_0_can_be_right(directions):
         said = check_gradient("flat", lambda: 5.0, x, np.zeros(3), directions=directions)
         assert said.passed and said.relative_error == 0 and not said.shortened
         assert not check_gradient("sum", x.sum, x, np.zeros(3), directions=directions).passed
+
+
+def test_what_rounding_hides_of_a_wrong_entry_does_not_hide_another():
+    """The first slope is uncertain by 1e-5, and wrong by 1; the second is certain."""
+    x = np.array([0.3, 0.7])
+
+    def f():
+        return x[0] + 1e-9 * np.sin(3e9 * x[0]) + x[1] ** 2
+
+    said = check_gradient("f", f, x, np.array([2, 1.4 + 1e-6]))
+    assert said.verdict == "WRONG" and "in all 2 entries" in said.seen
+
+
+@pytest.mark.parametrize("directions", [0, 3])
+def test_a_gradient_is_checked_on_a_gpu(gpu, directions):
+    x = to_device(np.array([0.3, -0.7]), gpu)
+    for factor, verdict in ((2, "right"), (3, "WRONG")):
+        yours = factor * to_numpy(x)
+        said = check_gradient("f", lambda: (x * x).sum(), x, yours, directions=directions)
+        assert said.verdict == verdict
+    np.testing.assert_array_equal(to_numpy(x), [0.3, -0.7])
