@@ -104,6 +104,13 @@ def test_what_cannot_be_judged_says_why(line, suggests, scale):
         assert abs(found - scale) <= doubt < 10 * abs(scale)
 
 
+@pytest.mark.parametrize("slope", [1, 1 + 1e-4])
+def test_what_scatters_is_not_believed_at_a_shorter_step_where_it_looks_straight(slope):
+    """Its waves, or its noise: whether the slope with or without them is meant cannot be told."""
+    _, doubt, *_ = judged(lambda t: t + 1e-9 * math.sin(1e5 * t), slope, STEP, on_kinks=1e-9)
+    assert doubt == math.inf
+
+
 @pytest.mark.parametrize("off", [0, 1e-3, 1])
 def test_no_stair_of_float32_is_taken_for_the_slope(off):
     for start in np.linspace(0, 5.5, 100):

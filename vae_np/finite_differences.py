@@ -131,14 +131,12 @@ def judged(line, analytic, step, on_kinks):
                 near, noise = min(max(analytic, low), high), rounding(line(0), one.step)
                 on = abs(analytic - near) <= noise <= on_kinks
                 return *((near, noise) if on else (one.across, math.inf)), two, KINK
-    look, first = min(looks), looks[0]
+    look = min(looks)  # the first where it scatters: later, it would agree by chance
     in_float32 = (math.frexp(line(0))[0] * 2**24).is_integer()  # 24 bits hold this value of f
     hidden = rounding(line(0), step, np.float32) if in_float32 else 0
     if 0 < abs(analytic) <= hidden and not any((look.left, look.across, look.right)):
         return 0.0, hidden, look, ROUNDED
-    if look is first or looks[1].doubt > 4 * first.doubt:  # it scatters: later, it agrees by chance
-        return look.across, first.doubt, look, ROUNDED
-    return look.across, look.doubt, look, BENDS
+    return look.across, look.doubt, look, ROUNDED if look is looks[0] else BENDS
 
 
 def relative_error(analytic, numeric):
