@@ -6,6 +6,7 @@ model's methods, the objectives', Trainer, evaluation, and what infers z. Behind
 """
 
 import io
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -204,8 +205,8 @@ def doors(model, tmp_path):
 
 
 def test_tables_and_sparse_matrices_are_told_how_to_become_arrays(tmp_path):
-    model, sparse = make_model(), pytest.importorskip("scipy.sparse")
-    for x, how in ((Table(), "to_numpy"), (sparse.csr_matrix(TABLE), "toarray")):
+    model, sparse = make_model(), SimpleNamespace(dtype=TABLE.dtype, toarray=lambda: TABLE)
+    for x, how in ((Table(), "to_numpy"), (sparse, "toarray")):
         for call in doors(model, tmp_path):
             with pytest.raises(ValueError, match=rf"of NumPy or CuPy, got .*: \w+\.{how}\(\)"):
                 call(x)
