@@ -69,6 +69,17 @@ def test_a_file_that_never_ends_is_named(tmp_path):
     assert all(test["output"] in reasons and test["score"] == 0 for test in scores)
 
 
+def test_the_status_tells_of_ctrl_c_in_a_line_of_the_learners(tmp_path, capsys):
+    def pressed(*arguments):
+        raise KeyboardInterrupt
+
+    assert main(answers(kl_backward=pressed), []) == 130
+    assert "\n2. kl_backward: interrupted in line" in capsys.readouterr().out
+    (tmp_path / "mine.py").write_text("\nraise KeyboardInterrupt\n")
+    assert main(answers(), [str(tmp_path / "mine.py")]) == 130
+    assert f"mine.py: interrupted in line 2{ENDLESS}" in capsys.readouterr().err
+
+
 def test_ctrl_c_in_no_line_of_the_learners_is_no_traceback(monkeypatch, capsys):
     def pressed(*arguments):
         raise KeyboardInterrupt
