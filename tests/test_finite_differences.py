@@ -111,6 +111,11 @@ def test_what_scatters_is_not_believed_at_a_shorter_step_where_it_looks_straight
     assert doubt == math.inf
 
 
+def test_a_stair_as_high_as_a_step_is_no_slope_of_0():
+    found, doubt, *_ = judged(lambda t: 2000 + round(t / STEP) * STEP, 5.0, STEP, on_kinks=1e-9)
+    assert abs(found - 1) <= doubt < math.inf
+
+
 @pytest.mark.parametrize("off", [0, 1e-3, 1])
 def test_no_stair_of_float32_is_taken_for_the_slope(off):
     for start in np.linspace(0, 5.5, 100):
@@ -125,8 +130,10 @@ def test_no_stair_of_float32_is_taken_for_the_slope(off):
 
 @pytest.mark.parametrize("slope", [-1e-3, 0, 1e-3, 3])
 def test_what_float32_may_have_rounded_away_is_not_known_to_be_0(slope):
-    """5 has 24 bits, 5.1 more: no float32 gave it."""
-    for value, hides in ((5.0, 0 < abs(slope) < 1), (5.1, False)):
+    """5 and 5.1 in float32 have 24 bits, 5.1 more, and 5 + 2⁻²² has 25: no float32 gave these."""
+    small = 0 < abs(slope) < 1
+    rounded = float(np.float32(5.1))
+    for value, hides in ((5.0, small), (rounded, small), (5.1, False), (5 + 2.0**-22, False)):
         found, doubt, look, said = judged(lambda t, v=value: v, slope, STEP, on_kinks=1e-9)
         assert found == look.left == look.across == look.right == 0
         assert said == ROUNDED and (1e-3 < doubt < 0.1 if hides else doubt < 1e-9)
