@@ -159,6 +159,14 @@ def test_a_section_becomes_html():
         "<details>",
         "w",
         "</details>",
+        "```python",
+        "x = 1",
+        "",
+        "    y",
+        "```",
+        "```math",
+        "z",
+        "```",
     ]
     assert guide.blocks(lines, ["e"]) == (
         '<p><em>a</em> <code>b*c</code> <button class="why" data-guide="e">d</button> f\n'
@@ -166,6 +174,7 @@ def test_a_section_becomes_html():
         "<ul><li>j\n  k</li><li>l &lt; m</li></ul>"
         "<table><tr><td>n|o</td><td>p</td></tr><tr><td>q</td><td><code>r</code></td></tr></table>"
         "<pre tabindex='0'>u &lt; v</pre><details><p>w</p></details>"
+        "<pre tabindex='0'>x = 1\n\n    y</pre>" + mathml("z")
     )
 
 
