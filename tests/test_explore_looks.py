@@ -1,12 +1,13 @@
 """The page for everyone: small and large screens, both languages, keys, fingers, no worker."""
 
+import base64
 import colorsys
 import re
 
 import numpy as np
 import pytest
 from browser_page import SETTLED, chromium, open_page  # noqa: F401 - fixtures
-from test_explore import DOCS_PAGE
+from test_explore import DOCS_PAGE, data_of
 
 from demos.page import fill
 
@@ -48,6 +49,15 @@ def test_z_follows_the_keys_and_the_pointer(open_page):
     assert page.locator("#plane").get_attribute("aria-label") != before
     page.click("#draw-z")
     assert "drawn from N(0, I)" in page.locator("#noise-says").inner_text()
+    data = data_of(DOCS_PAGE.read_text(encoding="utf-8"))
+    codes = np.frombuffer(base64.b64decode(data["codes"]), np.float32).reshape(-1, 2)
+    page.evaluate("explore.put_z([1.5, 1])")
+    page.mouse.move(0, 0)
+    page.locator("#plane").focus()
+    for key in ("n", "n", "Enter"):  # to the code next to the nearest
+        page.keyboard.press(key)
+    nearest = np.argsort(((codes - [1.5, 1]) ** 2).sum(axis=1))
+    assert page.evaluate("explore.state.index") == nearest[1]
 
 
 @pytest.mark.slow
