@@ -1,0 +1,52 @@
+"""What the experiments say of the recorded numbers is what was recorded, word for word."""
+
+from types import SimpleNamespace
+
+import pytest
+from conftest import DEMOS
+from drawn_figures import recorded
+
+from demos.paper import best_model_picture, figure_2_picture, figure_3_picture, full_bayes
+from demos.questions import (
+    clouds,
+    collapse,
+    posterior,
+    q_family,
+    signal_to_noise,
+    tug_of_war,
+    why_mse,
+)
+
+RESULTS = DEMOS / "results"
+SAID = {
+    "clouds": lambda of: clouds.describe(*of["models"], of["training_images"]),
+    "collapse": lambda of: collapse.describe(*of["models"].values()),
+    "posterior": lambda of: posterior.describe(of["images"], of["gaps"]),
+    "q_family": lambda of: q_family.describe(
+        *(of[name] for name in ("2 latents", "20 latents", "20 latents, rotated"))
+    ),
+    "signal_to_noise": lambda of: signal_to_noise.describe(of["gradients"], of["runs"]),
+    "tug_of_war": lambda of: tug_of_war.describe(of["weights"]),
+    "why_mse": lambda of: why_mse.describe(
+        of["models"],
+        of["training_elbos"]["x = value/255"],
+        of["largest_difference_between_reconstructions_of_the_bug"],
+    ),
+    "small/full_bayes": lambda of: full_bayes.describe(of["runs"]),
+    "figure_3": lambda of: figure_3_picture.describe(of["curves"]),
+    "figure_2/summary": lambda of: figure_2_picture.describe(
+        figure_2_picture.recorded(RESULTS / "figure_2"), of["without_latents"]
+    ),
+    "small/best_model": lambda of: best_model_picture.describe(
+        of["models"], SimpleNamespace(**of["options"])
+    ),
+    "best_model_importance_weighted": lambda of: best_model_picture.describe(
+        of["models"], SimpleNamespace(**of["options"])
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_what_is_said_of_the_recorded_numbers_is_recorded(name):
+    found = recorded(name)
+    assert SAID[name](found) == found["findings"]
