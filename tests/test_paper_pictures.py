@@ -42,6 +42,7 @@ def styles(axes):
 def test_full_bayes_is_drawn_by_size_and_method(drawn):
     runs = recorded("full_bayes")["runs"]
     full_bayes.draw(runs, "bayes.png")
+    assert drawn[0].axes[0].get_ylabel() == "ELBO, nats per example"
     for axes, size in zip(drawn[0].axes, (100, 1000, 4000), strict=True):
         assert axes.get_title() == f"{size:,} training digits"
         mine = [run for run in runs if run["training_images"] == size]
@@ -58,6 +59,7 @@ def test_full_bayes_is_drawn_by_size_and_method(drawn):
 def test_figure_3_is_drawn_by_size_and_method(drawn):
     found = recorded("figure_3")["curves"]
     figure_3_picture.draw(found, "figure_3.png", "log p(x)")
+    assert drawn[0].axes[0].get_ylabel() == "log p(x) by appendix D, nats per example"
     for axes, size in zip(drawn[0].axes, (1000, 50_000), strict=True):
         assert axes.get_title() == f"{size:,} training digits"
         assert axes.get_xscale() == "log" and "samples" in axes.get_xlabel()

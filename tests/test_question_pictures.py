@@ -23,6 +23,7 @@ def test_the_gap_lies_between_log_px_and_the_elbo(drawn):
     points, best = columns(found["points"]), found["maximum_log_likelihood"]
     the_gap.draw(found["points"], best, "gap.png")
     levels, gaps = drawn[0].axes
+    assert [levels.get_xlabel(), levels.get_ylabel()] == ["epoch", "nats per example"]
     epochs = points["epoch"]
     assert curves(levels)["log p(x)"] == [epochs, points["log_px"]]
     assert curves(levels)["ELBO"] == [epochs, points["elbo"]]
