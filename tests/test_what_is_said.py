@@ -6,6 +6,7 @@ import pytest
 from conftest import DEMOS
 from drawn_figures import recorded
 
+from demos.__main__ import scripts
 from demos.paper import best_model_picture, figure_2_picture, figure_3_picture, full_bayes
 from demos.questions import (
     amortization,
@@ -70,3 +71,8 @@ SAID = {
 def test_what_is_said_of_the_recorded_numbers_is_recorded(name):
     found = recorded(name)
     assert SAID[name](found) == found["findings"]
+
+
+def test_every_question_is_among_them():
+    questions = {path.stem for path, _ in scripts() if path.parent.name == "questions"}
+    assert len(questions) >= 15 and questions <= SAID.keys()
