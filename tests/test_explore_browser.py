@@ -234,8 +234,13 @@ def test_a_drawn_7_is_a_7(open_page):
 def test_own_images_of_another_size_with_either_decoder(open_page, tmp_path, rng, decoder):
     path = page_of_stripes(tmp_path, rng, decoder)
     page = open_page(path)
-    assert "left" in page.locator("#digits button").first.get_attribute("aria-label")
     contents = data_of(path.read_text(encoding="utf-8"))
+    buttons, images = page.locator("#digits button"), images_of(contents)
+    labels = [buttons.nth(k).get_attribute("aria-label") for k in range(contents["offered"])]
+    above = images[: len(labels), :48].mean(axis=1) > 0.5
+    assert 0 < above.sum() < len(above)
+    assert ["top" in label for label in labels] == above.tolist()
+    assert ["bottom" in label for label in labels] == (~above).tolist()
     exact = grid_log_likelihood(numpy_model(contents), images_of(contents)).value
     for k in range(4):
         shown = check_against_numpy(page, contents, k)

@@ -164,32 +164,40 @@ BARS = """() => {
 }"""
 
 
+ACCOUNTS = (None, (8.2, 1.3, -101), (30, 2, -80), (5, 300, -400), (2, 0.01, 12.5), (0.1, 13, -7))
+
+
 def test_the_bars_are_as_long_as_their_nats(page):
-    mean = np.array(page.evaluate("[...explore.state.q.mean]"))
-    for far, gap_is in ((None, (0, 10)), (0.2, (10, 90)), (1.5, (90, 3000))):
-        if far:
-            page.evaluate("(m) => explore.put_q(m, [0.3, 0.3])", (mean + far).tolist())
-        seen, bars = Drawn(page), page.evaluate(BARS)
-        assert gap_is[0] < seen.gap < gap_is[1]
-        texts = [float(tick["text"].replace("−", "-")) for tick in bars["tick"]]
-        per_nat, at_0 = np.polyfit(texts, [tick["left"] for tick in bars["tick"]], 1)
-        elbo = seen.reconstruction - seen.kl
-        rules = [rule["left"] for rule in bars["rule"]]
-        assert rules == pytest.approx([at_0 + per_nat * v for v in (elbo, seen.log_px)], abs=0.3)
-        kl, gap = bars["bar"]
-        assert [kl["left"], gap["left"]] == pytest.approx([rules[0]] * 2, abs=1e-4)
-        lengths = [per_nat * seen.kl, per_nat * seen.gap]
-        assert [kl["width"], gap["width"]] == pytest.approx(lengths, abs=0.1)
-        assert rules[0] > 0 and rules[0] + max(kl["width"], gap["width"]) <= 100.1
-        assert ("kl" in kl["color"], "posterior" in gap["color"]) == (True, True)
-        said = {label["text"].rpartition(" ")[0]: label for label in bars["label"] + bars["bar"]}
-        words = {"KL": seen.kl, "gap": seen.gap, "ELBO": elbo, "log p(x)": seen.log_px}
-        for word, value in words.items():
-            number = said[word]["text"].rpartition(" ")[2].replace("−", "-")
-            assert float(number) == pytest.approx(value, abs=0.006)
-        for word, rule in (("ELBO", rules[0]), ("log p(x)", rules[1])):
-            at = float(re.search(r"[\d.]+", said[word]["at"])[0])
-            assert min(abs(at - rule), abs(100 - at - rule)) < 0.1
+    """Of the page's own account, and of a KL, a gap and an ELBO that are given."""
+    seen = Drawn(page)
+    for given in ACCOUNTS:
+        check_bars(page, seen, given)
+
+
+def check_bars(page, seen, given):
+    kl, gap, elbo = given or (seen.kl, seen.gap, seen.reconstruction - seen.kl)
+    log_px = elbo + gap
+    if given:
+        account = {"kl": kl, "gap": gap, "elbo": elbo, "log_px": log_px}
+        page.evaluate("(of) => draw_bars(element('bars'), of, { gap: 'gap' })", account)
+    bars = page.evaluate(BARS)
+    texts = [float(tick["text"].replace("−", "-")) for tick in bars["tick"]]
+    per_nat, at_0 = np.polyfit(texts, [tick["left"] for tick in bars["tick"]], 1)
+    rules = [rule["left"] for rule in bars["rule"]]
+    assert rules == pytest.approx([at_0 + per_nat * v for v in (elbo, log_px)], abs=0.3)
+    of_kl, of_gap = bars["bar"]
+    assert [of_kl["left"], of_gap["left"]] == pytest.approx([rules[0]] * 2, abs=1e-4)
+    lengths = [per_nat * kl, per_nat * gap]
+    assert [of_kl["width"], of_gap["width"]] == pytest.approx(lengths, abs=0.1)
+    assert rules[0] > 0 and rules[0] + max(lengths) <= 100.1
+    assert max(lengths) > 7  # nor needlessly short
+    assert "kl" in of_kl["color"] and "posterior" in of_gap["color"]
+    said = {label["text"].rpartition(" ")[0]: label for label in bars["label"] + bars["bar"]}
+    for word, value in (("KL", kl), ("gap", gap), ("ELBO", elbo), ("log p(x)", log_px)):
+        assert numbers(said[word]["text"])[-1] == pytest.approx(value, abs=0.006)
+    for word, rule in (("ELBO", rules[0]), ("log p(x)", rules[1])):
+        at = float(re.search(r"[\d.]+", said[word]["at"])[0])
+        assert min(abs(at - rule), abs(100 - at - rule)) < 0.1
 
 
 def test_a_fit_s_way_and_its_values_are_drawn(page):
@@ -231,6 +239,7 @@ def test_the_draws_stand_around_what_they_estimate(page):
     w, h = seen.size["estimate"]
     dots = seen.dots("estimate")
     assert len(dots) == 10 and {name for _, name in dots} == {"z"}
+    assert [given[1:] for given, _ in dots] == [[h / 2, 4.5, 0, near(2 * np.pi)]] * 10
     slope, middle = np.polyfit(values, [given[0] for given, _ in dots], 1)
     assert slope > 0
     np.testing.assert_allclose(
