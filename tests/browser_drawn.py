@@ -1,6 +1,8 @@
 """What the page draws, call by call, and the q and z of which it is; see browser_page.py."""
 
+import colorsys
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -86,3 +88,11 @@ class Drawn:
 
 def near(values):
     return pytest.approx(values, abs=1e-6)
+
+
+def hue(colour):
+    """Of #rrggbb or rgba(…)."""
+    numbers = [float(n) for n in re.findall(r"[\d.]+", colour)][:3]
+    if colour.startswith("#"):
+        numbers = [int(colour[k : k + 2], 16) for k in (1, 3, 5)]
+    return colorsys.rgb_to_hls(*np.divide(numbers, 255))[0]

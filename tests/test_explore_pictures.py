@@ -1,12 +1,11 @@
 """What the page draws, call by call: each thing in its colour, and where its numbers say."""
 
 import base64
-import colorsys
 import re
 
 import numpy as np
 import pytest
-from browser_drawn import RECORDED, Drawn, near
+from browser_drawn import RECORDED, Drawn, hue, near
 from browser_page import SETTLED, Exact, chromium, open_page  # noqa: F401 - fixtures
 from test_explore import DOCS_PAGE, data_of, images_of
 from test_explore_walk import numbers
@@ -60,6 +59,7 @@ def test_q_z_and_the_prior_are_where_their_numbers_say(page):
     assert seen.of("plane", "strokeRect", stroke="z") == [inset]
 
 
+@pytest.mark.slow
 def test_each_code_is_where_the_encoder_puts_it_in_its_label_s_colour(page, data):
     codes = np.frombuffer(base64.b64decode(data["codes"]), np.float32).reshape(-1, 2)
     labels = np.frombuffer(base64.b64decode(data["labels"]), np.uint8)
@@ -99,14 +99,7 @@ def near_to(places, place):
     return int(far.argmin())
 
 
-def hue(colour):
-    """Of #rrggbb or rgba(…)."""
-    numbers = [float(n) for n in re.findall(r"[\d.]+", colour)][:3]
-    if colour.startswith("#"):
-        numbers = [int(colour[k : k + 2], 16) for k in (1, 3, 5)]
-    return colorsys.rgb_to_hls(*np.divide(numbers, 255))[0]
-
-
+@pytest.mark.slow
 def test_the_shades_are_the_exact_posterior_s(page, data):
     """255 for the square root of its density, relative to the highest on the grid."""
     exact = Exact(data)
@@ -136,6 +129,7 @@ def test_the_shades_are_the_exact_posterior_s(page, data):
                 )
 
 
+@pytest.mark.slow
 def test_the_images_are_those_of_the_model(page, data):
     page.evaluate("explore.put_z([0.7, -0.4])")
     Drawn(page)
@@ -200,6 +194,7 @@ def check_bars(page, seen, given):
         assert min(abs(at - rule), abs(100 - at - rule)) < 0.1
 
 
+@pytest.mark.slow
 def test_a_fit_s_way_and_its_values_are_drawn(page):
     page.evaluate("explore.put_q([1.5, 0.5], [0.2, 0.4])")
     page.evaluate(SETTLED)
@@ -231,6 +226,7 @@ def test_a_fit_s_way_and_its_values_are_drawn(page):
     assert [given[0] for given in seen.of("climb", "fillText")] == [text]
 
 
+@pytest.mark.slow
 def test_the_draws_stand_around_what_they_estimate(page):
     page.click('#draws [value="10"]')
     page.click("#draw-z")
@@ -254,6 +250,7 @@ def test_the_draws_stand_around_what_they_estimate(page):
     assert middle + slope * seen.reconstruction == near(w / 2) and h > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_what_is_read_aloud_has_its_numbers_in_their_places(open_page, language):
     page = open_page(DOCS_PAGE, search=f"?lang={language}", script=RECORDED)
@@ -285,16 +282,16 @@ def test_what_is_read_aloud_has_its_numbers_in_their_places(open_page, language)
 LABELLED = ("plane", "lens", "noise", "mean", "draw", "x", "climb")
 
 
-@pytest.mark.parametrize("shape", [(28, 28), (12, 8), (8, 14)])
-def test_a_drawing_s_ink_is_put_in_the_middle(page, shape):
+def test_a_drawing_s_ink_is_put_in_the_middle(page):
     """Its centre of mass, in a box of 20/28 of the image."""
     strokes = [[[0.1, 0.2], [0.5, 0.2]], [[0.5, 0.2], [0.1, 0.7], [0.5, 0.7]]]  # a Z
-    x = page.evaluate("([strokes, shape]) => [...rasterize(strokes, shape)]", [strokes, shape])
-    image = np.reshape(x, shape)
-    for axis, side in enumerate(shape):
-        ink = image.sum(axis=1 - axis)
-        assert (ink @ (np.arange(side) + 0.5)) / ink.sum() == pytest.approx(side / 2, abs=0.6)
-    rows, columns = np.nonzero(image)
-    extent = np.array([np.ptp(rows) + 1, np.ptp(columns) + 1]) / shape
-    assert extent.max() == pytest.approx(20 / 28, abs=1.6 / min(shape))
-    assert image[0].max() == image[-1].max() == image[:, 0].max() == image[:, -1].max() == 0
+    for shape in ((28, 28), (12, 8), (8, 14)):
+        x = page.evaluate("([of, shape]) => [...rasterize(of, shape)]", [strokes, shape])
+        image = np.reshape(x, shape)
+        for axis, side in enumerate(shape):
+            ink = image.sum(axis=1 - axis)
+            assert (ink @ (np.arange(side) + 0.5)) / ink.sum() == pytest.approx(side / 2, abs=0.6)
+        extent = [np.ptp(places) + 1 for places in np.nonzero(image)]
+        assert np.divide(extent, shape).max() == pytest.approx(20 / 28, abs=1.6 / min(shape))
+        edges = image[0], image[-1], image[:, 0], image[:, -1]
+        assert max(edge.max() for edge in edges) == 0
