@@ -96,10 +96,10 @@ def digits(tmp_path_factory):
 
 
 def page_of_stripes(folder, rng, decoder):
-    """The page of a run on images of 12 × 8 pixels, white on the left or on the right."""
+    """The page of a run on images of 12 × 8 pixels, white at the top or at the bottom."""
     stripes = np.tile(np.repeat(np.eye(2), 48, axis=1), (30, 1)) * 0.8 + 0.1
     x = np.clip(stripes + 0.05 * rng.standard_normal(stripes.shape), 0, 1)
-    y = np.tile(["left", "right"], 30)
+    y = np.tile(["top", "bottom"], 30)
     np.savez(folder / "own.npz", x=x.reshape(60, 12, 8), y=y)
     tiny = ["--epochs", "30", "--hidden", "9", "7", "--batch-size", "10", "--latent", "2"]
     data = ["--data", str(folder / "own.npz"), "--decoder", decoder]

@@ -148,6 +148,9 @@ def test_a_section_becomes_html():
         "  k",
         "- l < m",
         "",
+        "1. A",
+        "2. B",
+        "",
         "| n\\|o | p |",
     ]
     lines += [
@@ -159,13 +162,23 @@ def test_a_section_becomes_html():
         "<details>",
         "w",
         "</details>",
+        "```python",
+        "x = 1",
+        "",
+        "    y",
+        "```",
+        "```math",
+        "z",
+        "```",
     ]
     assert guide.blocks(lines, ["e"]) == (
         '<p><em>a</em> <code>b*c</code> <button class="why" data-guide="e">d</button> f\n'
         "h <b>i</b></p>"
         "<ul><li>j\n  k</li><li>l &lt; m</li></ul>"
+        "<ol><li>A</li><li>B</li></ol>"
         "<table><tr><td>n|o</td><td>p</td></tr><tr><td>q</td><td><code>r</code></td></tr></table>"
         "<pre tabindex='0'>u &lt; v</pre><details><p>w</p></details>"
+        "<pre tabindex='0'>x = 1\n\n    y</pre>" + mathml("z")
     )
 
 

@@ -130,6 +130,24 @@ def test_a_fit_goes_on_when_other_things_are_asked_for(open_page):
     assert page.locator("#estimate-says").inner_text().startswith("The mean of 100 draws")
 
 
+def test_a_fit_ends_where_the_grid_could_no_longer_sum_it(open_page):
+    """A posterior of width 0.01 on one axis, and a grid of 0.1; no ELBO is above log p(x)."""
+    std, elbo = open_page(DOCS_PAGE).evaluate(
+        """() => {
+          const log_prob = ([a, b]) => -0.5 * ((a / 0.01) ** 2 + b * b);
+          const decoder = { forward: (z) => ({ log_prob: () => log_prob(z) }) };
+          const grid = new Grid(decoder, { spacing: 0.1, half: 60, log_partition: null });
+          grid.look_at([]);
+          let q = { mean: [0.05, 0.3], cov: [0.04, 0, 0.04] }, rate = 0.5;
+          while (rate) ({ q, rate } = grid.climb(q, { rate: Math.min(0.5, 2 * rate) }));
+          return [[q.cov[0] ** 0.5, q.cov[2] ** 0.5], grid.expectations(q).elbo];
+        }"""
+    )
+    assert 0.036 <= std[0] < 0.05  # 0.72 of the finer grid's 0.05
+    assert std[1] == pytest.approx(2**-0.5, abs=0.1)
+    assert elbo < np.log(0.01 / np.sqrt(2)) + 1e-4
+
+
 @pytest.mark.timing
 def test_it_is_fast(open_page):
     """Other work on the machine only adds time: the fastest tenth of many says what it takes."""
@@ -234,8 +252,13 @@ def test_a_drawn_7_is_a_7(open_page):
 def test_own_images_of_another_size_with_either_decoder(open_page, tmp_path, rng, decoder):
     path = page_of_stripes(tmp_path, rng, decoder)
     page = open_page(path)
-    assert "left" in page.locator("#digits button").first.get_attribute("aria-label")
     contents = data_of(path.read_text(encoding="utf-8"))
+    buttons, images = page.locator("#digits button"), images_of(contents)
+    labels = [buttons.nth(k).get_attribute("aria-label") for k in range(contents["offered"])]
+    above = images[: len(labels), :48].mean(axis=1) > 0.5
+    assert 0 < above.sum() < len(above)
+    assert ["top" in label for label in labels] == above.tolist()
+    assert ["bottom" in label for label in labels] == (~above).tolist()
     exact = grid_log_likelihood(numpy_model(contents), images_of(contents)).value
     for k in range(4):
         shown = check_against_numpy(page, contents, k)

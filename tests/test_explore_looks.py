@@ -1,12 +1,14 @@
 """The page for everyone: small and large screens, both languages, keys, fingers, no worker."""
 
+import base64
 import colorsys
 import re
 
 import numpy as np
 import pytest
 from browser_page import SETTLED, chromium, open_page  # noqa: F401 - fixtures
-from test_explore import DOCS_PAGE
+from test_explore import DOCS_PAGE, data_of
+from test_explore_walk import numbers
 
 from demos.page import fill
 
@@ -48,6 +50,15 @@ def test_z_follows_the_keys_and_the_pointer(open_page):
     assert page.locator("#plane").get_attribute("aria-label") != before
     page.click("#draw-z")
     assert "drawn from N(0, I)" in page.locator("#noise-says").inner_text()
+    data = data_of(DOCS_PAGE.read_text(encoding="utf-8"))
+    codes = np.frombuffer(base64.b64decode(data["codes"]), np.float32).reshape(-1, 2)
+    page.evaluate("explore.put_z([1.5, 1])")
+    page.mouse.move(0, 0)
+    page.locator("#plane").focus()
+    for key in ("n", "n", "Enter"):  # to the code next to the nearest
+        page.keyboard.press(key)
+    nearest = np.argsort(((codes - [1.5, 1]) ** 2).sum(axis=1))
+    assert page.evaluate("explore.state.index") == nearest[1]
 
 
 @pytest.mark.slow
@@ -152,6 +163,36 @@ def test_the_hint_changes_as_one_does_what_it_says(open_page):
         hints.append(page.locator("#hint").inner_text())
     said = ("Draw a digit", "Drag z", "Draw z from q", "press Fit", "Be the encoder", "β to 4")
     assert all(words in hint for words, hint in zip(said, hints, strict=True))
+
+
+def test_a_q_of_one_s_own_is_told_how_it_compares(open_page):
+    """On the way from the encoder's q to the best one, and far from both."""
+    page = open_page(DOCS_PAGE)
+    page.evaluate("explore.put_q([2, 2], [0.3, 0.3])")
+    said = []
+    for share in (None, 0.5, 1):
+        if share is not None:
+            page.evaluate(
+                """(t) => {
+                  const { encoded, found } = explore.state, { mean, cov } = found.rows.diagonal.q;
+                  const to = (a, b) => [...a].map((v, k) => (1 - t) * v + t * b[k]);
+                  const std = [cov[0], cov[2]].map(Math.sqrt);
+                  explore.put_q(to(encoded.mean, mean), to(encoded.std, std));
+                }""",
+                share,
+            )
+        page.evaluate(SETTLED)
+        own, encoder, best, gap = (
+            float(page.locator(f"#{id}").inner_text().replace("−", "-"))
+            for id in ("elbo-mine", "elbo-encoder", "elbo-diagonal", "gap-mine")
+        )
+        says = page.locator("#fit-says")
+        said.append(says.get_attribute("data-says"))
+        shown = [gap] if own > best - 0.1 else [gap, abs(own - encoder)]
+        assert numbers(says.inner_text())[: len(shown)] == pytest.approx(shown, abs=0.011)
+        right = "ahead" if own > encoder else "behind"
+        assert said[-1] == ("top" if own > best - 0.1 else right)
+    assert said == ["behind", "ahead", "top"]
 
 
 def test_a_finger_scrolls_until_it_means_to_draw(open_page):

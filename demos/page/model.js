@@ -307,14 +307,14 @@ class Grid {
     // −E[∇∇f], the mean by what the slope says. A step that does not raise the ELBO is halved; a
     // rate of 0 says that none was left.
     const { elbo, slope, curvature, precision } = this.expectations(q, beta);
+    const most = (0.36 * this.spacing) ** -2; // of the precision: no grid resolves a narrower q
     for (; rate > 1e-3; rate /= 2) {
       const [s, t, r] = precision.map((p, k) =>
-        k === 1 && !full ? 0 : (1 - rate) * p - rate * curvature[k]
+        k === 1 && !full ? 0 : Math.min(most, (1 - rate) * p - rate * curvature[k])
       );
       const det = s * r - t * t;
       if (!(s > 0 && r > 0 && det > 0)) continue;
       const cov = [r / det, -t / det, s / det];
-      if (Math.min(cov[0], cov[2]) < (0.36 * this.spacing) ** 2) continue; // too narrow for both
       const step = [cov[0] * slope[0] + cov[1] * slope[1], cov[1] * slope[0] + cov[2] * slope[1]];
       const higher = { mean: q.mean.map((m, k) => m + rate * step[k]), cov };
       if (this.expectations(higher, beta).elbo > elbo + 1e-6) return { q: higher, rate };

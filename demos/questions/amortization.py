@@ -88,7 +88,10 @@ def experiment(args):
     count = min(IMAGES, 5 * args.epochs)
     test, training = (measure(model, part[:count], args) for part in (data.test, data.train))
     draw(test, training, args.out / "amortization.png")
+    return {"test": test, "training": training}, describe(test, training, count)
 
+
+def describe(test, training, count):
     unseen, seen = test["amortization"], training["amortization"]
     growth = unseen["mean"] - seen["mean"]
     error = np.hypot(unseen["standard_error_between_images"], seen["standard_error_between_images"])
@@ -97,7 +100,7 @@ def experiment(args):
     else:
         verdict = "that the encoder serves unseen images worse is not to be seen"
     times = test["fit_seconds_per_image"], test["encoder_seconds_per_image"]
-    findings = (
+    return (
         f"For {count} test images the mean ELBO is {test['encoder_elbo']:.2f} nats with the "
         f"encoder's q and {test['own_elbo']:.2f} with a q of their own, and log p(x) is "
         f"{test['log_px']:.2f}: {in_words('amortization', test)}, "
@@ -111,7 +114,6 @@ def experiment(args):
         f"encoder's give {test['log_px_through_encoder']:.2f} for the test images. The "
         "expectations of both are below the truth."
     )
-    return {"test": test, "training": training}, findings
 
 
 def in_words(name, summary):

@@ -94,8 +94,11 @@ def experiment(args):
     elbos = [elbo_and_kl(networks, test_x, y, args)[0] for y in y_of_all]
     right = float((np.argmax(elbos, axis=0) == data.test_labels).mean())
     draw(data, networks[1], test_codes[:STYLES], [y[:STYLES] for y in y_of_all], args)
-    plain, told = results.values()
-    return results | {"right_by_largest_elbo": right}, (
+    return results | {"right_by_largest_elbo": right}, describe(*results.values(), right)
+
+
+def describe(plain, told, right):
+    return (
         f"In nats per test image, the plain VAE has an ELBO of {plain['elbo']:.1f} and a KL of "
         f"{plain['kl']:.1f}; told the label, {told['elbo']:.1f} ({told['elbo'] - np.log(10):.1f} "
         f"with log p(y), as a bound on log p(x, y)) and {told['kl']:.1f}: a code need not say the "

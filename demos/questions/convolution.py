@@ -148,14 +148,17 @@ def experiment(args):
         results[name] = {"parameters": encoder.parameters.value.size, "history": trainer.history}
     draw(results, encoder, model.as_pixels(data.test[:1]), args.out / "convolution.png")
     error = max(check.relative_error for check in checks)
+    return {"largest_error": error, "encoders": results}, describe(results, error)
+
+
+def describe(results, error):
     wide, narrow, own = (in_words(result) for result in results.values())
-    findings = (
+    return (
         f"The gradients written by hand are right to {error:.0e}. Three encoders, one decoder. "
         f"Convolutional: {own}. Fully connected, of the same size: {narrow}. Fully connected, 200 "
         f"wide: {wide}. What a filter learns from one patch serves for all: as many parameters go "
         "further. The price is time, as each pixel is copied into all patches that see it."
     )
-    return {"largest_error": error, "encoders": results}, findings
 
 
 def in_words(result):

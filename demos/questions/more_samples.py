@@ -80,11 +80,16 @@ def experiment(args):
             "seconds": trainer.seconds,
         }
 
-    one, five, fifty, iw_five, iw_fifty, longer = results.values()
+    one = next(iter(results.values()))
     gains = {label: result["log_px"] - one["log_px"] for label, result in results.items()}
     draw(results, gains, args.out / "more_samples.png")
+    return {"runs": results, "gains_over_one_draw": gains}, describe(results)
+
+
+def describe(results):
+    one, five, fifty, iw_five, iw_fifty, longer = results.values()
     largest_error = max(result["log_px_standard_error"] for result in results.values())
-    findings = (
+    return (
         f"After {one['steps']} steps with M = {BATCH_SIZE}, log p(x) is {one['log_px']:.1f} nats "
         f"per example with L = 1, {five['log_px']:.1f} with L = 5 and {fifty['log_px']:.1f} with "
         f"L = 50, which took {fifty['seconds'] / one['seconds']:.0f} times as long as L = 1. "
@@ -99,7 +104,6 @@ def experiment(args):
         f"against {gap(fifty):.1f} with the ELBO, L = 50. Standard errors of log p(x), for these "
         f"{TEST_IMAGES} test images, are {largest_error:.2f} nats or less."
     )
-    return {"runs": results, "gains_over_one_draw": gains}, findings
 
 
 def gap(result):

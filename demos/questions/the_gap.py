@@ -72,7 +72,6 @@ def experiment(args):
 
     q, factorized = model.encode(x), linear_gaussian.mean_field(model.decoder, x)
     variance_error = np.abs(np.exp(to_numpy(q.log_var) - factorized.log_var) - 1).max()
-    first, last = points[0], points[-1]
     draw(points, optimum, args.out / "the_gap.png")
     summary = {
         "points": points,
@@ -80,17 +79,22 @@ def experiment(args):
         "largest_identity_error": max(point["identity_error"] for point in points),
         "largest_relative_variance_error": variance_error,
     }
-    findings = (
+    return summary, describe(summary)
+
+
+def describe(summary):
+    points, optimum = summary["points"], summary["maximum_log_likelihood"]
+    first, last, off = points[0], points[-1], summary["largest_relative_variance_error"]
+    return (
         f"At all {len(points)} points drawn, log p(x) = ELBO + KL(q ‖ posterior) for every one of "
         f"the {EXAMPLES} examples, to {summary['largest_identity_error']:.0e} nats. At the start "
         f"the gap was {first['gap']:.2f} nats, at the end it is {last['gap']:.4f}. "
         f"log p(x) rose from {first['log_px']:.2f} to {last['log_px']:.3f} nats per example; the "
         f"best possible, probabilistic PCA, is {optimum:.3f}. The encoder's variances are off "
-        f"those of the classical mean-field solution by at most {variance_error:.1%}. Maximizing "
+        f"those of the classical mean-field solution by at most {off:.1%}. Maximizing "
         "the ELBO does two things at once: the encoder moves q towards the posterior, and the "
         "decoder turns its axes, until a factorized q can be the posterior."
     )
-    return summary, findings
 
 
 def draw(points, optimum, path):

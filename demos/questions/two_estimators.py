@@ -87,21 +87,28 @@ def experiment(args):
     }
     points = start + history[1:-1] + end
     z_scores = np.array([[point["value_z"], point["gradient_z"]] for point in points])
-    within_two = int((np.abs(z_scores) < 2).sum())
     draw(start, end, history, ratios, args.out / "two_estimators.png")
     summary = {
         "points": points,
         "variance_ratios_A_over_B": ratios,
         "largest_z_score": float(np.abs(z_scores).max()),
-        "share_of_z_scores_within_2": within_two / z_scores.size,
+        "share_of_z_scores_within_2": float((np.abs(z_scores) < 2).mean()),
     }
-    findings = (
-        f"The means agree: of {z_scores.size} z-scores of A − B, half for the value and half for "
+    return summary, describe(summary)
+
+
+def describe(summary):
+    points, ratios = summary["points"], summary["variance_ratios_A_over_B"]
+    first, last, most = points[0], points[-len(DRAWS)], points[-1]  # most draws, at the end
+    n_scores = 2 * len(points)
+    within_two = round(summary["share_of_z_scores_within_2"] * n_scores)
+    return (
+        f"The means agree: of {n_scores} z-scores of A − B, half for the value and half for "
         f"the gradient's slope in a fixed direction, {within_two} are within ±2 (95% would be, by "
         f"chance alone), and the largest is {summary['largest_z_score']:.1f}. The variance of A's "
         f"gradient is {ratios['gradient_start']:.2f} times that of B's at the start and "
-        f"{ratios['gradient_end']:.2f} times at the end (epoch {args.epochs}): where B's closed KL "
-        "has the derivative −mean, A has −z = −mean − σε. At the start q is nearly the prior, σ "
+        f"{ratios['gradient_end']:.2f} times at the end (epoch {last['epoch']}): where B's closed "
+        "KL has the derivative −mean, A has −z = −mean − σε. At the start q is nearly the prior, σ "
         f"is {first['std_of_q']:.2f} on average, and the decoder's own gradient is quiet; at the "
         f"end σ is {last['std_of_q']:.2f}, and the decoder's dominates. The value is another "
         f"matter: A's variance is {ratios['value_start']:.2f} times B's at the start and "
@@ -112,9 +119,8 @@ def experiment(args):
         "for every z, with no variance at all, and B would not. But only the gradient moves the "
         f"weights. More draws divide every variance by L: {DRAWS[-1]} of them divided that of B's "
         "gradient by "
-        f"{last['gradient_variance_B'] / end[-1]['gradient_variance_B']:.0f}."
+        f"{last['gradient_variance_B'] / most['gradient_variance_B']:.0f}."
     )
-    return summary, findings
 
 
 def draw(start, end, history, ratios, path):

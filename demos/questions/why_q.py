@@ -107,13 +107,18 @@ def experiment(args):
     images = data.test[: min(IMAGES, args.epochs)]
     two, twenty = (measure(n_latent, data, images, args) for n_latent in (2, 20))
     draw(two, twenty, args.out / "why_q.png")
+    summary = {"images": len(images), "two_latents": two, "twenty_latents": twenty}
+    return summary, describe(two, twenty, len(images))
+
+
+def describe(two, twenty, n_images):
     before_last, last = twenty["prior"]["points"][-2:]
     short = twenty["reference"] - last["log_px"]
     exact = two["q_minus_reference"]
     both = two["both"]["points"][-1]["log_px"] - two["reference"]
     digits = [kl / np.log(10) for kl in (two["kl_to_prior"], twenty["kl_to_prior"])]
-    findings = (
-        f"Samples needed for {NEAR:g} nat, in the mean over the first {len(images)} test images: "
+    return (
+        f"Samples needed for {NEAR:g} nat, in the mean over the first {n_images} test images: "
         f"with 2 latents {in_words(two['q'])} through q and {in_words(two['prior'])} from the "
         f"prior, with 20 latents {in_words(twenty['q'])} through q and "
         f"{in_words(twenty['prior'])} from the prior. There, {last['samples']:,} samples from the "
@@ -129,7 +134,6 @@ def experiment(args):
         "where q misses a part of the posterior, its samples cannot tell. Half of them from the "
         f"prior, and the mean is off by {both:+.3f}."
     )
-    return {"images": len(images), "two_latents": two, "twenty_latents": twenty}, findings
 
 
 def draw(two, twenty, path):

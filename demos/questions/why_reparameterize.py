@@ -93,7 +93,6 @@ def experiment(args):
     end = compare(learned[REPARAMETERIZATION][0], x, args, args.epochs)
 
     histories = {name: history for name, (_, history) in learned.items()}
-    elbos = {name: history[-1]["test_elbo"] for name, history in histories.items()}
     ratios = {
         name: [
             point[name]["variance"] / point[REPARAMETERIZATION]["variance"]
@@ -109,9 +108,17 @@ def experiment(args):
         "learning_rates": LEARNING_RATES,
         "histories": histories,
     }
-    before = histories[NONE][0]["test_elbo"]
+    return summary, describe(summary)
+
+
+def describe(summary):
+    start, end, ratios, histories = (
+        summary[key] for key in ("start", "end", "variance_ratios", "histories")
+    )
+    elbos = {name: history[-1]["test_elbo"] for name, history in histories.items()}
+    epochs, before = histories[NONE][-1]["epoch"], histories[NONE][0]["test_elbo"]
     z_scores = [point[name]["z_score"] for name in (BASELINE, NONE) for point in (start, end)]
-    findings = (
+    return (
         f"With {DRAWS} draws per image each, the variance of the score function's gradient is "
         f"{times(ratios[NONE][0])} times that of the reparameterization gradient at the start and "
         f"{times(ratios[NONE][1])} times in the trained model; with the baseline it is "
@@ -124,14 +131,13 @@ def experiment(args):
         f"is {max(map(abs, z_scores)):.1f} standard errors). Without a baseline every draw is "
         "multiplied by a log w of the order of the ELBO, whether it was a good draw or a bad one; "
         "with it, by how much better it was than the others. The noise has its price: at epoch "
-        f"{args.epochs}, from the same initial weights, each with the best of three learning "
+        f"{epochs}, from the same initial weights, each with the best of three learning "
         f"rates, the test ELBO is {elbos[REPARAMETERIZATION]:.1f} nats per example with "
         f"reparameterization, {elbos[BASELINE]:.1f} with the score function and its baseline, and "
         f"{elbos[NONE]:.1f} without; at the start it was {before:.1f}. θ's gradient has no "
         "such trouble in any of the three: it is the encoder that learns slowly, and the decoder "
         "has only the encoder's z to learn from."
     )
-    return summary, findings
 
 
 def times(ratio):

@@ -1,0 +1,55 @@
+"""What a picture of Matplotlib shows, for tests: its curves by their names, and its numbers."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from conftest import DEMOS
+from matplotlib.container import ErrorbarContainer
+from matplotlib.lines import Line2D
+
+from vae_np import figures
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figures that are drawn and not written: to be looked at."""
+    seen = []
+    monkeypatch.setattr(figures, "save", lambda figure, path: seen.append(figure))
+    return seen
+
+
+def recorded(name):
+    return json.loads((DEMOS / "results" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def columns(rows):
+    """{key: its values} of rows that have the same keys."""
+    return {key: [row[key] for row in rows] for key in rows[0]}
+
+
+def curves(axes):
+    """{label: [x, y]} of the curves that the legend names."""
+    handles, labels = axes.get_legend_handles_labels()
+    lines = [handle[0] if isinstance(handle, ErrorbarContainer) else handle for handle in handles]
+    return {
+        label: [np.asarray(line.get_xdata()).tolist(), np.asarray(line.get_ydata()).tolist()]
+        for line, label in zip(lines, labels, strict=True)
+        if isinstance(line, Line2D)
+    }
+
+
+def heights(bars):
+    return [bar.get_height() for bar in bars]
+
+
+def shown(axes):
+    """The picture in the axes, as it is from 0 to 1."""
+    array = np.asarray(axes.images[0].get_array(), float)
+    return array / 255 if array.max() > 1 else array
+
+
+def numbers(text):
+    found = re.findall(r"(?<![\w.])[-−+]?\d+(?:\.\d+)?(?:e[-+]\d+)?", text)
+    return [float(number.replace("−", "-")) for number in found]

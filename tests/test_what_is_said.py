@@ -1,0 +1,78 @@
+"""What the experiments say of the recorded numbers is what was recorded, word for word."""
+
+from types import SimpleNamespace
+
+import pytest
+from conftest import DEMOS
+from drawn_figures import recorded
+
+from demos.__main__ import scripts
+from demos.paper import best_model_picture, figure_2_picture, figure_3_picture, full_bayes
+from demos.questions import (
+    amortization,
+    clouds,
+    collapse,
+    conditional,
+    convolution,
+    more_samples,
+    posterior,
+    q_family,
+    signal_to_noise,
+    the_gap,
+    tug_of_war,
+    two_estimators,
+    why_mse,
+    why_q,
+    why_reparameterize,
+)
+
+RESULTS = DEMOS / "results"
+SAID = {
+    "amortization": lambda of: amortization.describe(
+        of["test"], of["training"], len(of["test"]["amortization"]["of_each_image"])
+    ),
+    "clouds": lambda of: clouds.describe(*of["models"], of["training_images"]),
+    "collapse": lambda of: collapse.describe(*of["models"].values()),
+    "conditional": lambda of: conditional.describe(
+        of["plain"], of["conditional"], of["right_by_largest_elbo"]
+    ),
+    "convolution": lambda of: convolution.describe(of["encoders"], of["largest_error"]),
+    "more_samples": lambda of: more_samples.describe(of["runs"]),
+    "posterior": lambda of: posterior.describe(of["images"], of["gaps"]),
+    "q_family": lambda of: q_family.describe(
+        *(of[name] for name in ("2 latents", "20 latents", "20 latents, rotated"))
+    ),
+    "signal_to_noise": lambda of: signal_to_noise.describe(of["gradients"], of["runs"]),
+    "the_gap": the_gap.describe,
+    "tug_of_war": lambda of: tug_of_war.describe(of["weights"]),
+    "two_estimators": two_estimators.describe,
+    "why_mse": lambda of: why_mse.describe(
+        of["models"],
+        of["training_elbos"]["x = value/255"],
+        of["largest_difference_between_reconstructions_of_the_bug"],
+    ),
+    "why_q": lambda of: why_q.describe(of["two_latents"], of["twenty_latents"], of["images"]),
+    "why_reparameterize": why_reparameterize.describe,
+    "small/full_bayes": lambda of: full_bayes.describe(of["runs"]),
+    "figure_3": lambda of: figure_3_picture.describe(of["curves"]),
+    "figure_2/summary": lambda of: figure_2_picture.describe(
+        figure_2_picture.recorded(RESULTS / "figure_2"), of["without_latents"]
+    ),
+    "small/best_model": lambda of: best_model_picture.describe(
+        of["models"], SimpleNamespace(**of["options"])
+    ),
+    "best_model_importance_weighted": lambda of: best_model_picture.describe(
+        of["models"], SimpleNamespace(**of["options"])
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_what_is_said_of_the_recorded_numbers_is_recorded(name):
+    found = recorded(name)
+    assert SAID[name](found) == found["findings"]
+
+
+def test_every_question_is_among_them():
+    questions = {path.stem for path, _ in scripts() if path.parent.name == "questions"}
+    assert len(questions) >= 15 and questions <= SAID.keys()
