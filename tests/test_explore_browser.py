@@ -116,6 +116,7 @@ def test_fitting_q_raises_each_elbo_and_stays_below_log_px(open_page, digits):
     page.wait_for_selector("#reset:disabled")
 
 
+@pytest.mark.slow
 def test_a_fit_goes_on_when_other_things_are_asked_for(open_page):
     page = open_page(DOCS_PAGE)
     page.evaluate(
@@ -130,6 +131,7 @@ def test_a_fit_goes_on_when_other_things_are_asked_for(open_page):
     assert page.locator("#estimate-says").inner_text().startswith("The mean of 100 draws")
 
 
+@pytest.mark.slow
 def test_a_fit_ends_where_the_grid_could_no_longer_sum_it(open_page):
     """A posterior of width 0.01 on one axis, and a grid of 0.1; no ELBO is above log p(x)."""
     std, elbo = open_page(DOCS_PAGE).evaluate(
@@ -218,6 +220,7 @@ def test_it_is_fast(open_page):
     assert max(fastest[name] for name in ("z_frame", "q_frame")) < 17  # of 60 frames a second
 
 
+@pytest.mark.slow
 def test_a_drawn_7_is_a_7(open_page):
     page = open_page(DOCS_PAGE)
     pad = page.locator("#pad")
@@ -248,7 +251,8 @@ def test_a_drawn_7_is_a_7(open_page):
     assert 0.5 < drawn.sum() / (digits.train[digits.train_labels == 7].mean(axis=0) / 255).sum() < 2
 
 
-@pytest.mark.parametrize("decoder", ["bernoulli", pytest.param("gaussian", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("decoder", ["bernoulli", "gaussian"])
 def test_own_images_of_another_size_with_either_decoder(open_page, tmp_path, rng, decoder):
     path = page_of_stripes(tmp_path, rng, decoder)
     page = open_page(path)

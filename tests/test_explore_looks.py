@@ -15,6 +15,7 @@ from demos.page import fill
 # ruff: noqa: F811 - a fixture's name as an argument
 
 
+@pytest.mark.slow
 def test_z_follows_the_keys_and_the_pointer(open_page):
     page = open_page(DOCS_PAGE)
     z = "() => [...explore.state.z]"
@@ -87,6 +88,7 @@ def test_both_languages_and_themes_fit_the_screen(open_page, width):
     assert page.evaluate(background) == light
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("language", "words"), [("en", "What is the ELBO"), ("zh", "ELBO 是什么")])
 def test_an_explanation_opens_in_the_page(open_page, language, words):
     page = open_page(DOCS_PAGE, search=f"?lang={language}")
@@ -133,6 +135,7 @@ def test_every_colour_that_writes_can_be_read(theme):
         assert contrast(colorsys.hls_to_rgb(int(hue) / 360, lightness, saturation), card) >= 4.5
 
 
+@pytest.mark.slow
 def test_what_one_needs_first_is_on_the_first_screen(open_page):
     page = open_page(DOCS_PAGE, 1366, height=650)
     for id in ("pad", "plane", "lens", "n-log-px"):
@@ -144,6 +147,7 @@ def test_what_one_needs_first_is_on_the_first_screen(open_page):
         assert box["y"] + box["height"] <= 1.5 * 844
 
 
+@pytest.mark.slow
 def test_the_plane_and_fit_are_within_ten_tab_stops(open_page):
     page, stops = open_page(DOCS_PAGE), []
     for _ in range(10):
@@ -152,6 +156,7 @@ def test_the_plane_and_fit_are_within_ten_tab_stops(open_page):
     assert {"plane", "lens", "fit"} <= set(stops)
 
 
+@pytest.mark.slow
 def test_the_hint_changes_as_one_does_what_it_says(open_page):
     page = open_page(DOCS_PAGE)
     hints = [page.locator("#hint").inner_text()]
@@ -165,6 +170,7 @@ def test_the_hint_changes_as_one_does_what_it_says(open_page):
     assert all(words in hint for words, hint in zip(said, hints, strict=True))
 
 
+@pytest.mark.slow
 def test_a_q_of_one_s_own_is_told_how_it_compares(open_page):
     """On the way from the encoder's q to the best one, and far from both."""
     page = open_page(DOCS_PAGE)
@@ -195,6 +201,7 @@ def test_a_q_of_one_s_own_is_told_how_it_compares(open_page):
     assert said == ["behind", "ahead", "top"]
 
 
+@pytest.mark.slow
 def test_a_finger_scrolls_until_it_means_to_draw(open_page):
     page = open_page(DOCS_PAGE, 390, height=844, touch=True)
     hand = page.context.new_cdp_session(page)
@@ -236,6 +243,7 @@ def test_a_finger_scrolls_until_it_means_to_draw(open_page):
     assert page.evaluate(image) == "drawing"
 
 
+@pytest.mark.slow
 def test_without_a_worker_it_works_all_the_same(open_page):
     page = open_page(
         DOCS_PAGE, script="Worker = class { constructor() { throw Error('refused'); } };"
@@ -247,6 +255,7 @@ def test_without_a_worker_it_works_all_the_same(open_page):
     assert page.locator("#fit-says").get_attribute("data-says") == "arrived"
 
 
+@pytest.mark.slow
 def test_without_javascript_it_says_what_it_would_be(chromium):
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()

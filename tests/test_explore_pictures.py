@@ -23,6 +23,7 @@ def data():
     return data_of(DOCS_PAGE.read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_q_z_and_the_prior_are_where_their_numbers_say(page):
     page.evaluate("explore.put_z([0.7, -0.4])")
     page.evaluate("explore.put_q([0.55, -0.8], [0.3, 0.2])")
@@ -161,6 +162,7 @@ BARS = """() => {
 ACCOUNTS = (None, (8.2, 1.3, -101), (30, 2, -80), (5, 300, -400), (2, 0.01, 12.5), (0.1, 13, -7))
 
 
+@pytest.mark.slow
 def test_the_bars_are_as_long_as_their_nats(page):
     """Of the page's own account, and of a KL, a gap and an ELBO that are given."""
     seen = Drawn(page)
@@ -282,6 +284,7 @@ def test_what_is_read_aloud_has_its_numbers_in_their_places(open_page, language)
 LABELLED = ("plane", "lens", "noise", "mean", "draw", "x", "climb")
 
 
+@pytest.mark.slow
 def test_a_drawing_s_ink_is_put_in_the_middle(page):
     """Its centre of mass, in a box of 20/28 of the image."""
     strokes = [[[0.1, 0.2], [0.5, 0.2]], [[0.5, 0.2], [0.1, 0.7], [0.5, 0.7]]]  # a Z

@@ -99,6 +99,7 @@ def test_the_likelihoods_have_their_curves_and_their_sigmas(drawn, rng):
     assert said[1:4] == pytest.approx([fixed["kl"], free["std"][0], free["kl"]], abs=0.051)
 
 
+@pytest.mark.slow
 def test_the_clouds_are_where_the_encoder_puts_them(drawn):
     found, data = recorded("clouds"), datasets.load("mnist5k")
     clouds.draw(found["models"], found["labels"], data.image_shape, "clouds.png")
