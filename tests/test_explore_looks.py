@@ -63,7 +63,7 @@ def test_z_follows_the_keys_and_the_pointer(open_page):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("width", [320, 390, 768, 1366])
+@pytest.mark.parametrize("width", [320, 390, 768, 1280, 1366])
 def test_both_languages_and_themes_fit_the_screen(open_page, width):
     page = open_page(DOCS_PAGE, width, "dark", "zh-CN")
     assert page.locator("html").get_attribute("lang") == "zh-CN"
@@ -76,6 +76,8 @@ def test_both_languages_and_themes_fit_the_screen(open_page, width):
         assert words in page.locator("#h-account").inner_text()
         assert others not in page.locator("body").inner_text()
         assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+        wide = "all => all.filter((c) => c.scrollWidth > c.clientWidth).map((c) => c.id)"
+        assert page.locator(".card").evaluate_all(wide) == []
         labels = page.locator("canvas[role]:not([hidden]), button:has(canvas)").evaluate_all(
             "all => all.map((one) => one.getAttribute('aria-label'))"
         )
