@@ -3,13 +3,14 @@
 import base64
 import json
 import re
+import unicodedata
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from demos import explore
-from demos.common.mathml import mathml
+from demos.common.mathml import LETTERS, SIGNS, mathml
 from demos.page import fill, guide, packing
 from demos.page.guide import explanations
 from vae_np import VAE, BernoulliDecoder, GaussianDecoder, GaussianEncoder
@@ -107,6 +108,17 @@ def test_the_grid_is_as_fine_as_the_posterior_asks(std, spacing, capsys):
     page_value = grid_log_likelihood(model, x, spacing=found, limit=6.0).value
     assert np.abs(page_value - exact).max() == pytest.approx(error, abs=2e-3)
     assert error <= fill.TOLERANCE
+
+
+def test_the_error_that_is_told_is_the_largest(monkeypatch):
+    monkeypatch.setattr(fill, "SPACINGS", (0.1,))
+    decoder = GaussianDecoder(2, [], 2, noise="fixed", std=0.04)
+    decoder.parameters.value[:] = [1, 0, 0, 1, 0, 0]
+    model, x = VAE(GaussianEncoder(2, [], 2), decoder), np.array([[0.4, 0.3], [0.425, 0.325]])
+    coarse, fine = (grid_log_likelihood(model, x, spacing=h, limit=6.0).value for h in (0.1, 0.05))
+    errors = np.abs(coarse - fine)
+    assert errors.max() > 2 * errors.min()
+    assert fill.grid_and_precision(model, x)[2] == pytest.approx(errors.max(), rel=1e-3)
 
 
 def test_as_many_images_of_each_label():
@@ -219,6 +231,35 @@ LEFT, RIGHT = (f'<mtd style="text-align: {side}; padding: 0.3em 0">' for side in
 )
 def test_latex_becomes_mathml(latex, expected):
     assert mathml(latex) == f'<math display="block" class="math">{expected}</math>'
+
+
+UNICODE = {  # of what is no Greek letter
+    "nabla": "NABLA",
+    "partial": "PARTIAL DIFFERENTIAL",
+    "infty": "INFINITY",
+    "approx": "ALMOST EQUAL TO",
+    "cdot": "MIDDLE DOT",
+    "ge": "GREATER-THAN OR EQUAL TO",
+    "le": "LESS-THAN OR EQUAL TO",
+    "mid": "VERTICAL LINE",
+    "ne": "NOT EQUAL TO",
+    "odot": "CIRCLED DOT OPERATOR",
+    "sim": "TILDE OPERATOR",
+    "times": "MULTIPLICATION SIGN",
+    "to": "RIGHTWARDS ARROW",
+    "Vert": "DOUBLE VERTICAL LINE",
+    "|": "DOUBLE VERTICAL LINE",
+    "propto": "PROPORTIONAL TO",
+    "ldots": "HORIZONTAL ELLIPSIS",
+    "Longrightarrow": "LONG RIGHTWARDS DOUBLE ARROW",
+    "Longleftrightarrow": "LONG LEFT RIGHT DOUBLE ARROW",
+}
+
+
+def test_a_sign_is_the_one_that_its_name_says():
+    for name, sign in (LETTERS | SIGNS).items():
+        greek = f"GREEK SMALL LETTER {name.removeprefix('var').upper()}"
+        assert unicodedata.name(sign) == UNICODE.get(name, greek)
 
 
 def test_the_guides_equations_are_all_known_and_no_others():
