@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 from conftest import DEMOS
+from matplotlib.colors import to_hex
 from matplotlib.container import ErrorbarContainer
 from matplotlib.lines import Line2D
 
@@ -30,13 +31,15 @@ def columns(rows):
 
 
 def curves(axes):
-    """{label: [x, y]} of the curves that the legend names."""
+    """{label: [x, y]} of the curves that the legend names; no two look alike."""
     handles, labels = axes.get_legend_handles_labels()
     lines = [handle[0] if isinstance(handle, ErrorbarContainer) else handle for handle in handles]
+    lines = {k: line for k, line in zip(labels, lines, strict=True) if isinstance(line, Line2D)}
+    looks = [(to_hex(x.get_color()), x.get_linestyle(), x.get_marker()) for x in lines.values()]
+    assert len(set(looks)) == len(looks), looks
     return {
         label: [np.asarray(line.get_xdata()).tolist(), np.asarray(line.get_ydata()).tolist()]
-        for line, label in zip(lines, labels, strict=True)
-        if isinstance(line, Line2D)
+        for label, line in lines.items()
     }
 
 

@@ -1,13 +1,16 @@
 """The pictures of the paper's experiments, drawn from what was recorded."""
 
 import json
+from itertools import pairwise
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from conftest import DEMOS
 from drawn_figures import columns, curves, drawn, numbers, recorded  # noqa: F401
 from matplotlib.colors import to_hex
 
+from demos.common import plots
 from demos.paper import (
     best_model_picture,
     figure_2_picture,
@@ -39,12 +42,24 @@ def styles(axes):
     }
 
 
+def test_pictures_side_by_side_are_of_one_height(drawn):
+    wide, narrow = np.zeros((20, 40)), np.zeros((20, 10))
+    plots.save_tiles("tiles.png", 12, 4, {"wide": wide, "narrow": narrow}, "Two")
+    drawn[0].draw_without_rendering()
+    one, other = (axes.get_window_extent() for axes in drawn[0].axes)
+    assert one.height == pytest.approx(other.height, rel=0.1)
+    assert one.width == pytest.approx(4 * other.width, rel=0.1)
+
+
 def test_full_bayes_is_drawn_by_size_and_method(drawn):
     runs = recorded("full_bayes")["runs"]
     full_bayes.draw(runs, "bayes.png")
     assert drawn[0].axes[0].get_ylabel() == "ELBO, nats per example"
+    drawn[0].draw_without_rendering()
     for axes, size in zip(drawn[0].axes, (100, 1000, 4000), strict=True):
         assert axes.get_title() == f"{size:,} training digits"
+        ticks = [label.get_window_extent() for label in axes.get_xticklabels()]
+        assert all(left.x1 < right.x0 for left, right in pairwise(ticks))
         mine = [run for run in runs if run["training_images"] == size]
         assert len(mine) == 3
         for run in mine:
