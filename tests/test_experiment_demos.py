@@ -218,6 +218,16 @@ def test_findings_of_few_epochs_are_marked_so(tmp_path, monkeypatch, capsys, epo
     assert all("The gap has closed." in text for text in said)
 
 
+def test_findings_keep_their_paragraphs(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["the_gap.py", "--out", f"{tmp_path}"])
+    said = "The gap has closed.", "The rest is " + "long " * 50 + "to tell."
+    assert findings.run(lambda args: ({}, "\n\n".join(said)), "Why?\n\nSo.", epochs=1) == 0
+    _, question, *printed, last = capsys.readouterr().out.strip().split("\n\n")
+    assert [" ".join(part.split()) for part in printed] == list(said)
+    assert max(map(len, printed[1].splitlines())) <= findings.WIDTH
+    assert question == "So." and last.startswith("The picture")
+
+
 def test_an_unfinished_run_goes_on_in_its_folder(tmp_path):
     base = tmp_path / "figure"
     assert findings.unfinished_folder(base) == base

@@ -9,7 +9,15 @@ from drawn_figures import drawn, numbers  # noqa: F401
 
 from demos import use_it
 from demos.common.models import digit_model
-from demos.questions import amortization, collapse, the_gap, tug_of_war, why_mse
+from demos.questions import (
+    amortization,
+    clouds,
+    collapse,
+    signal_to_noise,
+    the_gap,
+    tug_of_war,
+    why_mse,
+)
 from demos.training.making import make_trainer
 from demos.training.run import parse, progress_of
 from vae_np import datasets
@@ -113,6 +121,50 @@ def test_beside_a_model_s_images_are_its_own_numbers(few_digits, args, monkeypat
     for k, ((name, of), row) in enumerate(zip(results.items(), rows, strict=True)):
         assert row[0] == name and of["elbo"] == -100.5 - k
         assert numbers(row[1]) == [-100.5 - k, 2 + k, 7 + k, 20]
+
+
+def test_what_stands_under_a_cloud_is_decoded_from_its_cross(few_digits, args, monkeypatch):
+    model = digit_model(few_digits, args, 2)
+    model.decoder.parameters.value[:] *= 20  # that another z is another image
+    monkeypatch.setattr(clouds, "digit_model", lambda *given: model)
+    monkeypatch.setattr(clouds, "train", lambda *given, **more: None)
+    found = clouds.train_one(few_digits, 2, 1, args)
+    ((z, image),) = zip(found["shown"], found["decoded"], strict=True)
+    wanted = model.decode(np.array([z], np.float32)).mean[0]
+    assert np.ptp(wanted) > 0.5
+    decoded = np.frombuffer(bytes.fromhex(image), np.uint8) / 255
+    np.testing.assert_allclose(decoded, wanted, atol=0.02)
+
+
+def test_the_steps_of_a_run_are_those_of_all_its_epochs(args, monkeypatch):
+    trained = SimpleNamespace(epoch=8, steps_per_epoch=40, step=3)
+    monkeypatch.setattr(signal_to_noise, "train", lambda *given, **more: trained)
+    monkeypatch.setattr(signal_to_noise, "measure", lambda *given: {})
+    for name in ("signal_and_noise", "draw", "describe"):
+        monkeypatch.setattr(signal_to_noise, name, lambda *given: None)
+    summary, _ = signal_to_noise.experiment(args)
+    assert [of["steps"] for of in summary["runs"].values()] == [320] * 4
+
+
+def test_the_sigmas_that_are_drawn_are_those_of_the_same_images(few_digits, args, monkeypatch):
+    seen, made = [], {}
+    make, rows = why_mse.make_model, [{"train_elbo": -1.0}]
+    monkeypatch.setattr(
+        why_mse, "make_model", lambda kind, *given: made.setdefault(kind, make(kind, *given))
+    )
+    trained = SimpleNamespace(history=rows)
+    monkeypatch.setattr(why_mse, "train", lambda *given, **more: trained)
+    monkeypatch.setattr(why_mse, "draw", lambda *given: seen.append(given))
+    monkeypatch.setattr(why_mse, "describe", lambda *given: "")
+    why_mse.experiment(args)
+    ((_, pictures, data, std, *_),) = seen
+    assert std.shape == (why_mse.IMAGES, 784) and data is few_digits
+    model = made["per-output"]
+    ((_, _, reconstructed, _),) = (of for of in pictures if of[0] == why_mse.NAMES["per-output"])
+    test = (few_digits.test[: why_mse.IMAGES] + 0.5) / 256
+    p = model.decode(model.encode(test.astype(np.float32)).mean)
+    np.testing.assert_allclose(reconstructed, p.mean, atol=0.01)
+    np.testing.assert_allclose(std, p.std, rtol=0.1)
 
 
 def test_each_likelihood_has_its_own_caption():

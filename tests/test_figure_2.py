@@ -122,6 +122,14 @@ def test_figure_2_names_its_settings(setting, monkeypatch, capsys):
     assert "wants one of MNIST 3, MNIST 5" in capsys.readouterr().err.splitlines()[-1]
 
 
+def test_the_seed_is_the_one_that_was_asked_for(tmp_path, images):
+    model, args = make_model(), options(tmp_path, 300)
+    args.seed = 7
+    for method in paper_settings.METHODS:
+        networks = model.encoder, model.decoder
+        assert paper_settings.paper_trainer(method, networks, images, 0.1, args).seed == 7
+
+
 def test_points_are_even_on_a_logarithmic_axis():
     epochs = [epoch for epoch in range(1, 10_001) if figure_2.due(epoch)]
     assert epochs[:8] == [1, 2, 3, 4, 6, 7, 10, 13]

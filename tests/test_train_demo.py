@@ -13,9 +13,12 @@ from conftest import TINY, command, run
 
 from demos import train
 from demos.training import report
+from demos.training.options import OBJECTIVES
+from demos.training.run import parse
 from vae_np.evaluation import evaluate_elbo
 from vae_np.layers import Linear
 from vae_np.objectives import ImportanceWeighted
+from vae_np.optimizers import OPTIMIZERS
 
 
 def test_train_writes_everything_it_says(stripes):
@@ -191,6 +194,16 @@ def test_help_teaches(tmp_path, demo):
     options = [line for line in text.splitlines() if line.startswith("  --")]
     assert len(options) >= 3
     assert "default" in text
+    assert "--schedule N:RATE" in text or demo != "train"
+
+
+def test_an_objective_and_an_optimizer_are_what_their_names_say():
+    for name, objective in OBJECTIVES.items():
+        assert name.replace("-", "") == objective.__name__.replace("_", "").lower()
+    for name, optimizer in OPTIMIZERS.items():
+        assert name == optimizer.__name__.lower()
+        args, _ = parse(["--optimizer", name], "What?\n\nSo.")
+        assert args.learning_rate == optimizer.default_learning_rate
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 from conftest import DEMOS
-from drawn_figures import recorded
+from drawn_figures import numbers, recorded
 
 from demos.__main__ import scripts
 from demos.paper import best_model_picture, figure_2_picture, figure_3_picture, full_bayes
@@ -71,6 +71,14 @@ SAID = {
 def test_what_is_said_of_the_recorded_numbers_is_recorded(name):
     found = recorded(name)
     assert SAID[name](found) == found["findings"]
+
+
+def test_each_share_of_draws_in_a_hole_is_its_own_model_s():
+    models, shares = recorded("clouds")["models"], (0.12, 0.034, 0.056, 0.78)
+    for model, share in zip(models, shares, strict=True):
+        model["draws_in_a_hole"] = share
+    said = clouds.describe(*models, 4000).partition("Of the prior's draws ")[2]
+    assert numbers(said.replace("%", "")) == [12, 2, 0, 3.4, 1, 5.6, 4, 20, 78]
 
 
 def test_every_question_is_among_them():
