@@ -111,8 +111,9 @@ def test_things_stand_in_line(open_page):
 @pytest.mark.slow
 def test_a_press_acts_where_it_is(page):
     def press(id, a, b):
-        box = page.locator(f"#{id}").bounding_box()
-        page.mouse.click(box["x"] + a * box["width"], box["y"] + b * box["width"])
+        canvas = page.locator(f"#{id}")
+        width = canvas.bounding_box()["width"]
+        canvas.click(position={"x": a * width, "y": b * width})  # once it stands still, in view
         page.evaluate(SETTLED)
 
     press("noise", 0.7, 0.2)
