@@ -23,7 +23,8 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(os.name == "nt", reason="signals and limits are Unix's"),
 ]
-N_KILLS, N_READS = int(os.environ.get("FAULTS", 20)), 30_000
+N_KILLS = int(os.environ.get("FAULTS", 20))
+N_READS = 600 * N_KILLS
 SMALL = "--epochs 40 --hidden 200 --latent 3 --batch-size 20 --samples 5 --binarize".split()
 
 
