@@ -31,6 +31,7 @@ def test_a_convolution_is_what_its_equation_says(rng):
     np.testing.assert_allclose(layer.forward(x.reshape(2, -1)), y.reshape(2, -1), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_convolution_agrees_with_pytorch(rng):
     torch = pytest.importorskip("torch")
     layer, x = bound_convolution(rng), rng.standard_normal((2, 6, 7, 2))

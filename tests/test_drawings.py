@@ -38,6 +38,7 @@ def contrast(a, b):
     return (lighter + 0.05) / (darker + 0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", [draw_model, draw_pictures], ids=lambda script: script.__name__)
 def test_the_recorded_drawings_are_what_is_drawn(script, tmp_path, capsys):
     assert script.main(["--out", str(tmp_path)]) == 0

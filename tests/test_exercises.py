@@ -225,6 +225,7 @@ def test_the_file_is_all_exercises_and_stays_as_it_is(tmp_path):
     assert (DEMOS / "exercises.py").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_copy_is_graded_as_well(tmp_path):
     text = (DEMOS / "exercises.py").read_text(encoding="utf-8")
     text = text.replace('raise NotImplementedError("write dx")', "return dy * (1 - y**2)")

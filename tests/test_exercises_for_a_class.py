@@ -59,6 +59,7 @@ def test_a_place_where_nothing_can_be_written_is_said_in_one_line(tmp_path, caps
         assert capsys.readouterr().err == f"exercises.py: error: {message}\n"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="the commands are a Unix shell's")
 def test_a_class_gets_a_copy_without_the_solutions_that_still_grades(tmp_path):
     """As docs/teaching.md says it, command by command."""

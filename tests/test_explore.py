@@ -12,7 +12,6 @@ import pytest
 from demos import explore
 from demos.common.mathml import LETTERS, SIGNS, mathml
 from demos.page import fill, guide, packing
-from demos.page.guide import explanations
 from vae_np import VAE, BernoulliDecoder, GaussianDecoder, GaussianEncoder
 from vae_np.evaluation import grid_log_likelihood
 
@@ -36,6 +35,7 @@ def images_of(data):
     return np.reshape(pixels, (-1, data["image_shape"][0] * data["image_shape"][1])) / 255
 
 
+@pytest.mark.slow
 def test_the_page_of_a_run_holds_its_rounded_weights_and_its_images(own_run, capsys):
     folder = own_run()
     assert explore.main(["--checkpoint", "run", "--no-open"]) == 0
@@ -66,7 +66,7 @@ def test_the_page_in_docs_is_made_from_the_present_template_and_is_small():
     data = data_of(html)
     assert fill.fill_template(data) == html, "run python demos/explore.py --out docs/explore.html"
     assert DOCS_PAGE.stat().st_size < 2e6
-    assert data["explanations"] == explanations(fill.sections()), (
+    assert data["explanations"] == guide.explanations(fill.sections()), (
         "docs/explore.html quotes another guide"
     )
     labels = np.frombuffer(base64.b64decode(data["labels"]), np.uint8)
@@ -139,7 +139,7 @@ def test_labels_may_be_words_but_not_measurements():
 def test_each_part_is_explained_in_both_languages():
     names = set(fill.sections())
     assert len(names) >= 10
-    for language, sections in explanations(names).items():
+    for language, sections in guide.explanations(names).items():
         assert set(sections) == names
         for section in sections.values():
             assert section["title"] and "<math" in section["html"] and "<pre" in section["html"]
@@ -148,7 +148,7 @@ def test_each_part_is_explained_in_both_languages():
             assert "&lt;details" not in words
             assert not re.search(r"\*\*|```|<!--|\]\(|\\|<b>(Measured|实测|Try|试一试)", words)
     with pytest.raises(ValueError, match=r"guide.md has no section nowhere"):
-        explanations(["nowhere"])
+        guide.explanations(["nowhere"])
 
 
 def test_a_section_becomes_html():

@@ -4,6 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
 from demos import explore
 from demos.page import fill
@@ -20,6 +21,7 @@ def complaint(capsys, *options):
     return lines[0]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_a_page_is_refused_in_one_line(own_run, tmp_path, capsys):
     folder = own_run("--latent", "3")
     line = complaint(capsys, "--checkpoint", folder)
@@ -39,6 +41,7 @@ def test_what_cannot_be_a_page_is_refused_in_one_line(own_run, tmp_path, capsys)
     assert not (folder / "explore.html").exists()
 
 
+@pytest.mark.slow
 def test_how_long_the_grids_take_is_said_before_they_do(own_run, capsys, monkeypatch):
     """A clock that a call of the grid puts on by a second for each 50 points."""
     seconds, said = [0.0], []
@@ -61,6 +64,7 @@ def test_how_long_the_grids_take_is_said_before_they_do(own_run, capsys, monkeyp
     assert line in said[0]
 
 
+@pytest.mark.slow
 def test_a_tilde_in_checkpoint_is_the_home_folder(own_run, monkeypatch):
     folder = own_run()
     for name in ("HOME", "USERPROFILE"):

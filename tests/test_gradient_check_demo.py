@@ -95,6 +95,7 @@ def test_an_error_in_one_bound_spoils_no_other():
     }
 
 
+@pytest.mark.slow
 def test_full_size(capsys, tmp_path):
     path = str(tmp_path / "table.json")
     assert gradient_check.main(["--full", "--json", path]) == 0
@@ -113,6 +114,7 @@ def test_full_size_catches_a_planted_error(capsys):
     assert "the table of small models says: leave out --full" in out
 
 
+@pytest.mark.slow
 def test_what_cannot_be_had_is_said_in_one_line(tmp_path):
     (tmp_path / "file").touch()
     for options, message in (

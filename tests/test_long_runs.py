@@ -42,6 +42,7 @@ def die(task, args, report):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_noticed():
     with pytest.raises(ChildProcessError, match="process of a training was killed"):
         list(long_runs.side_by_side(die, [1], ARGS, total=1, data=()))
@@ -96,6 +97,7 @@ def write_after_a_move(task, args, report):
     (args.out / "after").touch()
 
 
+@pytest.mark.slow
 def test_a_process_writes_no_more_to_a_folder_that_was_moved(tmp_path):
     pytest.importorskip("fcntl")
     args = Options(device="cpu", out=tmp_path / "a")

@@ -199,6 +199,7 @@ def test_page_learns_digits(tmp_path):
     assert all(path.stat().st_size > 10_000 for path in pictures)
 
 
+@pytest.mark.slow
 def test_without_the_package_the_file_of_digits_is_enough(tmp_path):
     first_cell = PATH.read_text(encoding="utf-8").split("# %%\n")[1].split("# %% [markdown]")[0]
     without = (

@@ -83,6 +83,7 @@ def test_the_walks_begin_with_the_latent_of_most_kl(model, data, args):
     assert len(numbers["between_classes"]) == 3 and "100% of it" in text
 
 
+@pytest.mark.slow
 def test_the_roc_areas_are_those_of_the_three_scores(model, data, args):
     numbers, text = unusual.find_unusual(model, data, args, binary=False)
 

@@ -30,6 +30,7 @@ def test_both_languages_have_the_same_recipes_in_the_same_order():
         assert twelve_lines(english) == twelve_lines(chinese)
 
 
+@pytest.mark.slow
 def test_the_recipes_compute_what_they_say():
     found, results = run_examples(ENGLISH)
     assert [printed for _, wanted, printed in results if wanted is not None] == [

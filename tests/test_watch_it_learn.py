@@ -83,6 +83,7 @@ def test_it_trains_and_writes_a_frame_for_each_moment(tmp_path):
         assert image.n_frames == 4
 
 
+@pytest.mark.slow
 def test_it_is_drawn_from_a_model_on_a_gpu_too(gpu, tmp_path):
     args = SimpleNamespace(seed=0, epochs=1, device=gpu, out=tmp_path)
     summary, findings = demo.experiment(args)
