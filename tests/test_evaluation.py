@@ -213,12 +213,6 @@ def test_appendix_d_wants_draws_that_fill_the_space(rng):
         np.testing.assert_allclose(ours, expected, rtol=1e-12)
 
 
-def test_appendix_d_wants_chains(linear, rng):
-    x = rng.standard_normal((3, PIXELS))
-    with pytest.raises(ValueError, match=r"initial must have shape \(C, 3, 2\), got \(3, 2\)"):
-        appendix_d.appendix_d(linear.decoder, x, rng.standard_normal((3, LATENT)), 10, rng)
-
-
 @pytest.mark.parametrize("decoder", ["bernoulli", "per-output"])
 @pytest.mark.parametrize("latent", [1, 2])
 def test_every_estimate_agrees_with_the_grid(rng, decoder, latent):

@@ -14,6 +14,7 @@ from vae_np.evaluation import (
     prior_sampled_log_likelihood,
     reciprocal_log_likelihood,
 )
+from vae_np.inference.appendix_d import appendix_d
 from vae_np.vae import Bound
 
 
@@ -112,6 +113,14 @@ def test_binary_images_are_as_white_as_the_grey_ones_are(monkeypatch):
     seen.clear()
     evaluate_elbo(model, grey[:3])  # and grey ones stay as they are
     np.testing.assert_allclose(seen[0], grey[:3], rtol=1e-6)
+
+
+def test_appendix_d_wants_chains_and_a_whole_number_of_draws(linear, rng):
+    x = rng.standard_normal((3, PIXELS))
+    with pytest.raises(ValueError, match=r"initial must have shape \(C, 3, 2\), got \(3, 2\)"):
+        appendix_d(linear.decoder, x, rng.standard_normal((3, LATENT)), 10, rng)
+    with pytest.raises(ValueError, match=r"n_draws must be a whole number >= 1, got 2\.5"):
+        appendix_d(linear.decoder, x, rng.standard_normal((2, 3, LATENT)), 2.5, rng)
 
 
 def test_appendix_d_starts_its_chains_at_draws_from_q(linear, rng, monkeypatch):

@@ -250,8 +250,10 @@ def test_a_grid_wants_a_column(tmp_path):
 def test_the_axis_is_that_of_the_late_part_and_says_what_lies_outside():
     figure = figures.Figure(figsize=(10, 3.6), layout="constrained")
     low, high, edge = figure.subplots(1, 3)
-    low.plot(range(20), [-500, -300, *np.linspace(-110, -100, 18)])
-    high.plot(range(20), [90, *[5.0] * 18, 4.0])
+    for curve in ([-500, -300, *np.linspace(-110, -100, 18)], [-105] * 20):
+        low.plot(range(20), curve)
+    for curve in ([90, *[5.0] * 18, 4.0], [4.5] * 20):
+        high.plot(range(20), curve)
     edge.plot(range(3), [-1, 0, 10])  # starts where the axis does: not outside
     edge.plot(range(3), [11, 0, 10])
     figures.show_late(low, skip=0.1)

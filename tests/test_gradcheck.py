@@ -50,7 +50,8 @@ def test_relative_error():
     assert relative_error(np.zeros(3), np.zeros(3)) == 0
     assert relative_error(np.ones(3), -np.ones(3)) == 1
     assert relative_error(2 * np.ones(3), np.ones(3)) == pytest.approx(1 / 3)
-    assert relative_error(np.array([np.nan]), np.ones(1)) == float("inf")
+    for not_finite in (np.nan, np.inf):
+        assert relative_error(np.array([not_finite]), np.ones(1)) == float("inf")
     assert relative_error([], []) == 0
     with pytest.raises(ValueError, match="shapes differ"):
         relative_error(np.ones(3), np.ones(1))
