@@ -45,6 +45,16 @@ def test_own_layers_are_tried_in_every_network(network, narrow, wide):
         network(hidden=[5], activation=Promoting, **sizes)
 
 
+@pytest.mark.parametrize("network", [GaussianEncoder, BernoulliDecoder, GaussianDecoder])
+def test_a_seed_is_one_start(network):
+    first, again, other = (
+        network(n_pixels=6, n_latent=2, hidden=[5], seed=seed).parameters.value
+        for seed in (3, 3, 4)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).mean() > 0.5  # biases start at 0
+
+
 def test_a_decoder_says_whether_its_mean_is_squashed():
     """As a checkpoint's identity it tells such networks apart."""
     plain, squashed = (repr(GaussianDecoder(2, [], 6, squash=squash)) for squash in (False, True))

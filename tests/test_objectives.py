@@ -14,6 +14,7 @@ from conftest import (
     make_trainer,
 )
 
+from demos.training.options import OBJECTIVES
 from vae_np.backend import Stream, random_generator
 from vae_np.distributions import log_mean_exp
 from vae_np.evaluation import evaluate_elbo
@@ -144,6 +145,12 @@ def test_no_kl_in_the_loss_leaves_an_autoencoder(rng):
     heads = model.encoder.parameters.views(model.encoder.parameters.grad)["2.bias"]
     assert heads[:3].any()
     assert not heads[3:].any()
+
+
+def test_a_checkpoint_names_an_objective_as_one_types_it(linear):
+    assert {name: of(linear).settings()["objective"] for name, of in OBJECTIVES.items()} == {
+        name: name for name in OBJECTIVES
+    }
 
 
 def test_the_kl_weight_may_change_between_steps(rng):
