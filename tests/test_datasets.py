@@ -130,12 +130,16 @@ def test_unreadable_files(tmp_path):
     ):
         with zipfile.ZipFile(tmp_path / name, "w") as archive:
             archive.writestr(member, content)
+    np.savez(tmp_path / "labels.npz", x=np.zeros((5, 4)))
+    with zipfile.ZipFile(tmp_path / "labels.npz", "a") as archive:
+        archive.writestr("y", b"01234")
     for name, message in (
         ("cut.npz", "cut.npz is cut short or no NumPy file"),
         ("header.npy", "header.npy is cut short or no NumPy file"),
         ("empty.npy", "empty.npy is cut short or no NumPy file"),
         ("other.npz", "must hold an array \"x\", got \\['y'\\]"),
         ("text.npz", '"x" in .*text.npz must be a NumPy array, got bytes'),
+        ("labels.npz", '"y" in .*labels.npz must be a NumPy array, got bytes'),
         ("huge.npz", "huge.npz is cut short or no NumPy file"),
         ("missing.npz", "cannot read .*missing.npz: No such file"),
         ("folder.npz", "folder.npz is not a file"),

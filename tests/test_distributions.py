@@ -212,6 +212,7 @@ def test_a_block_has_as_many_rows_as_the_cache_holds(cached, blocks, rng, monkey
     np.testing.assert_allclose(formula(x, a), (x * a).sum(axis=-1))
     assert shapes == [(2, rows, 7) for rows in blocks]
     shapes.clear()
+    assert formula.__name__ == "formula"  # as help() shows it
     formula(a[0, 0], a[1, 0])  # one row has no rows to take
     assert shapes == [(7,)]
 
