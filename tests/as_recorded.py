@@ -1,7 +1,18 @@
-"""What was recorded, in numbers and words, beside what is found: for tests."""
+"""What was recorded, in numbers, words and pictures, beside what is found: for tests."""
 
 import math
 import re
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.image import imread, imsave
+from PIL import Image
+
+RECORDED = Path(__file__).with_name("recorded")  # what is printed, and thumbnails of pictures
+BLOCK = 4  # pixels
+LARGEST = 0.01  # of white: unchanged, a block differs by 0; a grid of another grey, by 0.02
 
 NUMBER = re.compile(r"(?:(?<!\w)[+-])?\d+(?:,\d{3})*(?:\.\d+)?(?:e[+-]\d+)?")
 TIME = re.compile(NUMBER.pattern + r"(?= µs| ms| s\b| times as long| times the time)")
@@ -39,3 +50,65 @@ def in_words(text):
         digits = len(mantissa.partition(".")[2])
         numbers.append((float(f"{mantissa}e{power or 0}"), 10.0 ** (int(power or 0) - digits)))
     return NUMBER.sub("#", text), numbers
+
+
+def numbers_that_differ(recorded, found, relative, absolute=0):
+    """Of two texts, whose words are the same, the numbers that differ by more than rounding."""
+    pairs = zip(in_words(recorded)[1], in_words(found)[1], strict=True)
+    return [
+        (was, number)
+        for (was, last_digit), (number, _) in pairs
+        if not close(was, number, relative, absolute + 1.01 * last_digit)
+    ]
+
+
+def check_text(found, path, relative=1e-3, absolute=0):
+    """AssertionError unless the text is the one in the file, but for rounding and for times."""
+    recorded = path.read_text(encoding="utf-8") if path.exists() else ""
+    how = f"if it is meant so, write this to {path}:\n{found}"
+    assert in_words(found)[0].splitlines() == in_words(recorded)[0].splitlines(), how
+    assert not numbers_that_differ(recorded, found, relative, absolute), how
+
+
+def blocks(picture):
+    """The means over blocks of 4 × 4 pixels: (H, W, colours), 0 to 1."""
+    height, width = (side // BLOCK for side in picture.shape[:2])
+    whole = picture[: height * BLOCK, : width * BLOCK, :3]
+    return whole.reshape(height, BLOCK, width, BLOCK, 3).mean(axis=(1, 3))
+
+
+def thumbnail(path):
+    """A picture's `blocks`, in a file beside it."""
+    small = path.with_name(f"{path.stem}_thumbnail.png")
+    imsave(small, blocks(imread(path)))
+    return small
+
+
+def check_picture(found, recorded, share=0.0):
+    """AssertionError unless two PNGs look alike.
+
+    Parameters
+    ----------
+    found, recorded : Path
+        The latter is a picture, or the thumbnail of one, in `RECORDED`.
+    share : float
+        Of the blocks, those that may differ by more than `LARGEST`.
+    """
+    if recorded.parent == RECORDED:
+        found = thumbnail(found)
+    how = f"look at both; if it is meant so: cp {found} {recorded}"
+    assert recorded.exists(), how
+    with Image.open(recorded) as image:
+        drawn_by = image.info["Software"].partition(", ")[0]
+    if drawn_by != f"Matplotlib version{matplotlib.__version__}":
+        pytest.skip(f"{recorded.name} was drawn by {drawn_by}, whose letters are others")
+    seen, known = imread(found)[..., :3], imread(recorded)[..., :3]
+    assert seen.shape == known.shape, f"{seen.shape}, not {known.shape}; {how}"
+    if recorded.parent != RECORDED:
+        seen, known = blocks(seen), blocks(known)
+    off = abs(seen - known).max(axis=2)
+    row, column = np.argwhere(off == off.max())[0]
+    assert (off > LARGEST).mean() <= share, (
+        f"{(off > LARGEST).sum()} of {off.size} blocks differ, the most by {off.max():.3f} of "
+        f"white, {BLOCK * column} pixels from the left and {BLOCK * row} from above; {how}"
+    )

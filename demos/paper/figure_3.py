@@ -41,6 +41,7 @@ from vae_np.inference.hmc import log_joint
 from vae_np.training.monte_carlo_em import MonteCarloEM
 
 HIDDEN, LATENT = 100, 3
+TITLE = f"MNIST, {HIDDEN} hidden units, {LATENT} latents: log p(x) as training goes on"
 TRAINING_SETS = (1_000, 50_000)
 IMAGES = 100  # of the training and of the test set, for the estimates; fewer in short runs
 
@@ -173,8 +174,7 @@ def experiment(args):
             f"{curve['step_size']:g}: after {last['samples']:,} samples log p(x) is "
             f"{last['train']:.1f} on training and {last['test']:.1f} on test images"
         )
-        title = f"MNIST, {HIDDEN} hidden units, {LATENT} latents: log p(x) as training goes on"
-        draw(curves, args.out / "figure_3.png", title)
+        draw(curves, args.out / "figure_3.png", TITLE)
     return {"curves": curves}, describe(curves)
 
 
