@@ -1,7 +1,7 @@
 """A picture in demos/results is what is drawn from the numbers that are recorded beside it.
 
-Pictures with images in them, of a trained model's, are compared where the model is trained again:
-in test_recorded_findings.py.
+One that shows a trained model's images is drawn with others in their place, and a thumbnail of that
+is recorded. With its own images it is compared where the model is trained: test_recorded_findings.
 """
 
 from contextlib import nullcontext
@@ -13,6 +13,7 @@ from as_recorded import check_picture, check_text, thumbnail
 from conftest import DEMOS
 from drawn_figures import recorded
 from matplotlib.figure import Figure
+from stand_in_pictures import STAND_INS
 
 from demos.paper import best_model_picture, figure_2_picture, figure_3, figure_3_picture, full_bayes
 from demos.questions import (
@@ -72,6 +73,13 @@ def test_a_recorded_picture_is_what_its_numbers_draw(name, tmp_path):
     path = tmp_path / ("best_model.png" if name.startswith("best_model") else f"{name}.png")
     DRAWN[name](recorded("figure_2/summary" if name == "figure_2" else name), path)
     check_picture(path, folder / f"{name}.png")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", STAND_INS)
+def test_a_picture_of_images_is_drawn_as_before(name, tmp_path):
+    STAND_INS[name](recorded(name), tmp_path / f"{name}.png")
+    check_picture(tmp_path / f"{name}.png", as_recorded.RECORDED / f"{name}.png")
 
 
 LOOKS = {"label": "log p(x)", "color": "C0", "ls": "-", "lw": 1.5, "marker": "o", "alpha": 0.5}
