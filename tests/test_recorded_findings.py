@@ -1,21 +1,32 @@
 """What demos/results records is found again: each experiment is run as it was recorded.
 
-Two summaries are compared key by key, and their findings number by number. A run on another
-processor rounds otherwise, and a training carries that on: the tolerances are some ten times what
-was measured between two kinds of processor, and far below what a wrong sign or a wrong index does.
-Where an experiment takes too long, a small one is recorded too, and rerun: see small_data.py.
+Two summaries are compared key by key, their findings and what is printed number by number, their
+pictures block by block. A run on another processor rounds otherwise, and a training carries that
+on: the tolerances are some ten times what was measured between two kinds of processor, and far
+below what a wrong sign or a wrong index does. Where an experiment takes too long, a small one is
+recorded too, and rerun: see small_data.py.
 """
 
 import json
 import math
 import os
 import subprocess
+import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
-from as_recorded import close, in_words, leaves
+from as_recorded import (
+    RECORDED,
+    check_picture,
+    check_text,
+    close,
+    drawn_by_another,
+    in_words,
+    leaves,
+    numbers_that_differ,
+)
 from conftest import DEMOS, command
 
 from demos.__main__ import scripts
@@ -101,11 +112,15 @@ MAY_DIFFER = {
         "findings": (0.02, 0.05),
     },
 }
+SHARE = 0.002  # of a picture's blocks, those that may differ
+PICTURES_MAY_DIFFER = {
+    "more_samples": 0.2,  # it shows seconds
+}
 EXPERIMENTS = [
     path.stem
     for path, _ in scripts()
     if path.parent.name in ("questions", "paper") and path.stem not in LEFT_OUT
-] + [f"small/{name}" for name in LEFT_OUT]
+] + ["use_it", *(f"small/{name}" for name in LEFT_OUT)]
 
 
 def tolerances(name, key):
@@ -117,7 +132,7 @@ def tolerances(name, key):
 def differences(name, recorded, found):
     """What is not as it was recorded, a line each."""
     recorded, found = dict(recorded), dict(found)
-    texts = [in_words(summary.pop("findings")) for summary in (recorded, found)]
+    texts = [summary.pop("findings") for summary in (recorded, found)]
     recorded, found = (
         {
             key: value
@@ -131,15 +146,18 @@ def differences(name, recorded, found):
     for key in recorded.keys() & found.keys():
         if not close(recorded[key], found[key], *tolerances(name, key)):
             lines.append(f"{key}: recorded {recorded[key]}, found {found[key]}")
-    (old, old_numbers), (new, new_numbers) = texts
+    old, new = (in_words(text)[0] for text in texts)
     if old != new:
         lines.append(f"findings: recorded\n  {old}\nfound\n  {new}")
     else:
-        relative, absolute = tolerances(name, "findings")
-        for (was, last_digit), (number, _) in zip(old_numbers, new_numbers, strict=True):
-            if not close(was, number, relative, absolute + 1.01 * last_digit):
-                lines.append(f"findings: recorded {was:g}, found {number:g}")
+        for was, number in numbers_that_differ(*texts, *tolerances(name, "findings")):
+            lines.append(f"findings: recorded {was:g}, found {number:g}")
     return sorted(lines)
+
+
+def recorded_file(name):
+    """What a run prints, or a thumbnail of what a small one draws."""
+    return RECORDED / name.replace("/", "_")
 
 
 def recorded_of(name):
@@ -168,7 +186,7 @@ def runs(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("findings")
 
     def rerun(name):
-        typed = command(name.rpartition("/")[2], *arguments(name), "--out", folder / name)
+        typed = command(name.rpartition("/")[2], *arguments(name), "--out", name)
         if name.startswith("small/"):
             typed.insert(1, str(Path(__file__).with_name("small_data.py")))
         typed[1:1] = ["-W", "error"]
@@ -192,14 +210,23 @@ def runs(request, tmp_path_factory):
 def test_what_is_recorded_is_found_again(name, runs):
     folder, started = runs
     result = started[name].result()
-    assert result.returncode == 0, result.stderr
-    assert "summary.json are in" in result.stdout.splitlines()[-1]
-    assert all(path.stat().st_size > 10_000 for path in (folder / name).glob("*.png"))
-    assert {path.suffix for path in (folder / name).iterdir()} >= {".png", ".json"}
+    assert (result.returncode, result.stderr) == (0, "")
     found = json.loads((folder / name / "summary.json").read_text(encoding="utf-8"))
     assert found["machine"].keys() == recorded_of("the_gap")["machine"].keys()
     lines = differences(name, recorded_of(name), found)
     assert not lines, f"{len(lines)} differ:\n" + "\n".join(lines[:SHOWN])
+    said = "\n\n".join(textwrap.fill(part, 90) for part in found["findings"].split("\n\n"))
+    assert said in result.stdout
+    printed = folder / f"{name}.txt"
+    printed.write_text(result.stdout.replace(said, "(the findings)"), encoding="utf-8")
+    check_text(printed, recorded_file(f"{name}.txt"), *tolerances(name, "findings"))
+    pictures = list((folder / name).glob("*.png"))
+    assert pictures
+    for path in pictures:
+        small = name.startswith("small/")
+        known = recorded_file(f"{name}.png") if small else RESULTS / path.name
+        if not (known.exists() and drawn_by_another(known)):
+            check_picture(path, known, PICTURES_MAY_DIFFER.get(name, SHARE))
 
 
 @pytest.mark.parametrize("name", MAY_DIFFER)
@@ -217,7 +244,7 @@ def test_pixels_may_differ_by_a_grey_level():
     assert not close("00ff80", "01ff80", 0)
 
 
-RECORDED = {
+KNOWN = {
     "findings": "The gap is 2.68 nats, 1,000 steps.",
     "seconds": 3.0,
     "machine": {"cores": 2},
@@ -252,6 +279,6 @@ RECORDED = {
     ],
 )
 def test_a_difference_is_named(change, said):
-    lines = differences("none", RECORDED, RECORDED | change)
+    lines = differences("none", KNOWN, KNOWN | change)
     assert len(lines) == len(said), lines
     assert all(line.startswith(start) for line, start in zip(lines, said, strict=True)), lines

@@ -123,16 +123,18 @@ def test_another_picture_is_noticed(change, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "alike"),
     [
-        ("KL 3.26 nats\n\n  in 12 s", True),
-        ("KL 3.28 nats\n\n  in 12 s", False),
-        ("KL -3.25 nats\n\n  in 12 s", False),
-        ("KL 3.25 nat\n\n  in 12 s", False),
-        ("KL 3.25 nats\n\n in 12 s", False),
-        ("KL 3.25 nats\n  in 12 s", False),
+        ("KL 3.26 nats\n\n  of 4 in 12 s", True),
+        ("KL 3.28 nats\n\n  of 4 in 12 s", False),
+        ("KL -3.25 nats\n\n  of 4 in 12 s", False),
+        ("KL 3.25 nat\n\n  of 4 in 12 s", False),
+        ("KL 3.25 nats\n\n of 4 in 12 s", False),
+        ("KL 3.25 nats\n  of 4 in 12 s", False),
+        ("KL 3.25 nats\n\n  of 5 in 12 s", False),
     ],
 )
 def test_another_text_is_noticed(text, alike, tmp_path):
-    path = tmp_path / "text.txt"
-    path.write_text("KL 3.25 nats\n\n  in 7 s", encoding="utf-8")
-    with nullcontext() if alike else pytest.raises(AssertionError, match=f"write this to {path}"):
-        check_text(text, path)
+    found, known = tmp_path / "found.txt", tmp_path / "known.txt"
+    known.write_text("KL 3.25 nats\n\n  of 4 in 7 s", encoding="utf-8")
+    found.write_text(text, encoding="utf-8")
+    with nullcontext() if alike else pytest.raises(AssertionError, match=f"cp {found} {known}"):
+        check_text(found, known)
