@@ -42,14 +42,24 @@ def close(recorded, found, relative, absolute=0):
     return math.isclose(recorded, found, rel_tol=relative, abs_tol=absolute)
 
 
+def close_times(recorded, found, last_digit=0.0):
+    """Whether another machine may have taken so long: within 50 times, either way."""
+    low, high = sorted((recorded + last_digit, found + last_digit))
+    return 0 <= low and high <= 50 * low
+
+
+def read(number):
+    """Its value, and the size of its last digit."""
+    mantissa, _, power = number.replace(",", "").partition("e")
+    digits = len(mantissa.partition(".")[2])
+    return float(f"{mantissa}e{power or 0}"), 10.0 ** (int(power or 0) - digits)
+
+
 def in_words(text):
-    """A text without its numbers, and they: each with the size of its last digit. No times."""
-    text, numbers = TIME.sub("some", text), []
-    for number in NUMBER.findall(text):
-        mantissa, _, power = number.replace(",", "").partition("e")
-        digits = len(mantissa.partition(".")[2])
-        numbers.append((float(f"{mantissa}e{power or 0}"), 10.0 ** (int(power or 0) - digits)))
-    return NUMBER.sub("#", text), numbers
+    """A text without its numbers; they, as `read`; and its times."""
+    times = [read(number) for number in TIME.findall(text)]
+    text = TIME.sub("some", text)
+    return NUMBER.sub("#", text), [read(number) for number in NUMBER.findall(text)], times
 
 
 def numbers_that_differ(recorded, found, relative, absolute=0, whole=False):
@@ -57,12 +67,16 @@ def numbers_that_differ(recorded, found, relative, absolute=0, whole=False):
 
     ``whole`` says that those without a decimal point are counts, and not rounded.
     """
-    pairs = zip(in_words(recorded)[1], in_words(found)[1], strict=True)
+    (_, numbers, times), (_, new_numbers, new_times) = in_words(recorded), in_words(found)
     return [
         (was, number)
-        for (was, last_digit), (number, _) in pairs
+        for (was, last_digit), (number, _) in zip(numbers, new_numbers, strict=True)
         if not close(was, number, relative, absolute + 1.01 * last_digit)
         or (whole and last_digit == 1 and was != number)
+    ] + [
+        (was, number)
+        for (was, last_digit), (number, _) in zip(times, new_times, strict=True)
+        if not close_times(was, number, last_digit)
     ]
 
 

@@ -130,6 +130,7 @@ def test_another_picture_is_noticed(change, tmp_path, monkeypatch):
         ("KL 3.25 nats\n\n of 4 in 12 s", False),
         ("KL 3.25 nats\n  of 4 in 12 s", False),
         ("KL 3.25 nats\n\n  of 5 in 12 s", False),
+        ("KL 3.25 nats\n\n  of 4 in 700 s", False),
     ],
 )
 def test_another_text_is_noticed(text, alike, tmp_path):
