@@ -4,13 +4,19 @@ import ast
 import os
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from conftest import DEMOS
 
 from demos.common.command_line import claimed, complain, named_path
+from demos.common.experiment_options import make_parser as make_experiments_parser
+from demos.paper import best_model, figure_3
 from demos.training import report
+from demos.training.making import make_trainer
 from demos.training.options import make_parser
-from demos.training.run import choose_folder, parse_once
+from demos.training.run import choose_folder, parse, parse_once
+from vae_np import datasets
+from vae_np.training import resuming
 
 MINE = "backup-" + 32 * "a" + ".part"
 
@@ -72,3 +78,93 @@ def test_more_threads_than_cores_are_noted(monkeypatch):
     assert report.too_many_threads(SimpleNamespace(threads=2)) == []
     (note,) = report.too_many_threads(SimpleNamespace(threads=99))
     assert note == "--threads 99 on 2 cores wait for each other: far slower"
+
+
+LEAST = {  # of the numbers, as the help and the paper have them: 0 epochs would train nothing
+    "latent": 1,
+    "hidden": 1,
+    "epochs": 1,
+    "batch_size": 1,
+    "samples": 1,
+    "kl_weight": 0,
+    "kl_warm_up": 0,
+    "seed": 0,
+    "threads": 1,
+    "draws": 1,
+    "images": 1,
+    "em_minutes": 1,
+}
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        make_parser,
+        lambda about: make_experiments_parser(about, epochs=9),
+        lambda about: add_to(best_model.add_options, make_experiments_parser(about, samples=9)),
+        lambda about: add_to(figure_3.add_options, make_experiments_parser(about)),
+    ],
+    ids=["train", "question", "best_model", "figure_3"],
+)
+def test_the_least_number_is_taken_and_none_below(make, capsys):
+    parser = make("")
+    for action in parser._actions:
+        if getattr(action.type, "__qualname__", "").startswith("number."):
+            option, least = action.option_strings[0], LEAST[action.dest]
+            taken = vars(parser.parse_args([option, f"{least}"]))[action.dest]
+            assert taken in (least, [least])
+            with pytest.raises(SystemExit):
+                parser.parse_args([f"{option}={least - 1}"])
+            assert f"at least {least}, got '{least - 1}'" in capsys.readouterr().err
+
+
+def add_to(add_options, parser):
+    add_options(parser)
+    return parser
+
+
+def identity(options):
+    """What a run of train.py with these options is: with which a checkpoint is compared."""
+    args, _ = parse(["--hidden", "5", "4", *options.split()], "What?\n\nSo.")
+    images = np.arange(48, dtype=np.uint8).reshape(8, 6)
+    trainer = make_trainer(args, datasets.Dataset(images, images, (2, 3)))
+    known = resuming.identity(trainer) | {"threads": trainer.threads, "graph": trainer.graph}
+    first, *_, last = trainer.model.decoder.network.layers
+    size = abs(first.weight).max()
+    return known | {"initial weights": "small" if size < 0.1 else size, "bias": last.bias[0]}
+
+
+@pytest.mark.parametrize(
+    ("options", "changed"),
+    [
+        ("--latent 2", {"encoder": " 4)", "decoder": "(2, ", "initial weights": ""}),
+        ("--activation relu", {"encoder": "ReLU", "decoder": "ReLU"}),
+        ("--init paper", {"initial weights": "small", "bias": ""}),
+        ("--decoder gaussian", {"decoder": "noise per-output, mean squashed"}),
+        ("--decoder gaussian --noise fixed", {"decoder": "noise fixed at sigma 0.707"}),
+        ("--decoder gaussian --noise learned", {"decoder": "noise learned"}),
+        ("--binarize", {"binarize": "True"}),
+        ("--batch-size 7", {"batch size": "7"}),
+        ("--objective sgvb-a", {"objective": "sgvb-a"}),
+        ("--objective wake-sleep", {"objective": "wake-sleep"}),
+        ("--objective score-function --samples 2", {"objective": "score", "number of draws": "2"}),
+        ("--samples 5", {"number of draws": "5"}),
+        ("--kl-weight 4", {"kl_weight": "4.0"}),
+        ("--kl-weight 4 --kl-warm-up 3", {"kl_weight": "0.0"}),
+        ("--optimizer sgd", {"optimizer": "SGD"}),
+        ("--optimizer adagrad", {"optimizer": "Adagrad", "learning rate": "0.02"}),
+        ("--learning-rate 0.5", {"learning rate": "0.5"}),
+        ("--schedule 4:0.5", {"learning rate": "[[0, 0.001], [4, 0.5]]"}),
+        ("--weight-prior", {"weight prior": "True"}),
+        ("--seed 3", {"seed": "3", "initial weights": ""}),
+        ("--threads 2", {"threads": "2"}),
+        ("--no-graph", {"graph": "False"}),
+    ],
+)
+def test_an_option_of_train_py_is_the_trainer_s(options, changed):
+    usual, found = identity(""), identity(options)
+    different = {key for key in usual.keys() & found if usual[key] != found[key]}
+    new = found.keys() - usual.keys()
+    assert different == changed.keys() and new <= {"baseline"}
+    for key, text in changed.items():
+        assert text in str(found[key])

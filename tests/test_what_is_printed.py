@@ -10,15 +10,18 @@ import runpy
 import shlex
 import signal
 import sys
+from argparse import ArgumentParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 from as_recorded import RECORDED, check_picture, check_text
 from conftest import DEMOS
+from small_data import one_after_the_other, small
 
 from demos import train
 from demos.__main__ import listing, scripts
+from demos.common import long_runs
 from demos.training import report
 from demos.training.run import PICTURES
 from vae_np import datasets
@@ -30,6 +33,34 @@ HELPED = [path for path, _ in scripts() if path.parent in FOLDERS and "one_page"
 TINY = "python demos/train.py --data digits.npz --hidden 8 --latent 2 --batch-size 20 --epochs 2"
 DRAWN = "digits-2"  # the second run's folder
 RESUME = "python demos/train.py --resume"
+REFUSED = [
+    "--data missing.npz",
+    "--data cifar",
+    "--data digits.npz --latent 1.5",
+    "--hidden five",
+    "--batch-size 0",
+    "--learning-rate 0",
+    "--kl-weight -1",
+    "--seed 1e99",
+    "--samples 3000000000",
+    "--out ''",
+    "--noise fixed",
+    "--kl-weight 2 --objective sgvb-a",
+    "--kl-warm-up 2 --objective wake-sleep",
+    "--objective score-function",
+    "--decoder gaussian --binarize --data digits.npz",
+    "--schedule 40",
+    "--schedule 0:1e-4",
+    "--schedule 9:1e-4 3:1e-5",
+    "--overwrite",
+    "--overwrite --resume",
+    "--resume nowhere",
+    "--resume runs/digits --out other",
+    "--resume --data frey",
+    "--out digits.npz",
+    "--epoks 3",
+    "--zebra",
+]
 SESSION = [
     TINY,
     "cat runs/digits/summary.json",
@@ -49,6 +80,21 @@ SESSION = [
     f"{TINY} --out diverged --optimizer sgd --learning-rate 1e30",
     f"{TINY} --out stopped  # and Ctrl-C in the sixth step",
     f"{RESUME} stopped --threads 2",
+    *(f"python demos/train.py {options}" for options in REFUSED),
+]
+PAPER = [
+    "best_model.py --score --images 5",
+    "best_model.py --score nowhere",
+    "figure_2.py --draw --out two",
+    "figure_2.py --setting 'MNIST 3' --samples 600 --out two",
+    "figure_2.py --draw --out two",
+    "figure_2.py --setting 'MNIST 3' --samples 600 --out two  # and Ctrl-C",
+    "figure_2.py --setting Mars",
+    "figure_4.py --samples 300 --out two",
+    "figure_4.py  # and Ctrl-C",
+    "figure_3.py --em-minutes 0",
+    "figure_5.py --samples many",
+    "full_bayes.py --device gpu",
 ]
 
 
@@ -90,7 +136,10 @@ def run(command, capsys, monkeypatch):
                     signal.raise_signal(signal.SIGINT)
 
             patch.setattr(Trainer, "_train_step", pressed)
-        status = train.main(arguments[1:])
+        try:
+            status = train.main(arguments[1:])
+        except SystemExit as leaving:
+            status = leaving.code
     out, err = (text.replace(f"{Path.cwd()}/", "") for text in capsys.readouterr())
     out = re.sub(r"[\d,]+ examples per second", "some examples per second", out)
     return f"{out}{err}{f'(exit status {status})' if status else ''}"
@@ -113,13 +162,55 @@ def test_what_train_py_prints_and_draws(digits, capsys, monkeypatch):
         check_picture(digits / "runs" / DRAWN / name, RECORDED / f"train_{name}")
 
 
+def paper(command, capsys, monkeypatch):
+    """What a command of `PAPER` prints, of the small data and in this process."""
+    script, *arguments = shlex.split(command, comments=True)
+    monkeypatch.setattr(sys, "argv", [script, *arguments])
+    with monkeypatch.context() as patch, pytest.raises(SystemExit) as leaving:
+        if "Ctrl-C" in command:
+            patch.setattr(long_runs, "side_by_side", interrupted)
+        runpy.run_path(str(DEMOS / "paper" / script), run_name="__main__")
+    out, err = capsys.readouterr()
+    return f"{out}{err}{f'(exit status {leaving.value.code})' if leaving.value.code else ''}"
+
+
+def interrupted(*given, **more):
+    raise KeyboardInterrupt
+
+
+def test_what_the_paper_s_scripts_print(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(datasets, "load", small(datasets.load))
+    monkeypatch.setattr(long_runs, "side_by_side", one_after_the_other)
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    found = [
+        f"$ python demos/paper/{command}\n{paper(command, capsys, monkeypatch)}"
+        for command in PAPER
+    ]
+    (tmp_path / "paper.txt").write_text("\n\n".join(found), encoding="utf-8")
+    check_text(tmp_path / "paper.txt", RECORDED / "paper.txt")
+
+
 @pytest.mark.parametrize("path", HELPED, ids=lambda path: path.stem)
 def test_what_help_says(path, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setattr(sys, "argv", [str(path), "--help"])
+    parsers, print_help = [], ArgumentParser.print_help
+    monkeypatch.setattr(
+        ArgumentParser, "print_help", lambda self: (parsers.append(self), print_help(self))
+    )
     with pytest.raises(SystemExit) as leaving:
         runpy.run_path(str(path), run_name="__main__")
     assert not leaving.value.code
+    for action in parsers[0]._actions:
+        said = re.search(r"\(default: ([^\s,;)]+)", action.help or "")
+        value = action.default[0] if isinstance(action.default, list) else action.default
+        if said and value is not None:
+            assert said[1] in (str(value), f"{value:g}" if value != str(value) else value)
+    if path.parent.name == "questions":
+        recorded = json.loads((DEMOS / "results" / f"{path.stem}.json").read_text("utf-8"))
+        typed = vars(parsers[0].parse_args([]))
+        assert {name: typed[name] for name in recorded["options"]} == recorded["options"]
     usage, _, rest = capsys.readouterr().out.partition("\n\n")  # whose lines depend on Python
     found = tmp_path / f"{path.stem}.txt"
     found.write_text(f"{' '.join(usage.split())}\n\n{rest}", encoding="utf-8")
