@@ -1,11 +1,14 @@
 """What train.py notices about a run, and the pictures' words."""
 
 import json
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from conftest import TINY, make_trainer
 
 from demos import train
+from demos.training import noticed
 from demos.training.noticed import last_rise, what_it_noticed
 from vae_np import VAE, Adam, BernoulliDecoder, GaussianEncoder, Trainer
 from vae_np.datasets import Dataset
@@ -113,3 +116,42 @@ def test_a_small_rise_of_small_images_is_still_a_climb(images, tmp_path):
     assert any("still climbs: by 0.2 nats" in n for n in what_it_noticed(trainer, data, tmp_path))
     trainer.history[:] = [{"test_elbo": -900 + e} for e in (0, 400, 799.8, 800)]
     assert not any("climbs" in note for note in what_it_noticed(trainer, data, tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("seen", "kl", "dead", "said"),
+    [
+        (0.201, 0.0, 1.0, []),  # two hundredths of the data's spread, 10, are not alike
+        (0.199, 0.09, 1.0, ["Posterior collapse", "by 0.2 in them, in new images by 3, in the d"]),
+        (0.199, 0.11, 0.4, ["The KL is 0.11 nats all the same; the decoder makes nothing of z"]),
+        (0.199, 0.11, 0.6, ["all the same; 60% of the ReLU units of a layer are 0 for every"]),
+    ],
+)
+def test_alike_collapsed_or_dead_is_what_is_clearly_so(monkeypatch, seen, kl, dead, said):
+    looked_at = {"drawn": 3.0, "reconstructed": seen, "own": 10.0}
+    monkeypatch.setattr(noticed, "spread", looked_at.get)
+    monkeypatch.setattr(noticed, "dead_units", lambda model: dead)
+    q = SimpleNamespace(kl_to_standard_normal=lambda: np.array([kl, kl]))
+    model = SimpleNamespace(
+        device="cpu",
+        sample_mean=lambda count, generator: "drawn",
+        reconstruct_mean=lambda images: "reconstructed",
+        as_pixels=lambda images: "own",
+        encode=lambda images: q,
+    )
+    optimizer = SimpleNamespace(learning_rate=0.1)
+    trainer = SimpleNamespace(model=model, seed=0, optimizer=optimizer)
+    note = noticed.alike_images(trainer, [1, 2])
+    assert all(text in note for text in said) and bool(note) == bool(said)
+    assert noticed.alike_images(trainer, [1]) == ""  # one image is like itself
+
+
+@pytest.mark.parametrize(("rise", "gain", "said"), [(0.04, 1, 0), (0.06, 1, 1), (0.06, 13, 0)])
+def test_a_climb_is_a_twentieth_of_a_nat_and_a_two_hundredth_of_the_gain(
+    images, tmp_path, rise, gain, said
+):
+    trainer = make_trainer(images)
+    trainer.fit(1, progress=False)
+    trainer.history[:] = [{"test_elbo": value} for value in (-gain, -rise, 0)]
+    notes = what_it_noticed(trainer, Dataset(images, images, (2, 3)), tmp_path)
+    assert sum("still climbs" in note for note in notes) == said
