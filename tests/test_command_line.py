@@ -2,13 +2,18 @@
 
 import ast
 import os
+import sys
+import time
+import warnings
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from conftest import DEMOS
 
-from demos.common.command_line import claimed, complain, named_path
+from demos import train
+from demos.common import long_runs, machine
+from demos.common.command_line import claimed, complain, named_path, prepare_streams
 from demos.common.experiment_options import make_parser as make_experiments_parser
 from demos.paper import best_model, figure_3
 from demos.training import report
@@ -123,6 +128,40 @@ def add_to(add_options, parser):
     return parser
 
 
+def test_a_result_says_what_it_was_measured_on(tmp_path, monkeypatch):
+    about = "model name\t: Great {0}\ncpu family\t: 7\nmodel\t\t: 3\nflags\t: a {1} b\n\n"
+    found = []
+    for name, flag in (("CPU", "avx512f"), ("Chip", "avx2")):
+        (tmp_path / name).write_text(about.format(name, flag) * 2)  # a part for each core
+        monkeypatch.setattr(machine, "Path", lambda path, name=name: tmp_path / name)
+        found.append(machine.machine())
+    assert [of["processor"] for of in found] == [
+        "Great CPU (family 7, model 3), AVX-512",
+        "Great Chip (family 7, model 3), no AVX-512",
+    ]
+    of = found[0]
+    assert of["date"] == time.strftime("%Y-%m-%d")
+    assert of["numpy"] == np.__version__ and sys.version.startswith(of["python"])
+    if hasattr(os, "sched_getaffinity"):  # Linux has it
+        assert of["cores"] == len(os.sched_getaffinity(0))
+
+
+def test_a_long_run_is_saved_as_often_as_it_is_said():
+    """Twice a minute, and train.py's after an epoch, but not every second: in a hundredth."""
+    assert long_runs.SECONDS_BETWEEN_CHECKPOINTS == 60 / 2
+    assert train.SECONDS_BETWEEN_CHECKPOINTS == 5
+    assert long_runs.SHARE_FOR_CHECKPOINTS == 0.01
+    assert long_runs.core_clock("cpu") is time.process_time
+    assert long_runs.core_clock("gpu") is time.perf_counter
+
+
+def test_a_warning_is_a_note_in_one_line(monkeypatch):
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)  # it comes back
+    prepare_streams()
+    said = warnings.formatwarning("the step is long", UserWarning, "steps.py", 3, "step *= 9")
+    assert said == "note: the step is long\n"
+
+
 def identity(options):
     """What a run of train.py with these options is: with which a checkpoint is compared."""
     args, _ = parse(["--hidden", "5", "4", *options.split()], "What?\n\nSo.")
@@ -165,6 +204,7 @@ def test_an_option_of_train_py_is_the_trainer_s(options, changed):
     usual, found = identity(""), identity(options)
     different = {key for key in usual.keys() & found if usual[key] != found[key]}
     new = found.keys() - usual.keys()
+    assert usual["bias"] == pytest.approx(np.log(21 / 234))  # of the mean of the first pixel
     assert different == changed.keys() and new <= {"baseline"}
     for key, text in changed.items():
         assert text in str(found[key])
