@@ -84,16 +84,24 @@ def dead_trainer(images, dead):
     return trainer
 
 
+BEGUN = "Perhaps it has only begun; if more epochs do not help, the step was too large: try a --lea"
+
+
 @pytest.mark.parametrize("dead", [True, False])
-def test_a_dead_model_is_not_told_that_it_is_well(images, dead, tmp_path):
+@pytest.mark.parametrize(
+    ("values", "begun"), [((-50, -5), True), ((-50,), True), ((-50, -5, -5), False)]
+)
+def test_a_dead_model_is_not_told_that_it_is_well(images, dead, values, begun, tmp_path):
     """Its codes differ and its ELBO has climbed: only the pictures show it."""
-    data = Dataset(images, images, (2, 3))
-    (note,) = what_it_noticed(dead_trainer(images, dead), data, tmp_path)
+    data, trainer = Dataset(images, images, (2, 3)), dead_trainer(images, dead)
+    trainer.history[:] = [{"test_elbo": value} for value in values]
+    (note,) = what_it_noticed(trainer, data, tmp_path)
     assert note.startswith(
         "All reconstructions are alike: from image to image a pixel varies by 0 "
     )
     assert ("100% of the ReLU units of a layer are 0 for" in note) == dead
-    assert "Perhaps the step was too large: try a --learning-rate below 0.1" in note
+    assert (BEGUN in note) == (begun and not dead)
+    assert "step was too large: try a --learning-rate below 0.1" in note
 
 
 def test_unused_latents_that_cost_are_not_said_to_cost_nothing(images, tmp_path):
@@ -141,9 +149,9 @@ def test_alike_collapsed_or_dead_is_what_is_clearly_so(monkeypatch, seen, kl, de
     )
     optimizer = SimpleNamespace(learning_rate=0.1)
     trainer = SimpleNamespace(model=model, seed=0, optimizer=optimizer)
-    note = noticed.alike_images(trainer, [1, 2])
+    note = noticed.alike_images(trainer, [1, 2], True)
     assert all(text in note for text in said) and bool(note) == bool(said)
-    assert noticed.alike_images(trainer, [1]) == ""  # one image is like itself
+    assert noticed.alike_images(trainer, [1], True) == ""  # one image is like itself
 
 
 @pytest.mark.parametrize(("rise", "gain", "said"), [(0.04, 1, 0), (0.06, 1, 1), (0.06, 13, 0)])

@@ -22,7 +22,10 @@ SOME = 500  # images that are looked at
 def what_it_noticed(trainer, data, out):
     """A list of str."""
     model, notes = trainer.model, []
-    alike = alike_images(trainer, data.test[:SOME])
+    values = [row["test_elbo"] for row in trainer.history]
+    rise, epochs = last_rise(trainer.history)
+    climbs = rise > max(LEAST_RISE, CLIMBING * (values[-1] - values[0]))
+    alike = alike_images(trainer, data.test[:SOME], climbs or len(values) == 1)
     if alike:
         notes.append(alike)
     elif unused := unused_latents(model, data.test):
@@ -32,9 +35,7 @@ def what_it_noticed(trainer, data, out):
             "These pixels are real numbers, so p(x|z) and p(x) are densities: above 0 is no error, "
             "and the numbers compare only with those of the same pixels in the same units."
         )
-    values = [row["test_elbo"] for row in trainer.history]
-    rise, epochs = last_rise(trainer.history)
-    if rise > max(LEAST_RISE, CLIMBING * (values[-1] - values[0])) and not alike:
+    if climbs and not alike:
         notes.append(
             f"It still climbs: by {rise:.2g} nats on the test set over the last "
             f"{'epoch' if epochs == 1 else f'{epochs} epochs'}. To go on:"
@@ -48,8 +49,11 @@ def spread(images):
     return float(np.sqrt(to_numpy(images).astype(np.float64).var(axis=0).mean()))
 
 
-def alike_images(trainer, images):
-    """That all reconstructions are alike, with what fits as a cause; "" where they differ."""
+def alike_images(trainer, images, may_go_on):
+    """That all reconstructions are alike, with what fits as a cause; "" where they differ.
+
+    ``may_go_on`` says that the ELBO still climbs, or that one epoch does not tell.
+    """
     model = trainer.model
     generator = random_generator([trainer.seed, Stream.PICTURES], model.device)
     drawn = spread(model.sample_mean(len(images), generator))
@@ -72,10 +76,12 @@ def alike_images(trainer, images):
         why = f"{dead:.0%} of the ReLU units of a layer are 0 for every image, and learn no more"
     else:
         why = "the decoder makes nothing of z"
-    rate = trainer.optimizer.learning_rate
+    guess = "Perhaps the step was too large"
+    if may_go_on and dead <= 0.5:
+        guess = "Perhaps it has only begun; if more epochs do not help, the step was too large"
     return (
-        f"{what}The KL is {kl:.3g} nats all the same; {why}. Perhaps the step was too large: try "
-        f"a --learning-rate below {rate:g}, or another seed."
+        f"{what}The KL is {kl:.3g} nats all the same; {why}. {guess}: try a --learning-rate below "
+        f"{trainer.optimizer.learning_rate:g}, or another seed."
     )
 
 
