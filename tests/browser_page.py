@@ -3,6 +3,7 @@
 It takes the system's chromium, and playwright, which drives it: pip install playwright.
 """
 
+import contextlib
 import json
 import shutil
 
@@ -38,8 +39,8 @@ def chromium():
         browser.close()
 
 
-@pytest.fixture
-def open_page(chromium):
+@contextlib.contextmanager
+def opener(chromium):
     """Open a file, and fail at the end if the page complained or asked for anything outside."""
     contexts, complaints = [], []
 
@@ -63,6 +64,7 @@ def open_page(chromium):
         context.add_init_script(script)
         contexts.append(context)
         page = context.new_page()
+        page.set_default_timeout(20_000)
         page.on("console", lambda message: heard(message.type, message.text))
         page.on("pageerror", lambda error: heard("error", error))
         page.on(
@@ -79,6 +81,19 @@ def open_page(chromium):
     for context in contexts:
         context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def open_page(chromium):
+    with opener(chromium) as open_page:
+        yield open_page
+
+
+@pytest.fixture(scope="module")
+def open_once(chromium):
+    """For tests that share a page, and leave it as they found it or set all that they ask of."""
+    with opener(chromium) as open_page:
+        yield open_page
 
 
 @pytest.fixture(scope="module")
