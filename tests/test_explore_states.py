@@ -48,6 +48,8 @@ def test_what_has_the_focus_has_a_ring_and_what_is_pointed_at_shows_it(wide):
         one.hover()
         assert rgb(one.evaluate(looks)[k]) == ink
     wide.mouse.move(0, 0)
+    reset = Screen(wide, 1500).one("#reset")
+    assert reset.disabled and reset["opacity"] == "0.6" and reset["cursor"] == "default"
 
 
 DIALOG = """() => {
