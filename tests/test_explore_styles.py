@@ -191,7 +191,8 @@ def test_buttons_of_a_kind_look_alike(screens):
             within = [one for one in plain if one.parent == "div" and group.left - 1 < one.left]
             for row in rows_of([one for one in within if overlap(box(one), box(group))[1] > 1]):
                 for a, b in itertools.pairwise(row):
-                    assert 3 <= b.left - a.right or b.left < a.left, (a, b)
+                    assert 3 <= b.left - a.right, (a, b)
+                    assert a.top + a.bottom == pytest.approx(b.top + b.bottom, abs=3), (a, b)
 
 
 def test_a_thing_has_its_colour_wherever_it_is_named(screens):

@@ -1,0 +1,170 @@
+"""Each sentence of the page in the state that it describes, with that state's numbers in order.
+
+The states are made by hand, as no drawing leads surely to a posterior of two peaks.
+"""
+
+import numpy as np
+import pytest
+from browser_page import chromium, open_once  # noqa: F401 - fixtures
+from test_explore import DOCS_PAGE
+from test_explore_walk import numbers
+
+# ruff: noqa: F811 - a fixture's name as an argument
+pytestmark = pytest.mark.slow
+FOUND = {"reconstruction": -110.25, "kl": 10.25, "gap": 5.25, "log_px": -115.25}
+FOUND |= {"ceiling": -90.75, "by": "quadrature", "log_probs": []}
+ROWS = {"encoder": -121.75, "diagonal": -119.25, "full": -118.25}
+FIT = {"start": -125.5, "from": "encoder", "state": "arrived"}
+# What is said, of which numbers; then what of q, of the fit, and of what was found so far.
+SAYS = [
+    ("start", [5.25], {"q_from": "encoder"}, None, {}),
+    ("beta", [4, 4, 1, 4], {"q_from": "encoder", "beta": 4}, None, {}),
+    ("climbing", [-120.5], {"q_from": "climbing"}, FIT | {"state": "climbing"}, {}),
+    ("stopped", [-125.5, -120.5], {"q_from": "stopped"}, FIT | {"state": "stopped"}, {}),
+    ("on_the_way", [5.25], {"q_from": "stopped"}, None, {}),
+    ("arrived", [-125.5, -120.5, 5, 5.25], {"q_from": "fitted"}, FIT, {"diagonal": -120.495}),
+    (
+        "arrived_own",
+        [-125.5, -120.5, 5.25],
+        {"q_from": "fitted"},
+        FIT | {"from": "yours"},
+        {"diagonal": -120.5},
+    ),
+    ("arrived_apart", [-120.5, -119.25], {"q_from": "fitted"}, FIT, {}),
+    (
+        "arrived_beta",
+        [4, -151.25, -90.75, -120.5, 5.25],
+        {"q_from": "fitted", "beta": 4},
+        FIT,
+        {},
+    ),
+    ("ahead", [5.25, 1.25], {"q_from": "yours"}, None, {}),
+    ("behind", [5.25, 2.25], {"q_from": "yours"}, None, {"encoder": -118.25, "diagonal": -117.25}),
+    ("top", [5.25, 0.1], {"q_from": "yours"}, None, {"diagonal": -120.45}),
+    ("on_the_way", [5.25], {"q_from": "yours"}, None, {"encoder": None}),
+    ("outside", [], {"q_from": "yours"}, None, {"gap": None}),
+    ("waiting", [], {"q_from": "encoder"}, None, None),
+]
+ACCOUNT = [
+    ("agree", [0.004], {}, {"log_px": -115.254}),
+    ("still", [-130.5, -120.5, -115.25], {"moved": [-130.5, -120.5]}, {}),
+    ("agree", [0], {"moved": [-121.4, -120.5]}, {}),
+    ("wide", [], {}, {"by": "grid"}),
+    ("outside", [], {}, {"gap": None}),
+    ("outside", [], {}, {"reconstruction": None}),
+]
+SHOW = """async ([now, fit, found, rows]) => {
+  const { state } = explore, q = state.encoded, mean = [0, 0];
+  for (const name in rows) rows[name] = { q: { mean, cov: [1, 0, 1] }, elbo: rows[name] };
+  const first = { fit: null, moved: null, beta: 1, q_from: "encoder", z_from: "draw", L: 1 };
+  Object.assign(state, first, now);
+  if (fit) {
+    const { start: elbo, from, state: its } = fit;
+    const path = [elbo, -120.5].map((value) => ({ mean, value }));
+    state.fit = { state: its, start: { q, from, elbo }, beta: state.beta, path };
+  }
+  state.found = found && { ...window.real, ...found, rows, version: state.version };
+  dispatchEvent(new Event("resize"));
+  await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+  const text = {};
+  for (const one of document.querySelectorAll("[id]")) text[one.id] = one.innerText;
+  const says = (id) => [element(id).dataset.says, element(id).innerText];
+  return {
+    text, fit: says("fit-says"), account: says("account-says"), estimate: says("estimate-says"),
+    disabled: element("fit").disabled, reset: element("reset").disabled,
+    climb: !element("climb").hidden, climb_says: element("climb").ariaLabel,
+    button: element("fit").innerText, beta: element("beta").value,
+  };
+}"""
+
+
+@pytest.fixture(scope="module", params=["en", "zh"])
+def shown(request, open_once):
+    page = open_once(DOCS_PAGE, search=f"?lang={request.param}")
+    page.evaluate("() => { window.real = { ...explore.state.found }; }")
+
+    def shown(now, fit, changed, **more):
+        found = rows = None
+        if changed is not None:
+            rows = ROWS | {k: v for k, v in changed.items() if k in ROWS}
+            found = FOUND | {k: v for k, v in changed.items() if k not in ROWS} | more
+        return page.evaluate(SHOW, [now, fit, found, rows])
+
+    shown.page, shown.language = page, request.param
+    return shown
+
+
+@pytest.mark.parametrize("case", SAYS, ids=lambda case: case[0])
+def test_of_q_it_says_what_is_so(shown, case):
+    key, told, now, fit, changed = case
+    seen = shown(now, fit, changed)
+    assert (seen["fit"][0], numbers(seen["fit"][1])) == (key, told)
+    climbing = key == "climbing"
+    assert seen["button"] in (
+        ("Stop", "停止") if climbing else ("Fit q to this image", "为这张图像单独拟合 q")
+    )
+    assert seen["disabled"] == (key == "outside") and seen["beta"] == str(now.get("beta", 1))
+    assert seen["reset"] == (now["q_from"] == "encoder")
+    if key == "waiting":
+        assert seen["account"][0] == "waiting" and seen["text"]["posterior-numbers"] == "…"
+        return
+    assert seen["climb"] == (fit is not None)
+    if fit:
+        top = FOUND["ceiling" if "beta" in now else "log_px"]
+        assert numbers(seen["climb_says"]) == [-125.5, -120.5, top]
+    gap = [] if key == "outside" else [5.25]
+    assert numbers(seen["text"]["gap-mine"]) == numbers(seen["text"]["n-gap"]) == gap
+    for name, elbo in (ROWS | changed).items():
+        if name in ROWS and elbo is not None:
+            text = [numbers(seen["text"][f"{what}-{name}"])[0] for what in ("elbo", "gap")]
+            assert text == pytest.approx([elbo, -115.25 - elbo], abs=0.006)
+    its = [numbers(seen["text"][f"n-{k}"]) for k in ("reconstruction", "kl", "elbo", "log-px")]
+    assert its == [[-110.25], [-10.25], [-120.5], [-115.25]]
+    assert [numbers(seen["text"][f"{k}-posterior"]) for k in ("elbo", "gap")] == [[-115.25], [0]]
+
+
+@pytest.mark.parametrize("case", ACCOUNT, ids=lambda case: case[0])
+def test_of_the_account_it_says_what_is_so(shown, case):
+    key, told, now, changed = case
+    seen = shown(now, None, changed)
+    assert (seen["account"][0], numbers(seen["account"][1])) == (key, told)
+    if changed.get("reconstruction", 0) is None or changed.get("gap", 0) is None:
+        assert seen["text"]["n-sum"] == "—"
+    else:
+        assert numbers(seen["text"]["n-sum"]) == [-115.25]
+
+
+def test_of_the_draws_it_says_what_is_so(shown):
+    one = shown.page.evaluate("explore.state.p.log_prob(explore.state.x)")
+    said, text = shown({}, None, {})["estimate"]
+    assert said == "one" and numbers(text)[:3] == pytest.approx([2, one, -110.25], abs=0.006)
+    said, text = shown({"z_from": "hand"}, None, {})["estimate"]
+    assert said == "by_hand" and numbers(text) == [-110.25]
+    draws = [-110.5, -112.25, -108.75, -109.5]
+    told = [4, np.mean(draws), np.std(draws, ddof=1) / 2, -110.25]
+    said, text = shown({"L": 4, "z_from": "hand"}, None, {"log_probs": draws})["estimate"]
+    assert said == "many" and numbers(text) == pytest.approx(told, abs=0.006)
+
+
+def test_the_page_s_title_and_its_labels_are_in_its_language(shown):
+    page = shown.page
+    zh = shown.language == "zh"
+    assert (
+        page.title()
+        == page.locator("h1").inner_text()
+        == ("活起来的变分自编码器" if zh else "A VAE, alive")
+    )
+    seen = page.evaluate(
+        """() => [...document.querySelectorAll("[aria-label]")]
+          .filter((one) => one.checkVisibility()).map((one) => [one.id, one.ariaLabel])"""
+    )
+    labels = dict(seen)
+    assert {"pad", "plane", "lens", "noise", "digits", "draws", "x", "mean", "draw"} <= set(labels)
+    for id, label in seen:
+        assert any("\u4e00" <= sign < "\u9fff" for sign in label) == zh, id
+    for id, words in (
+        ("pad", ("Drawing pad", "画板")),
+        ("draws", ("L,", "L")),
+        ("digits", ("Test", "测试")),
+    ):
+        assert words[zh] in labels[id]
