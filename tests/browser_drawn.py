@@ -20,7 +20,10 @@ RECORDED = """
         if (typeof target[name] !== "function") return target[name];
         return (...given) => {
           const { fillStyle: fill, strokeStyle: stroke } = target;
-          drawn.push({ id, name, given: given.map(plain), fill, stroke });
+          const wide = name === "fillText" ? target.measureText(given[0]).width : 0;
+          const how = { line: target.lineWidth, alpha: target.globalAlpha, font: target.font, wide,
+            cap: target.lineCap, dash: target.getLineDash(), smooth: target.imageSmoothingEnabled };
+          drawn.push({ id, name, given: given.map(plain), fill, stroke, how });
           return target[name](...given);
         };
       },

@@ -1,10 +1,12 @@
 """explore.py as it is typed: what it says first, what it refuses, and Ctrl-C."""
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from test_explore import data_of
 
 from demos import explore
 from demos.page import fill
@@ -80,3 +82,41 @@ def test_ctrl_c_leaves_no_page(tmp_path, monkeypatch, capsys):
     assert explore.main(["--out", str(out), "--no-open"]) == 130
     assert not out.exists()
     assert "no page was written" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_page_is_written_where_it_says_and_opened(own_run, capsys, monkeypatch):
+    opened, folder = [], own_run()
+    monkeypatch.setattr(explore.webbrowser, "open", opened.append)
+    assert explore.main(["--checkpoint", "run"]) == 0
+    path = folder / "explore.html"
+    assert opened == [path.resolve().as_uri()]
+    out = capsys.readouterr().out
+    size = path.stat().st_size / 1e6
+    assert f"The page is {Path('run') / 'explore.html'}, {size:.2f} MB." in out
+    told = re.findall(r"log p\(x\) of 16 images, grid of (\S+): (\S+) nats from a finer one", out)
+    data = data_of(path.read_text(encoding="utf-8"))
+    assert float(told[-1][0]) == data["grid"]["spacing"]
+    assert float(told[-1][1]) <= fill.TOLERANCE
+    other = folder / "new" / "page.html"
+    assert explore.main(["--checkpoint", "run", "--out", str(other), "--no-open"]) == 0
+    assert other.exists() and len(opened) == 1
+
+
+def test_without_a_run_a_model_of_two_latents_is_trained(tmp_path, monkeypatch, capsys):
+    seen = []
+    monkeypatch.chdir(tmp_path)
+
+    def make_trainer(settings, data):
+        seen.append(settings)
+        return SimpleNamespace(fit=lambda epochs: seen.append(epochs) or True, model=None)
+
+    monkeypatch.setattr(explore, "make_trainer", make_trainer)
+    monkeypatch.setattr(explore, "say_how_long", lambda model, images: seen.append(len(images)))
+    monkeypatch.setattr(explore, "contents", lambda settings, data, trainer: {"about": {}})
+    assert explore.main(["--no-open"]) == 0
+    settings, epochs, images = seen
+    assert (settings.latent, settings.hidden, settings.data) == (2, [200], "mnist5k")
+    assert epochs == settings.epochs == 80 and images == 20
+    assert "a model of two latents, 80 epochs" in capsys.readouterr().out
+    assert (tmp_path / "runs" / "explore.html").exists()
