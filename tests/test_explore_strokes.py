@@ -1,0 +1,133 @@
+"""How the page draws: its lines, its letters, and that nothing of before is left over."""
+
+import numpy as np
+import pytest
+from browser_drawn import RECORDED, Drawn
+from browser_page import SETTLED, chromium, open_once  # noqa: F401 - fixtures
+from test_explore import DOCS_PAGE
+
+# ruff: noqa: F811 - a fixture's name as an argument
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def page(open_once):
+    return open_once(DOCS_PAGE, 1500, script=RECORDED)
+
+
+@pytest.fixture(scope="module")
+def seen(page):
+    page.evaluate("explore.put_q([0.55, -0.8], [0.3, 0.2])")
+    page.evaluate(SETTLED)
+    page.click("#fit")
+    page.evaluate(SETTLED)
+    page.click('#draws [value="10"]')
+    page.evaluate("explore.put_z([2.5, -1.5])")
+    return Drawn(page)
+
+
+def calls(seen, id, name, **colours):
+    return [
+        call
+        for call in seen.calls
+        if (call["id"], call["name"]) == (id, name)
+        and all(call[where] == seen.colour[which] for where, which in colours.items())
+    ]
+
+
+def test_lines_are_as_wide_as_what_they_stand_for(seen):
+    """The prior's are thin, q's thick, thicker where it is magnified, and where q was is dashed."""
+    wide = {}
+    for id in ("plane", "lens"):
+        start, *ovals = calls(seen, id, "ellipse", stroke="q")
+        assert start["how"]["dash"] == [4, 3] and start["how"]["line"] == 1
+        assert len(ovals) == 2 and all(one["how"]["dash"] == [] for one in ovals)
+        wide[id] = {one["how"]["line"] for one in ovals}
+        way = calls(seen, id, "stroke", stroke="q")
+        assert any(one["how"]["line"] == 1 and one["how"]["dash"] == [] for one in way)
+    assert 1 < max(wide["plane"]) < min(wide["lens"]) < 3
+    for id in ("", "lens", "noise"):
+        circles = calls(seen, id, "ellipse", stroke="prior")
+        assert len(circles) == 3 and {round(one["how"]["line"], 3) for one in circles} == {0.7}
+    for id in ("plane", "noise", "estimate", "climb"):  # dots stand out from what is below them
+        for one in calls(seen, id, "arc"):
+            assert one["how"]["alpha"] > 0.2
+        edges = [c for c in calls(seen, id, "stroke", stroke="card")]
+        assert len(edges) == len(calls(seen, id, "arc")) > 0
+        assert {one["how"]["line"] for one in edges} == {2}
+    handles = calls(seen, "lens", "strokeRect", stroke="card")
+    assert len(handles) == 3 and {one["how"]["line"] for one in handles} == {2}
+    (window,) = calls(seen, "plane", "strokeRect", stroke="soft")
+    assert window["how"]["line"] == 1
+    (frame,) = calls(seen, "plane", "strokeRect", stroke="z")
+    assert frame["how"]["line"] == 2
+    for call in calls(seen, "plane", "drawImage"):
+        assert call["how"]["smooth"] == (call["given"][0] != "mean")
+    (climb,) = calls(seen, "climb", "stroke", stroke="q")
+    assert climb["how"]["line"] == 2
+
+
+def test_letters_are_of_one_size_and_within_their_picture(seen):
+    said = [call for call in seen.calls if call["name"] == "fillText"]
+    assert len(said) > 30
+    for call in said:
+        assert call["how"]["font"].startswith("12px system-ui") and call["how"]["alpha"] == 1
+        _, x, y = call["given"]
+        w, h = seen.size[call["id"] or "plane"]
+        if call["id"] in ("climb", "estimate"):
+            reach = call["how"]["wide"] / (1 if call["id"] == "climb" else 2)
+            assert x - reach >= -0.5 and x <= w and 4 <= y <= h
+    (limit,) = calls(seen, "climb", "fillText")
+    line, *_ = calls(seen, "climb", "fillRect", fill="ink")
+    assert limit["given"][1] - limit["how"]["wide"] > line["given"][0] + line["given"][2]
+    lines = np.array([call["given"] for call in calls(seen, "climb", "lineTo")])
+    assert lines[:, 0].min() >= 4 and lines[:, 0].max() < line["given"][2]
+    assert lines[:, 1].max() <= seen.size["climb"][1] - 4
+
+
+def test_each_picture_begins_clean_and_each_thing_is_drawn_after_what_it_covers(seen):
+    for id in ("plane", "lens", "noise", "estimate", "climb"):
+        its = [call for call in seen.calls if call["id"] == id]
+        names = [call["name"] for call in its]
+        assert names[0] == "setTransform" and names[1] == "clearRect"
+        assert its[1]["given"] == [0, 0, *seen.size[id]]
+    for id in ("plane", "lens"):
+        order = [call for call in seen.calls if call["id"] == id]
+        heat = next(k for k, call in enumerate(order) if call["name"] == "drawImage")
+        assert order[heat]["given"][1:] == [0, 0, *seen.size[id]]
+        q = max(k for k, call in enumerate(order) if call["name"] == "ellipse")
+        z = max(k for k, call in enumerate(order) if call["name"] in ("arc", "translate"))
+        assert heat < q < z
+    line, *_ = calls(seen, "estimate", "fillRect", fill="soft")
+    w, h = seen.size["estimate"]
+    assert line["given"] == [0, h / 2, w, 1]
+
+
+def test_many_draws_are_seen_through_each_other(page):
+    alphas = []
+    for L in ("1", "10", "100"):
+        page.click(f'#draws [value="{L}"]')
+        page.click("#draw-z")
+        seen = Drawn(page)
+        dots = calls(seen, "estimate", "arc")
+        assert len(dots) == int(L)
+        alphas.append({one["how"]["alpha"] for one in dots})
+    assert all(len(of) == 1 for of in alphas)
+    one, ten, hundred = (of.pop() for of in alphas)
+    assert one == 1 > ten > hundred > 0.1
+
+
+def test_a_pen_s_line_is_white_round_and_wide(page):
+    box = page.locator("#pad").bounding_box()
+    page.evaluate("drawn.length = 0")
+    for a, b in ((0.3, 0.4), (0.6, 0.7)):
+        page.mouse.move(box["x"] + a * box["width"], box["y"] + 0.4 * box["width"])
+        page.mouse.down()
+        page.mouse.move(box["x"] + b * box["width"], box["y"] + 0.5 * box["width"], steps=3)
+        page.mouse.up()
+    page.evaluate(SETTLED)
+    strokes = page.evaluate("drawn.filter(({ id, name }) => id === 'pad' && name === 'stroke')")
+    assert len(strokes) >= 2
+    for stroke in strokes:
+        assert stroke["stroke"] == "#ffffff" and stroke["how"]["cap"] == "round"
+        assert stroke["how"]["line"] == pytest.approx(0.085 * box["width"], rel=0.02)
