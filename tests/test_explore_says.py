@@ -30,7 +30,7 @@ SAYS = [
         FIT | {"from": "yours"},
         {"diagonal": -120.5},
     ),
-    ("arrived_apart", [-120.5, -119.25], {"q_from": "fitted"}, FIT, {}),
+    ("arrived_apart", [-120.5, -120.45], {"q_from": "fitted"}, FIT, {"diagonal": -120.45}),
     (
         "arrived_beta",
         [4, -151.25, -90.75, -120.5, 5.25],
