@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 from browser_page import SETTLED
+from test_explore import DOCS_PAGE
 
 # All that is asked of a canvas from now on: its id, the call, and the colours at that time.
 RECORDED = """
@@ -31,6 +32,16 @@ RECORDED = """
     });
   };
 """
+# What a canvas shows, as a context whose pixels can be read often.
+COPIED = """
+  window.copied = (id) => {
+    const { width, height } = element(id);
+    const copy = Object.assign(document.createElement("canvas"), { width, height });
+    const context = copy.getContext("2d", { willReadFrequently: true });
+    context.drawImage(element(id), 0, 0);
+    return context;
+  };
+"""
 DRAWN = """async () => {
   drawn.length = 0;
   dispatchEvent(new Event("resize")); // everything is drawn anew
@@ -50,6 +61,22 @@ DRAWN = """async () => {
     size,
   };
 }"""
+
+
+@pytest.fixture(scope="module")
+def recorded(open_once):
+    """The page of the docs, which notes what is drawn."""
+    return open_once(DOCS_PAGE, script=RECORDED)
+
+
+def fresh(page):
+    """The same page as it was when it was opened, but for its language, theme and hint."""
+    page.mouse.move(0, 0)
+    page.evaluate("() => { explore.take(explore.data.start); explore.draw_z(); scrollTo(0, 0); }")
+    page.select_option("#beta", "1")
+    page.click('#draws [value="1"]')
+    page.evaluate(SETTLED)
+    return page
 
 
 class Drawn:

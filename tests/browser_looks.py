@@ -2,6 +2,10 @@
 
 import re
 
+import pytest
+from browser_page import SETTLED
+from test_explore import DOCS_PAGE
+
 THINGS = ("q", "posterior", "z", "prior", "kl", "reconstruction", "soft")  # classes, and colours
 LOOKS = """color background-color background-image border-top-color border-top-style
 border-top-width border-top-left-radius padding-top padding-bottom padding-left padding-right
@@ -107,3 +111,23 @@ def rows_of(boxes):
         else:
             rows.append([one])
     return rows
+
+
+WIDTHS = (1500, 1280, 900, 390, 340)
+
+
+@pytest.fixture(scope="module")
+def screens(open_once):
+    page, found = open_once(DOCS_PAGE, 1500), []
+    page.click("#fit")
+    page.evaluate(SETTLED)
+    page.click('#draws [value="10"]')
+    for _ in range(2):
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 900})
+            page.evaluate(SETTLED)
+            found.append(Screen(page, width))
+        page.click("#theme")
+        page.click("#language")
+    assert min(map(len, found)) > 250
+    return found

@@ -145,12 +145,6 @@ def numpy_model(data):
     return VAE(encoder, decoder)
 
 
-@functools.lru_cache(maxsize=1)  # of some 200 MB, and the same for all tests of a page
-def exact_of(data):
-    """Exact of a page's data as text."""
-    return Exact(json.loads(data))
-
-
 class Exact:
     """What holds of any image and any q under the page's weights, by NumPy on a grid that is finer.
 
@@ -219,6 +213,16 @@ class Exact:
     def encode(self, x):
         q = self.model.encode(x[None])
         return q.mean[0], q.std[0]
+
+
+def exact_of(data):
+    """Exact, made once for a page: it takes seconds, and some 200 MB."""
+    return exact_of_text(json.dumps(data))
+
+
+@functools.lru_cache(maxsize=1)
+def exact_of_text(text):
+    return Exact(json.loads(text))
 
 
 def choose(page, k):

@@ -4,7 +4,6 @@ It remembers what was done, and so where the image, q and z must have come from.
 """
 
 import base64
-import json
 
 import numpy as np
 from browser_page import SETTLED, exact_of
@@ -39,7 +38,7 @@ class Walk:
     """A page, what was done to it, and what must therefore hold."""
 
     def __init__(self, page, data, seed):
-        self.page, self.data, self.exact = page, data, exact_of(json.dumps(data))
+        self.page, self.data, self.exact = page, data, exact_of(data)
         self.rng = np.random.default_rng(seed)
         self.images = images_of(data)
         self.codes = np.frombuffer(base64.b64decode(data["codes"]), np.float32).reshape(-1, 2)

@@ -4,8 +4,8 @@ import re
 
 import numpy as np
 import pytest
-from browser_drawn import RECORDED, Drawn
-from browser_page import SETTLED, chromium, open_page  # noqa: F401 - fixtures
+from browser_drawn import Drawn, fresh, recorded  # noqa: F401 - fixtures
+from browser_page import SETTLED, chromium, open_once, open_page  # noqa: F401
 from test_explore import DOCS_PAGE
 from test_explore_looks import contrast
 from test_explore_walk import numbers
@@ -53,8 +53,8 @@ def test_the_button_for_the_language_names_the_other_one():
 
 
 @pytest.fixture
-def page(open_page):
-    return open_page(DOCS_PAGE, script=RECORDED)
+def page(recorded):
+    return fresh(recorded)
 
 
 WRITTEN = """() => [...document.querySelectorAll("body *")].flatMap((one) => {

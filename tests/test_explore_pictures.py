@@ -5,8 +5,8 @@ import re
 
 import numpy as np
 import pytest
-from browser_drawn import RECORDED, Drawn, hue, near
-from browser_page import SETTLED, Exact, chromium, open_page  # noqa: F401 - fixtures
+from browser_drawn import RECORDED, Drawn, fresh, hue, near, recorded  # noqa: F401 - fixtures
+from browser_page import SETTLED, chromium, exact_of, open_once, open_page  # noqa: F401 - fixtures
 from test_explore import DOCS_PAGE, data_of, images_of
 from test_explore_walk import numbers
 
@@ -14,8 +14,8 @@ from test_explore_walk import numbers
 
 
 @pytest.fixture
-def page(open_page):
-    return open_page(DOCS_PAGE, script=RECORDED)
+def page(recorded):
+    return fresh(recorded)
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ def near_to(places, place):
 @pytest.mark.slow
 def test_the_shades_are_the_exact_posterior_s(page, data):
     """255 for the square root of its density, relative to the highest on the grid."""
-    exact = Exact(data)
+    exact = exact_of(data)
     on_grid = (np.rint(exact.z / exact.step) % 2 == 0).all(axis=1)  # the page's
     heats = """() => {
       const { x, found, lens } = explore.state, half = explore.view.half_width;

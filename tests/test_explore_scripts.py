@@ -5,7 +5,7 @@ import itertools
 
 import numpy as np
 import pytest
-from browser_page import SETTLED, Exact, chromium, open_once, open_page  # noqa: F401 - fixtures
+from browser_page import SETTLED, chromium, exact_of, open_once, open_page  # noqa: F401 - fixtures
 from test_explore import DOCS_PAGE, data_of
 
 from demos.page import fill
@@ -108,7 +108,7 @@ def test_a_line_is_as_thick_as_mnist_s_and_no_ink_is_lost_at_an_edge(page):
 
 def test_where_beta_weighs_the_kl_the_violet_shades_are_its_target_s(page, data):
     """p(x|z)^(1/β) p(z), 255 for the square root of its density relative to the highest."""
-    exact = Exact(data)
+    exact = exact_of(data)
     page.evaluate("explore.take(3)")
     page.select_option("#beta", "4")
     page.evaluate(SETTLED)
