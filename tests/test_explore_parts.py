@@ -123,6 +123,7 @@ def test_a_press_acts_where_it_is(page):
     assert page.evaluate("explore.state.strokes[0][0]") == pytest.approx([0.3, 0.6], abs=0.02)
     half = page.evaluate("explore.view.half_width")
     code = np.array(page.evaluate("() => [...float32(explore.data.codes)].slice(6, 8)"))
+    page.evaluate("explore.put_z([-3, -3])")  # a press on z takes z, whatever lies below it
     press("plane", *(1 + code / half * [1, -1]) / 2)
     assert page.evaluate("[explore.state.from, explore.state.index]") == ["test", 3]
     press("lens", 0.9, 0.3)
