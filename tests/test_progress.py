@@ -1,0 +1,47 @@
+"""Every progress bar of the library is full when what it counts is done."""
+
+import numpy as np
+import pytest
+from conftest import LATENT, PIXELS, make_trainer
+from tqdm import tqdm
+
+from vae_np import Adam, progress
+from vae_np.evaluation import importance_sampled_log_likelihood, reciprocal_log_likelihood
+from vae_np.inference import per_image
+from vae_np.inference.hmc import sample_posterior
+from vae_np.training.monte_carlo_em import MonteCarloEM
+
+X = np.random.default_rng(1).standard_normal((7, PIXELS))
+LONG = {
+    "HMC": lambda model, rng: sample_posterior(
+        model.decoder, X, 3, rng, np.zeros((1, 7, LATENT)), n_warmup=5, progress=True
+    ),
+    "a q for each image": lambda model, rng: per_image.fit(
+        model.decoder, X, model.encode(X), rng, n_steps=4, progress=True
+    ),
+    "importance sampling": lambda model, rng: importance_sampled_log_likelihood(
+        model, X, 5, batch_size=3, progress=True
+    ),
+    "appendix D": lambda model, rng: reciprocal_log_likelihood(
+        model, X, 20, batch_size=3, progress=True
+    ),
+    "training": lambda model, rng: make_trainer(rng.random((38, 6), np.float32)).fit(2),
+    "Monte Carlo EM": lambda model, rng: MonteCarloEM(
+        model.decoder, Adam([model.decoder.parameters]), X, batch_size=3
+    ).fit(2),
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_a_bar_ends_full(name, linear, rng, monkeypatch):
+    bars = []
+
+    def shown(disable, **options):
+        bar = tqdm(disable=disable is True, **options)  # None: on a terminal
+        bars.extend([bar] * (disable is None))
+        return bar
+
+    monkeypatch.setattr(progress, "tqdm", shown)
+    LONG[name](linear, rng)
+    (bar,) = bars
+    assert bar.n == bar.total > 1
