@@ -47,7 +47,8 @@ TESTS = (
     "gradient_causes planted_patterns "
     "verdicts aevb training refused_training schedule divergence threads interrupt recording "
     "checkpoints whole_files mangled_files stale_parts device the_door datasets plausible_data "
-    "downloads figures exercises exercise_reports exercises_for_a_class exercises_that_never_end"
+    "downloads figures exercises exercise_reports exercises_for_a_class exercises_that_never_end "
+    "messages progress"
 )
 
 

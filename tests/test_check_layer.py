@@ -103,6 +103,21 @@ def test_a_gradient_that_is_left_as_it_was_is_wrong(rng, monkeypatch):
     assert failed(check_layer(Affine(), x)) == ["Affine da"]
 
 
+def test_a_gradient_of_before_is_none_of_a_model_s(rng):
+    model = make_model(dtype=np.float64)
+    x, noise = rng.random((4, 6)), rng.standard_normal((2, 4, 3))
+    model.elbo_and_gradient(x, noise)  # fills the gradients rightly, and then nobody does
+    first = model.decoder.network.layers[0]
+    first.backward = first.backward_to_input
+    wrong = failed(check_model(model, x, noise))
+    assert wrong == ["decoder 0.weight", "decoder 0.bias"]
+
+
+def test_each_layer_of_a_sequential_gives_dx(rng):
+    inner = Sequential([Tanh(), Linear(3, 2, input_gradient=False)])
+    assert failed(check_layer(inner, rng.standard_normal((5, 3)))) == []
+
+
 def test_a_layer_of_a_model_stays_the_model_s(rng):
     model = make_model()  # float32
     network = model.encoder.network

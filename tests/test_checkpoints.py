@@ -185,6 +185,10 @@ def test_crash_while_saving_leaves_the_old_checkpoint(images, tmp_path, monkeypa
         {"history": [1]},
         {"history": [{"epoch": 1}]},
         {"history": [ROW | {"train_elbo": np.nan}]},
+        *(
+            {"epoch": 2, "history": [ROW, second]}
+            for second in (1, {"epoch": 2}, ROW | {"epoch": 2, "train_elbo": np.nan})
+        ),
         {"format": "vae_np checkpoint 99"},
         {"identity": None},
         {"identity": ["encoder"]},

@@ -252,7 +252,7 @@ def test_the_axis_is_that_of_the_late_part_and_says_what_lies_outside():
     low, high, edge = figure.subplots(1, 3)
     for curve in ([-500, -300, *np.linspace(-110, -100, 18)], [-105] * 20):
         low.plot(range(20), curve)
-    for curve in ([90, *[5.0] * 18, 4.0], [4.5] * 20):
+    for curve in ([4.5] * 20, [90, *[5.0] * 18, 4.0]):
         high.plot(range(20), curve)
     edge.plot(range(3), [-1, 0, 10])  # starts where the axis does: not outside
     edge.plot(range(3), [11, 0, 10])

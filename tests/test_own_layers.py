@@ -142,6 +142,8 @@ def test_a_layer_serves_one_network(wrapped):
         encoder_of(*networks[0].layers)
     with pytest.raises(ValueError, match="belongs to another encoder or decoder"):
         BernoulliDecoder(2, n_pixels=6, network=networks[1])
+    with pytest.raises(ValueError, match="belongs to another encoder or decoder"):
+        BernoulliDecoder(2, n_pixels=6, network=Sequential([Linear(2, 4), *networks[0].layers[2:]]))
     np.testing.assert_array_equal(encoder.forward(np.ones((1, 6), np.float32)).mean, before)
 
 
