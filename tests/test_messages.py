@@ -148,11 +148,11 @@ def written(name, content):
 
 def placed(content=None):
     """What is said where a file of MNIST is another one, or its folder is a file."""
-    folder = Path("mnist")
+    folder = Path("data/mnist")
     if content is None:
-        folder.touch()
+        folder.parent.touch()
     else:
-        folder.mkdir()
+        folder.mkdir(parents=True)
         (folder / "t.gz").write_bytes(content)
     downloads.fetch("mnist/t.gz", ["https://one/", "https://two/"])
 
@@ -192,10 +192,10 @@ FILES = {  # the call, in an empty folder, and all that it says
     lambda: checkpoint({}, decoder=np.full(56, np.nan, np.float32)): (
         "c.npz holds numbers that are not finite"
     ),
-    lambda: placed(): "cannot use mnist/t.gz for mnist/t.gz: File exists",
+    lambda: placed(): "cannot use data/mnist/t.gz for mnist/t.gz: Not a directory",
     lambda: placed(b"no digits"): (
-        "mnist/t.gz is not mnist/t.gz of the data set, its SHA-256 is another: move it away, and "
-        "the right one is downloaded, or let VAE_NP_DATA name another folder"
+        "data/mnist/t.gz is not mnist/t.gz of the data set, its SHA-256 is another: move it away, "
+        "and the right one is downloaded, or let VAE_NP_DATA name another folder"
     ),
 }
 
@@ -214,8 +214,7 @@ def test_what_is_refused_is_named(call):
 @pytest.mark.parametrize("call", FILES)
 def test_the_file_that_is_refused_is_named(call, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("VAE_NP_DATA", "data")
-    monkeypatch.setattr(downloads, "data_folder", lambda: Path())
+    monkeypatch.setattr(downloads, "data_folder", lambda: Path("data"))
     monkeypatch.setitem(downloads.SHA256, "mnist/t.gz", "0" * 64)
     assert said(call) == FILES[call]
 
