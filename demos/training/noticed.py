@@ -71,14 +71,13 @@ def alike_images(trainer, images, may_go_on):
             f"Posterior collapse. {what}The KL is {kl:.3f} nats: q(z|x) is the prior whatever x "
             "is, and z says nothing about x. See docs/symptoms.md for its causes."
         )
-    dead = dead_units(model)
+    dead, guess = dead_units(model), "Perhaps the step was too large"
     if dead > 0.5:
         why = f"{dead:.0%} of the ReLU units of a layer are 0 for every image, and learn no more"
     else:
         why = "the decoder makes nothing of z"
-    guess = "Perhaps the step was too large"
-    if may_go_on and dead <= 0.5:
-        guess = "Perhaps it has only begun; if more epochs do not help, the step was too large"
+        if may_go_on:
+            guess = "Perhaps it needs more epochs; if they do not help, the step may be too large"
     return (
         f"{what}The KL is {kl:.3g} nats all the same; {why}. {guess}: try a --learning-rate below "
         f"{trainer.optimizer.learning_rate:g}, or another seed."
