@@ -244,6 +244,11 @@ def test_a_finger_scrolls_until_it_means_to_draw(open_page):
     assert page.evaluate(image) == "test"  # two fingers make no stroke
     assert swipe("pad") == 0
     assert page.evaluate(image) == "drawing"
+    strokes = "() => explore.state.strokes.length"
+    drawn = page.evaluate(strokes)
+    page.locator("h1").tap()
+    assert swipe("pad") > 20  # a tap elsewhere: it is done
+    assert page.evaluate(strokes) == drawn
 
 
 @pytest.mark.slow
