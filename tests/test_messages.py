@@ -98,8 +98,15 @@ REFUSED = {  # the call, and all that it says
         "network= stands for hidden, activation and init: leave those three out, got hidden=[5], "
         "activation='relu', init='paper'"
     ),
+    lambda: Sequential(Tanh()): "layers must be a list of layers, got Tanh",
+    lambda: GaussianEncoder(network=Tanh(), **SIZES): (
+        "network must be a Sequential of layers, got Tanh"
+    ),
+    lambda: GaussianEncoder(network=Sequential([]), **SIZES): (
+        "network must be a Sequential of layers, got none"
+    ),
     lambda: GaussianEncoder(network=[Tanh], **SIZES): (
-        "network must be a Sequential of one layer or more, got [<class 'vae_np.layers.Tanh'>]"
+        "network must be a Sequential of layers, got [<class 'vae_np.layers.Tanh'>]"
     ),
     lambda: GaussianEncoder(network=twice(), **SIZES): (
         "network has the same layer twice, make a new one: Linear(3, 3) -> Tanh -> Linear(3, 3)"
@@ -111,7 +118,7 @@ REFUSED = {  # the call, and all that it says
         "start_at needs a network that ends in a Linear layer, got Linear(3, 6) -> Tanh"
     ),
     lambda: Adam([ParameterVector({"w": X}), "w"]): (
-        "vectors must be ParameterVectors, such as a VAE's, got "
+        "vectors must be a list such as a VAE's parameters, got "
         "[<vae_np.parameters.ParameterVector object>, 'w']"
     ),
     lambda: assigned(ParameterVector({"w": np.zeros(2)})): "value must have shape (2,), got (3,)",

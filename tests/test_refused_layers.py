@@ -182,7 +182,7 @@ TWICE = Tanh()
         ([Linear(6, 5)], r"network must lead from 6 to 4 numbers, got \(5,\)"),
         ([Linear(5, 4)], r"layer 0 \(Linear\(5, 4\)\): forward fails on an array \(5, 6\)"),
         ([Tanh()], "network must have parameters to learn"),
-        ([], "network must be a Sequential of one layer or more"),
+        ([], "network must be a Sequential of layers"),
         ([Linear(6, 4), *[Tanh()] * 2], "network has the same layer twice"),
         ([Linear(6, 4), *[Sequential([TWICE])] * 2], "network has the same layer twice"),
         ([Linear(6, 4), Tanh], r"layer 1 is a class: make a layer of it, as in Tanh\(\)"),

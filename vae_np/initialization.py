@@ -75,7 +75,9 @@ def every_layer(network):
 def unused(network):
     """``network``, a `Sequential` of layers, each there once, that no other network uses."""
     if not isinstance(network, Sequential) or not network.layers:
-        raise ValueError(f"network must be a Sequential of one layer or more, got {network!r}")
+        raise ValueError(
+            f"network must be a Sequential of layers, got {layer_name(network) or 'none'}"
+        )
     for i, layer in enumerate(network.layers):
         whole_layer(f"layer {i}", layer)
     layers = list(every_layer(network))

@@ -152,7 +152,7 @@ class Sequential:
 
     def __init__(self, layers):
         if not isinstance(layers, list | tuple):
-            raise ValueError(f"layers must be a list of layers, got {layers!r}")
+            raise ValueError(f"layers must be a list of layers, got {layer_name(layers)}")
         self.layers, self.parameters = layers, None
 
     def __repr__(self):

@@ -37,7 +37,7 @@ class Optimizer:
             learning_rate = self.default_learning_rate
         self.learning_rate = learning_rate
         if not isinstance(vectors, list | tuple) or not all(hasattr(v, "grad") for v in vectors):
-            raise ValueError(f"vectors must be ParameterVectors, such as a VAE's, got {vectors!r}")
+            raise ValueError(f"vectors must be a list such as a VAE's parameters, got {vectors!r}")
         if len({id(vector) for vector in vectors}) < len(vectors):
             raise ValueError("vectors must hold each ParameterVector once: one stands there twice")
         self._vectors, self.steps = tuple(vectors), 0
