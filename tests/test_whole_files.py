@@ -23,6 +23,7 @@ def test_a_file_that_cannot_be_finished_leaves_the_old_one(tmp_path):
     with whole_file(path) as file:
         file.write(b"new")
         assert path.read_bytes() == b"old"
+        assert len(list(tmp_path.iterdir())) == 2  # beside it: a rename stays on one disk
     assert path.read_bytes() == b"new"
 
 
