@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import LATENT, PIXELS, make_model
+from conftest import LATENT, PIXELS, exact, make_model
 
 from vae_np import VAE, evaluation
 from vae_np.evaluation import (
@@ -55,6 +55,21 @@ def test_so_many_images_are_evaluated_at_a_time(linear, rng, monkeypatch, evalua
     monkeypatch.setattr(VAE, "as_pixels", lambda vae, x: seen.append(len(x)) or as_pixels(vae, x))
     evaluate(linear, rng.standard_normal((7, PIXELS)), batch_size=3, **options)
     assert seen == [3, 3, 1]
+
+
+@pytest.mark.parametrize(
+    ("evaluate", "options"),
+    [
+        (importance_sampled_log_likelihood, {"n_samples": 300, "batch_size": 3}),
+        (grid_log_likelihood, {"batch_size": 3}),
+        (reciprocal_log_likelihood, {"n_samples": 300, "batch_size": 3}),
+    ],
+)
+def test_values_are_in_the_order_of_the_images(linear, rng, evaluate, options):
+    x = rng.permutation(np.arange(2.0, 9.0))[:, None] / 3 + np.zeros(PIXELS)
+    expected, _, _ = exact(linear, x)
+    assert np.diff(np.sort(expected)).min() > 2  # nats
+    np.testing.assert_allclose(evaluate(linear, x, **options).value, expected, atol=1)
 
 
 @pytest.mark.parametrize(
