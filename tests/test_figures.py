@@ -61,7 +61,11 @@ def test_manifold_covers_the_prior_evenly(drawn):
     picture = drawn[0].axes[0].images[0].get_array()
     np.testing.assert_allclose(picture[::2, ::2], 0.5 + z[..., 0] / 10 + z[..., 1] / 100)
     drawn[0].draw_without_rendering()
-    assert within(drawn[0].axes[0].title, drawn[0])
+    title = drawn[0].axes[0].title
+    assert within(title, drawn[0]) and title.get_text() == (
+        "The mean of p(x|z) over the latent plane, equal prior mass each\n"
+        "z₁ grows to the right, z₂ upwards"
+    )
 
 
 def test_learning_curves(drawn):
@@ -231,7 +235,10 @@ def test_latent_scatter_has_the_circles_that_hold_half_and_95_percent_of_the_pri
     outline = circles[1].get_window_extent()
     assert outline.width == pytest.approx(outline.height, rel=1e-6)
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("z₁", "z₂")
-    assert "half and 95 % of the prior" in axes.get_title() and within(axes.title, drawn[0])
+    assert within(axes.title, drawn[0]) and axes.get_title() == (
+        "The test set in latent space: the means of q(z|x)\n"
+        "Dashed: the circles that hold half and 95 % of the prior"
+    )
     assert axes.xaxis.get_gridlines()[0].get_visible()
     legend, frame = axes.get_legend().get_window_extent(), axes.get_window_extent()
     assert frame.x1 < legend.x0 and within(axes.get_legend(), drawn[0])  # hides no point
