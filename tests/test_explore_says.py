@@ -63,7 +63,7 @@ SHOW = """async ([now, fit, found, rows]) => {
     const path = [elbo, -120.5].map((value) => ({ mean, value }));
     state.fit = { state: its, start: { q, from, elbo }, beta: state.beta, path };
   }
-  state.found = found && { ...window.real, ...found, rows, version: state.version };
+  state.found = found && { ...window.real, version: state.version, ...found, rows };
   dispatchEvent(new Event("resize"));
   await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
   const text = {};
@@ -74,6 +74,8 @@ SHOW = """async ([now, fit, found, rows]) => {
     disabled: element("fit").disabled, reset: element("reset").disabled,
     climb: !element("climb").hidden, climb_says: element("climb").ariaLabel,
     button: element("fit").innerText, beta: element("beta").value,
+    dots: element("estimate").ariaLabel,
+    late: [...document.querySelectorAll("[aria-busy=true]")].map(({ id }) => id || "estimate"),
   };
 }"""
 
@@ -135,15 +137,29 @@ def test_of_the_account_it_says_what_is_so(shown, case):
 
 
 def test_of_the_draws_it_says_what_is_so(shown):
+    def estimated(now, changed):
+        seen = shown(now, None, changed)
+        return *seen["estimate"], numbers(seen["dots"])[0]
+
     one = shown.page.evaluate("explore.state.p.log_prob(explore.state.x)")
-    said, text = shown({}, None, {})["estimate"]
+    said, text, dots = estimated({}, {})
     assert said == "one" and numbers(text)[:3] == pytest.approx([2, one, -110.25], abs=0.006)
-    said, text = shown({"z_from": "hand"}, None, {})["estimate"]
-    assert said == "by_hand" and numbers(text) == [-110.25]
+    assert dots == 1
+    said, text, dots = estimated({"z_from": "hand"}, {})
+    assert said == "by_hand" and numbers(text) == [-110.25] and dots == 0
     draws = [-110.5, -112.25, -108.75, -109.5]
     told = [4, np.mean(draws), np.std(draws, ddof=1) / 2, -110.25]
-    said, text = shown({"L": 4, "z_from": "hand"}, None, {"log_probs": draws})["estimate"]
-    assert said == "many" and numbers(text) == pytest.approx(told, abs=0.006)
+    said, text, dots = estimated({"L": 4, "z_from": "hand"}, {"log_probs": draws})
+    assert said == "many" and numbers(text) == pytest.approx(told, abs=0.006) and dots == 4
+
+
+def test_what_is_not_yet_of_this_q_is_marked_as_late(shown):
+    assert shown({}, None, {})["late"] == []
+    assert sorted(shown({}, None, {"version": -1})["late"]) == [
+        "account",
+        "estimate",
+        "posterior-numbers",
+    ]
 
 
 def test_the_page_s_title_and_its_labels_are_in_its_language(shown):
