@@ -50,6 +50,21 @@ def test_checkpoint_of_other_data_or_another_sigma_is_refused(images, tmp_path):
         sigmas[1].load(tmp_path / "sigma.npz")
 
 
+def test_the_arrays_of_a_checkpoint_are_what_their_names_say(images, tmp_path):
+    """Or what another version saved could not be gone on from."""
+    trainer = make_trainer(images)
+    trainer.fit(1, progress=False)
+    trainer.save(tmp_path / "checkpoint.npz")
+    m, v = ([state[k] for state in trainer.optimizer.state] for k in (0, 1))
+    known = {"sums": trainer.sums}
+    for k, (name, vector) in enumerate(trainer.objective.vectors.items()):
+        known |= {name: vector.value, f"{name}_optimizer_0": m[k], f"{name}_optimizer_1": v[k]}
+    _, arrays = read_checkpoint(tmp_path / "checkpoint.npz")
+    assert arrays.keys() == known.keys() and (m[0] != 0).all()
+    for name in known:
+        np.testing.assert_array_equal(arrays[name], known[name])
+
+
 @pytest.mark.parametrize("network", ["encoder", "decoder"])
 def test_weights_that_are_not_finite_are_not_saved(network, tmp_path):
     model = make_model()
