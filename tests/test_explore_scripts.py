@@ -244,3 +244,25 @@ def test_the_bars_keep_their_scale_while_q_moves_a_little(page):
     accounts = ((8, 5), (8.5, 5.5), (9, 6), (8, 7))
     seen = [page.evaluate(wide, list(account)) / account[1] for account in accounts]
     assert all(a == pytest.approx(b, rel=0.02) for a, b in itertools.pairwise(seen))
+
+
+def test_the_page_may_fetch_nothing(chromium):
+    page = chromium.new_page()
+    page.goto(DOCS_PAGE.as_uri())
+    refused = page.evaluate(
+        """() => new Promise((resolve) => {
+          const seen = [];
+          document.addEventListener("securitypolicyviolation", ({ effectiveDirective }) => {
+            seen.push(effectiveDirective);
+            if (seen.length === 3) resolve(seen.sort());
+          });
+          const here = "http://localhost:9/", script = document.createElement("script");
+          fetch(here).catch(() => {});
+          new Image().src = here;
+          script.src = here;
+          document.head.append(script);
+          setTimeout(() => resolve(seen), 5000);
+        })"""
+    )
+    page.close()
+    assert refused == ["connect-src", "img-src", "script-src-elem"]
