@@ -20,7 +20,8 @@ def describe(results, args):
     reported = REPORTED.get((args.objective, args.draws))
     objective = args.objective + f" of {args.draws} draws" * (args.draws > 1)
     ends = "; ".join(
-        f"{result['setting']} after {result['epochs']} epochs, {result['test_log_px']:.2f} "
+        f"{result['setting']} after {result['epochs']} epoch{'s' * (result['epochs'] > 1)}, "
+        f"{result['test_log_px']:.2f} "
         f"(bounds: {result['test_elbo']:.2f} on the test set, {result['train_elbo']:.2f} on the "
         f"training set; training took {result['training_seconds'] / 60:.0f} minutes"
         f"{' of a core' if args.device == 'cpu' else ''})"
