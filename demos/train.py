@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from demos.common.command_line import (
+    FolderMoved,
     claimed,
     complain,
     discard_if_empty,
@@ -73,6 +74,8 @@ def run_or_complain(argv, claim):
         return interrupted(out)
     try:
         return run(args, out, data, trainer, still_ours)
+    except FolderMoved as error:  # with what was saved
+        return complain("train.py", error)
     except (DivergenceError, OSError, MemoryError) as error:  # anything else is a bug: show it
         saved = (out / CHECKPOINT).exists()
         kept = f"what was saved last is {out / CHECKPOINT}" if saved else "nothing was saved"

@@ -42,6 +42,30 @@ def test_a_folder_is_claimed_by_one_run_and_a_killed_one_claims_nothing(stripes,
     assert not [path for path in (stripes / "run").iterdir() if "lock" in path.name]
 
 
+@pytest.mark.parametrize("moment", ["fit", "train"])  # before the last save; and after it
+def test_a_run_whose_folder_was_moved_writes_nothing_where_it_was(
+    stripes, error_of, monkeypatch, moment
+):
+    """mv run mine, and another run is at work in a new one."""
+    of, files = (Trainer, train)[moment == "train"], ("checkpoint.npz", "history.csv")
+    inner = getattr(of, moment)
+
+    def moved(*given, **options):
+        finished = inner(*given, **options)
+        (stripes / "run").rename(stripes / "mine")
+        (stripes / "run").mkdir()
+        for name in files:
+            (stripes / "run" / name).write_bytes(b"another run's")
+        return finished
+
+    monkeypatch.setattr(of, moment, moved)
+    message = error_of(stripes, "--data", "stripes.npz", *TINY, "--out", "run")
+    assert message.endswith("error: run was moved or removed: nothing more is written there")
+    written = {path.name: path.read_bytes() for path in (stripes / "run").iterdir()}
+    assert written == dict.fromkeys(files, b"another run's")
+    assert (stripes / "mine" / "checkpoint.npz").exists()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_kill_or_a_closed_terminal_keeps_what_was_trained(stripes, number):

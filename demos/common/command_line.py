@@ -148,8 +148,8 @@ def claimed(folder):
     The claim is the operating system's, on the open folder: it ends with the process, however that
     ends, and leaves no file behind. What a killed run had half written is removed. Windows has no
     such claim; there two runs are not told apart. Yields a function, which another process can be
-    given, that raises OSError once another folder has the name: this run's was moved away, and a
-    second run's may stand there.
+    given, that raises FolderMoved once another folder has the name: this run's was moved away, and
+    a second run's may stand there.
     """
     still_ours = partial(check_place, folder, os.stat(folder))
     try:
@@ -170,10 +170,14 @@ def claimed(folder):
         os.close(handle)
 
 
+class FolderMoved(OSError):
+    """The run's folder has its name no more; what has it is another run's."""
+
+
 def check_place(folder, place):
-    """OSError unless the folder is the one that ``place``, an `os.stat_result`, is of."""
+    """FolderMoved unless the folder is the one that ``place``, an `os.stat_result`, is of."""
     if not (folder.exists() and os.path.samestat(os.stat(folder), place)):
-        raise OSError(f"{folder} was moved or removed: nothing more is written there")
+        raise FolderMoved(f"{folder} was moved or removed: nothing more is written there")
 
 
 def discard_if_empty(path, still_ours=lambda: None):
