@@ -66,6 +66,21 @@ def test_a_run_whose_folder_was_moved_writes_nothing_where_it_was(
     assert (stripes / "mine" / "checkpoint.npz").exists()
 
 
+def test_the_results_of_an_earlier_state_go_as_a_later_one_is_saved(stripes, error_of, monkeypatch):
+    monkeypatch.chdir(stripes)
+    assert train.main(["--data", "stripes.npz", *map(str, TINY), "--out", "run"]) == 0
+    assert len(list((stripes / "run").iterdir())) > 5
+    inner = train.train
+
+    def ends(*given):
+        inner(*given)
+        raise OSError("the power fails")
+
+    monkeypatch.setattr(train, "train", ends)
+    assert "what was saved last is run" in error_of(stripes, "--resume", "run", "--epochs", 9)
+    assert [path.name for path in (stripes / "run").iterdir()] == ["checkpoint.npz"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_kill_or_a_closed_terminal_keeps_what_was_trained(stripes, number):
