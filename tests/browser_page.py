@@ -22,9 +22,12 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
 # Until the worker's answer to the latest question is on the page.
 SETTLED = """async () => {
-  const { state, current } = explore;
+  const { state, current } = explore, end = performance.now() + 120_000;
   const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
-  do await frame(); while (state.fit?.state === "climbing" || !current());
+  do {
+    if (performance.now() > end) throw Error("it has not come to rest after two minutes");
+    await frame();
+  } while (state.fit?.state === "climbing" || !current());
   await frame();
 }"""
 
