@@ -25,8 +25,10 @@ def started(folder, *options):
     arguments = command("train", *LONG, *options)
     unbuffered = {**os.environ, "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(arguments, cwd=folder, stdout=pipe, stderr=pipe, env=unbuffered)
-    checkpoint = folder / "run" / "checkpoint.npz"
+    checkpoint, end = folder / "run" / "checkpoint.npz", time.monotonic() + 60
     while not checkpoint.exists() and process.poll() is None:
+        if time.monotonic() > end:
+            process.kill()
         time.sleep(0.05)
     return process
 
