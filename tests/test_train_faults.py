@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -125,6 +126,19 @@ def test_a_checkpoint_exists_before_the_first_epoch_is_over(stripes, monkeypatch
     monkeypatch.setattr(Trainer, "fit", broken)
     assert train.main(["--data", "stripes.npz", *TINY, "--out", "run"]) == 2
     assert (stripes / "run" / "checkpoint.npz").exists()
+
+
+def test_what_an_epoch_has_learned_is_saved_as_it_ends(stripes, monkeypatch):
+    def said(text, *_):
+        if text.startswith("epoch"):
+            epochs.append(read_checkpoint(stripes / "run" / "checkpoint.npz")[0]["epoch"])
+
+    epochs, at_once = [], lambda save, seconds: SimpleNamespace(save=save, save_in_time=save)
+    monkeypatch.chdir(stripes)
+    monkeypatch.setattr(train, "Saver", at_once)
+    monkeypatch.setattr(train, "say", said)
+    assert train.main(["--data", "stripes.npz", *TINY, "--out", "run"]) == 0
+    assert epochs == [1, 2]
 
 
 def test_no_ctrl_c_keeps_the_last_save_from_being_made(stripes, monkeypatch, capsys):
