@@ -32,6 +32,21 @@ def test_results_come_in_order():
     assert list(long_runs.side_by_side(square, [3, 1, 2], ARGS, total=6, data=())) == [9, 1, 4]
 
 
+def threads(task, args, report):
+    return [os.environ[variable] for variable in long_runs.THREADS]
+
+
+@pytest.mark.slow
+def test_each_process_takes_a_core_and_the_data_are_there_before_it(monkeypatch):
+    for variable in long_runs.THREADS:
+        monkeypatch.setenv(variable, "7")  # so that it is as before in the end
+        monkeypatch.delenv(variable)
+    loaded = []
+    monkeypatch.setattr(long_runs.datasets, "load", loaded.append)
+    (found,) = long_runs.side_by_side(threads, [0], ARGS, 1, data=("mnist", "frey"))
+    assert found == ["1"] * len(long_runs.THREADS) and loaded == ["mnist", "frey"]
+
+
 @pytest.mark.slow
 def test_an_error_of_a_task_is_raised():
     with pytest.raises(ValueError, match="an unlucky task"):
