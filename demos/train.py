@@ -74,7 +74,7 @@ def run_or_complain(argv, claim):
         return interrupted(out)
     try:
         return run(args, out, data, trainer, still_ours)
-    except FolderMoved as error:  # with what was saved
+    except FolderMoved as error:  # and what was saved is in it
         return complain("train.py", error)
     except (DivergenceError, OSError, MemoryError) as error:  # anything else is a bug: show it
         saved = (out / CHECKPOINT).exists()
