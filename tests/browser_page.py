@@ -79,6 +79,7 @@ def opener(chromium):
         )
         page.goto(path.resolve().as_uri() + search)
         page.locator("#n-log-px:not(:empty)").wait_for(timeout=60_000)
+        page.evaluate(SETTLED)
         return page
 
     yield open_page
