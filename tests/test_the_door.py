@@ -253,10 +253,7 @@ def test_parts_in_each_others_place_are_refused(rng):
         (lambda: VAE(model.encoder, BernoulliDecoder), "decoder must be a decoder"),
         (lambda: hmc.sample_posterior(model, GREY, 2, rng, start), "decoder must be a decoder"),
         (lambda: per_image.fit(model, GREY, model.encode(GREY), rng), "decoder must be a decoder"),
-        (
-            lambda: Adam([model.encoder, model.decoder]),
-            "vectors must be a list such as a VAE's parameters",
-        ),
+        (lambda: Adam([model.encoder, model.decoder]), "vectors must be a list such as a VAE's"),
         (lambda: model.decoder.start_at([0.5] * 6), r"mean_image must have shape \(6,\), got list"),
     ):
         with pytest.raises(ValueError, match=message):
