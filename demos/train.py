@@ -23,7 +23,14 @@ from demos.common.command_line import (
 )
 from demos.common.long_runs import Saver
 from demos.training.making import make_trainer
-from demos.training.report import announce, draw_pictures, interrupted, report, write_history
+from demos.training.report import (
+    announce,
+    draw_pictures,
+    interrupted,
+    report,
+    what_was_saved,
+    write_history,
+)
 from demos.training.run import (
     CHECKPOINT,
     HISTORY,
@@ -77,11 +84,9 @@ def run_or_complain(argv, claim):
     except FolderMoved as error:  # and what was saved is in it
         return complain("train.py", error)
     except (DivergenceError, OSError, MemoryError) as error:  # anything else is a bug: show it
-        saved = (out / CHECKPOINT).exists()
-        kept = f"what was saved last is {out / CHECKPOINT}" if saved else "nothing was saved"
-        return complain("train.py", f"{error}; {kept}")
+        return complain("train.py", f"{error}; {what_was_saved(out, still_ours)}")
     except KeyboardInterrupt:
-        return interrupted(out)
+        return interrupted(out, still_ours)
     finally:
         if own_folder:
             discard_if_empty(out, still_ours)

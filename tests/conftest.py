@@ -162,13 +162,13 @@ def exact_noise(n_examples):
 def error_of(monkeypatch, capsys):
     """The one line of train.py's complaint; in this process, because there are many."""
 
-    def last_line(cwd, *options):
+    def last_line(cwd, *options, status=2):
         monkeypatch.chdir(cwd)
         try:
-            status = train.main([str(option) for option in options])
+            left_with = train.main([str(option) for option in options])
         except SystemExit as leaving:  # argparse's own
-            status = leaving.code
-        assert status == 2
+            left_with = leaving.code
+        assert left_with == status
         (line,) = capsys.readouterr().err.strip().splitlines()
         return line
 

@@ -14,6 +14,7 @@ from demos import train
 from demos.common.command_line import claimed
 from demos.training.run import PICTURES
 from vae_np.checkpoints import read_checkpoint, write_checkpoint
+from vae_np.training.divergence import DivergenceError
 from vae_np.training.trainer import Trainer
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals and claims are Unix's")
@@ -45,9 +46,17 @@ def test_a_folder_is_claimed_by_one_run_and_a_killed_one_claims_nothing(stripes,
     assert not [path for path in (stripes / "run").iterdir() if "lock" in path.name]
 
 
-@pytest.mark.parametrize("moment", ["fit", "train"])  # before the last save; and after it
-def test_a_run_whose_folder_was_moved_writes_nothing_where_it_was(
-    stripes, error_of, monkeypatch, moment
+@pytest.mark.parametrize(
+    "moment, stopped",
+    [
+        ("fit", None),  # before the last save
+        ("train", None),  # after it
+        ("fit", DivergenceError("the loss is not finite")),
+        ("train", KeyboardInterrupt()),
+    ],
+)
+def test_a_run_whose_folder_was_moved_knows_nothing_of_what_is_there_now(
+    stripes, error_of, monkeypatch, moment, stopped
 ):
     """mv run mine, and another run is at work in a new one."""
     of, files = (Trainer, train)[moment == "train"], ("checkpoint.npz", "history.csv")
@@ -59,11 +68,18 @@ def test_a_run_whose_folder_was_moved_writes_nothing_where_it_was(
         (stripes / "run").mkdir()
         for name in files:
             (stripes / "run" / name).write_bytes(b"another run's")
+        if stopped:
+            raise stopped
         return finished
 
     monkeypatch.setattr(of, moment, moved)
-    message = error_of(stripes, "--data", "stripes.npz", *TINY, "--out", "run")
-    assert message.endswith("error: run was moved or removed: nothing more is written there")
+    arguments, status = ["--data", "stripes.npz", *TINY, "--out", "run"], 2
+    message = "run was moved or removed: nothing more is written there"
+    if isinstance(stopped, KeyboardInterrupt):
+        message, status = "Interrupted.", 130
+    elif stopped:
+        message = f"{stopped}; {message}"
+    assert error_of(stripes, *arguments, status=status).endswith(message)
     written = {path.name: path.read_bytes() for path in (stripes / "run").iterdir()}
     assert written == dict.fromkeys(files, b"another run's")
     assert (stripes / "mine" / "checkpoint.npz").exists()

@@ -4,8 +4,9 @@ import csv
 import io
 import sys
 import textwrap
+from contextlib import suppress
 
-from demos.common.command_line import say, write_json
+from demos.common.command_line import FolderMoved, say, write_json
 from demos.common.findings import WIDTH
 from demos.common.machine import cores
 from demos.training.noticed import what_it_noticed
@@ -62,11 +63,23 @@ def too_many_threads(trainer):
     return [f"--threads {trainer.threads} on {cores()} cores wait for each other: far slower"]
 
 
-def interrupted(out):
-    saved = out is not None and (out / CHECKPOINT).exists()
-    rest = f": {resume_command(out)} goes on from what was saved" if saved else ""
+def interrupted(out, still_ours=lambda: None):
+    rest = ""
+    if out is not None and (out / CHECKPOINT).exists():
+        with suppress(FolderMoved):
+            still_ours()
+            rest = f": {resume_command(out)} goes on from what was saved"
     say(f"\nInterrupted{rest}.", sys.stderr)
     return 130
+
+
+def what_was_saved(out, still_ours):
+    try:
+        still_ours()
+    except FolderMoved as error:
+        return error
+    saved = (out / CHECKPOINT).exists()
+    return f"what was saved last is {out / CHECKPOINT}" if saved else "nothing was saved"
 
 
 def report(trainer, data, args, out):
