@@ -119,7 +119,7 @@ REFUSED = {  # the call, and all that it says
     ),
     lambda: Adam([ParameterVector({"w": X}), "w"]): (
         "vectors must be a list such as a VAE's parameters, got "
-        "[<vae_np.parameters.ParameterVector object>, 'w']"
+        "[ParameterVector({'w': (4, 6)}), 'w']"
     ),
     lambda: assigned(ParameterVector({"w": np.zeros(2)})): "value must have shape (2,), got (3,)",
     lambda: make_trainer(X).fit(1, progress=False, evaluate=lambda: {"a": 1.0, "train_kl": 2}): (

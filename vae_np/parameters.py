@@ -50,6 +50,9 @@ class ParameterVector:
 
     value, grad = _copied_into("value"), _copied_into("grad")
 
+    def __repr__(self):
+        return f"ParameterVector({self.shapes})"
+
     def add_weight_prior(self, scale):
         """Add to ``grad`` that of −scale · log N(value; 0, I), which is scale · value."""
         self._grad += scale * self.value
