@@ -211,6 +211,7 @@ def test_numbers_stand_in_columns(screens):
             assert len({round(ink[1]) for ink in one.ink}) == lines, one
         for one in screen.of("td", ".numbers"):
             assert int(one["font-weight"]) >= 600
+            assert (one.px("padding-left") >= 6) == (not one.is_("in #around"))
         columns = (("n-reconstruction", "n-kl", "n-elbo", "n-gap", "n-sum", "n-log-px"),)
         columns += tuple(
             [f"{what}-{of}" for of in ("mine", "encoder", "diagonal", "full", "posterior")]
@@ -236,6 +237,7 @@ def test_numbers_stand_in_columns(screens):
             assert (one.px("border-top-width") == 1) == line
             assert not line or rgb(one["border-top-color"]) == screen.colour["line"]
         signs = [one for one in screen.of("td") if one.is_("in #equations")]
+        assert {one["white-space"] for one in signs} == {"nowrap"}
         for a, b in itertools.pairwise(signs[:8]):  # of z₁: no hole between what is added
             assert 0 <= b.left - a.right < 8
 
