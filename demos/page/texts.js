@@ -79,7 +79,7 @@ const TEXT = {
     plane: (z, q, p) => `潜空间平面。z = (${z})；q 的均值和标准差为 ${q}，精确后验的为 ${p}。方向键移动 z，按住 Shift 则细调；Home 键回到 q 的均值。按 N 走到下一张测试图像的编码，回车选中它。`,
     lens: (z, q, p) => `q 的周围。q：${q}；精确后验：${p}；z = (${z})。方向键移动 q 的中心，按住 Shift 则改变宽度；Home 键回到编码器的 q。`,
     code: (k, label) => `测试图像 ${k}${label === null ? "" : `（数字 ${label}）`}的编码：按回车选中它。`,
-    encoder_says: { encoder: "", climbing: "图中的 q 已离开编码器给的这一个，正在上升。", stopped: "图中的 q 停在半路，已不是这一个。", fitted: "图中的 q 是拟合出来的，已不是这一个。", yours: "图中的 q 是你给的，已不是这一个。" },
+    encoder_says: { encoder: "", climbing: "图中的 q 正在拟合，已不是编码器给的这一个。", stopped: "图中的 q 停在半路，已不是这一个。", fitted: "图中的 q 是拟合出来的，已不是这一个。", yours: "图中的 q 是你给的，已不是这一个。" },
     one: (value, exact) => `一次采样（第 2 步的 ε）得 ${value}，积分值是 ${exact}。估计是无偏的，所以对 100 张图像的小批量取平均，噪声的标准差就降到约十分之一。`,
     many: (L, mean, error, exact) => `${L} 次采样的平均为 ${mean} ± ${error}，积分值是 ${exact}。`,
     by_hand: (exact) => `z 是手动放的，不是从 q 采样得到的，不能用来估计。积分值是 ${exact}。`,
