@@ -61,7 +61,7 @@ def main(argv=None):
 
 
 def run_or_complain(argv, claim):
-    out, own_folder = None, False
+    out = None
     try:
         args, out = parse(argv, description=__doc__)
         data = datasets.load(args.data)

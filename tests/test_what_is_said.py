@@ -76,9 +76,9 @@ def test_what_is_said_of_the_recorded_numbers_is_recorded(name):
 def test_each_share_of_draws_in_a_hole_is_its_own_model_s():
     models, shares = recorded("clouds")["models"], (0.12, 0.034, 0.056, 0.78)
     for model, share in zip(models, shares, strict=True):
-        model["draws_in_a_hole"] = share
+        model["draws_in_a_hole"], model["test_codes_in_a_hole"] = share, share / 2
     said = clouds.describe(*models, 4000).partition("Of the prior's draws ")[2]
-    assert numbers(said.replace("%", "")) == [12, 2, 0, 3.4, 1, 5.6, 4, 20, 78]
+    assert numbers(said.replace("%", "").replace(",", "")) == [12, 2, 0, 3.4, 1, 5.6, 4, 20, 78, 39, 20, 4000]
 
 
 def test_every_question_is_among_them():

@@ -12,8 +12,9 @@ Two things bring the KL to 0, and they are not the same:
   which the weight rises from 0, only puts it off.
 - The loss does not want it, but training starts there. As long as the decoder cannot read z, a
   latent costs its KL and earns nothing. So it goes to the prior, and most of those that are there
-  never come back, the more of them the deeper the decoder. Here a warm-up helps: the decoder learns
-  to read z while z is free.
+  never come back. You will see it in networks of three layers of ReLU (the others have one of
+  tanh). There a warm-up helps, though not all latents: the decoder learns to read z while z is
+  free.
 
 Six models learn the digits. All the ELBOs printed have the weight 1, whatever the loss had.
 """
