@@ -230,11 +230,17 @@ def test_gpu_without_a_driver_says_so(monkeypatch):
         raise runtime.CUDARuntimeError("cudaErrorInsufficientDriver")
 
     monkeypatch.setattr(runtime, "getDeviceCount", no_driver)
-    with pytest.raises(ValueError, match=r"NVIDIA GPU and its driver.*InsufficientDriver"):
+    message = 'device "gpu" needs an NVIDIA GPU'
+    with pytest.raises(ValueError) as refusal:
         to_device(np.ones(2), "gpu")
+    assert str(refusal.value) == (
+        f"{message} and its driver; CuPy is installed but finds no working driver or no GPU "
+        "(cudaErrorInsufficientDriver). Does nvidia-smi list a GPU?"
+    )
     monkeypatch.setattr(runtime, "getDeviceCount", lambda: 0)
-    with pytest.raises(ValueError, match="lists none"):
+    with pytest.raises(ValueError) as refusal:
         random_generator(0, "gpu")
+    assert str(refusal.value) == f"{message}; the driver works but lists none"
 
 
 @pytest.mark.parametrize("missing", ["ones", "random.default_rng"])
@@ -247,8 +253,13 @@ def test_gpu_that_cannot_run_a_kernel_says_so(monkeypatch, missing):
     *path, name = missing.split(".")
     module = reduce(getattr, path, importlib.import_module("cupy"))
     monkeypatch.setattr(module, name, no_toolkit, raising=False)
-    with pytest.raises(ValueError, match=r"libnvrtc.*ctk"):
+    with pytest.raises(ValueError) as refusal:
         device_module("gpu")
+    assert str(refusal.value) == (
+        'device "gpu" found a GPU, but CuPy cannot run on it (libnvrtc.so.12: cannot open shared '
+        "object file). If the CUDA toolkit is missing, install it beside CuPy: "
+        'python -m pip install "cupy-cuda12x[ctk]" (or cupy-cuda13x)'
+    )
 
 
 def test_an_error_is_told_by_its_first_line_or_by_its_name():
