@@ -115,7 +115,7 @@ REFUSED = {  # the call, and all that it says
         "network must have parameters to learn, got Tanh"
     ),
     lambda: BernoulliDecoder(network=Sequential([Linear(3, 6), Tanh()]), **SIZES).start_at(X[0]): (
-        "start_at needs a network that ends in a Linear layer, got Linear(3, 6) -> Tanh"
+        "start_at needs a network whose last layer is a Linear, got a Tanh"
     ),
     lambda: Adam([ParameterVector({"w": X}), "w"]): (
         "vectors must be a list such as a VAE's parameters, got "

@@ -8,6 +8,7 @@ from conftest import weights
 
 from vae_np import VAE, Adam, BernoulliDecoder, GaussianDecoder, GaussianEncoder, Trainer
 from vae_np.backend import to_device, to_numpy
+from vae_np.checkpoints import CheckpointError
 from vae_np.gradcheck import check_model
 from vae_np.layers import Linear, Sequential, Tanh
 
@@ -182,7 +183,7 @@ def test_what_goes_with_a_network_of_ones_own(options, message):
 
 def test_start_at_wants_a_linear_layer_at_the_end():
     decoder = BernoulliDecoder(2, n_pixels=6, network=Sequential([Linear(2, 6), Tanh()]))
-    with pytest.raises(ValueError, match="start_at needs a network that ends in a Linear layer"):
+    with pytest.raises(ValueError, match="start_at needs a network whose last layer is a Linear"):
         decoder.start_at(np.full(6, 0.5))
 
 
@@ -206,3 +207,54 @@ def test_a_network_of_ones_own_is_tried_on_a_gpu_too(gpu):
         encoder = GaussianEncoder(6, n_latent=2, network=network, device=device)
         ends.append(to_numpy(encoder.forward(to_device(np.ones((1, 6), np.float32), device)).mean))
     np.testing.assert_allclose(*ends, rtol=1e-6)
+
+
+class Scaled(Linear):
+    """y = 3 (x W + b)."""
+
+    def forward(self, x):
+        return 3 * super().forward(x)
+
+    def backward(self, dy):
+        return super().backward(3 * dy)
+
+
+class Residual(Sequential):
+    """y = x + f(x)."""
+
+    def forward(self, x):
+        return x + super().forward(x)
+
+    def backward(self, dy):
+        return dy + super().backward(dy)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Sequential([Linear(3, 4), Tanh(), Scaled(4, 3)]),
+        lambda: Sequential([Residual([Linear(3, 3), Tanh()]), Linear(3, 3)]),
+        lambda: Residual([Linear(3, 3), Tanh()]),
+    ],
+    ids=["Linear", "Sequential", "the network itself"],
+)
+def test_a_subclass_with_its_own_backward_does_not_inherit_a_rule_for_dx(rng, make):
+    decoder = BernoulliDecoder(3, n_pixels=3, dtype=np.float64, network=make())
+    p = decoder.forward(rng.standard_normal((4, 3)))
+    dp = p.log_prob_backward(rng.random((4, 3)), np.ones(4))
+    np.testing.assert_array_equal(decoder.backward_to_input(*dp), decoder.backward(*dp))
+
+
+def test_a_subclass_is_told_from_what_it_inherits(tmp_path):
+    def model(third):
+        layers = [Linear(2, 4), third([Linear(4, 4), Tanh()]), Scaled(4, 6)]
+        encoder = GaussianEncoder(6, [4], 2)
+        return VAE(encoder, BernoulliDecoder(2, n_pixels=6, network=Sequential(layers)))
+
+    assert repr(model(Residual).decoder.network) == (
+        "Linear(2, 4) -> Residual(Linear(4, 4) -> Tanh) -> Scaled(4, 6)"
+    )
+    model(Residual).save(tmp_path / "weights.npz")
+    model(Residual).load(tmp_path / "weights.npz")
+    with pytest.raises(CheckpointError, match="is of another run"):
+        model(Sequential).load(tmp_path / "weights.npz")

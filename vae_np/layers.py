@@ -53,7 +53,7 @@ class Linear:
     weight, bias, dweight, dbias = read_only("weight bias dweight dbias")
 
     def __repr__(self):
-        return f"Linear({self.n_in}, {self.n_out})"
+        return f"{type(self).__name__}({self.n_in}, {self.n_out})"
 
     def forward(self, x):
         self.x = x
@@ -156,7 +156,8 @@ class Sequential:
         self.layers, self.parameters = layers, None
 
     def __repr__(self):
-        return " -> ".join(map(layer_name, self.layers))
+        layers = " -> ".join(map(layer_name, self.layers))
+        return layers if type(self) is Sequential else f"{type(self).__name__}({layers})"
 
     def forward(self, x):
         """(..., n_in) to (..., n_out), a row for each example and draw: all products are 2-D."""
@@ -173,11 +174,10 @@ class Sequential:
         return dx if dx is None else dx.reshape(*dy.shape[:-1], -1)
 
     def backward_to_input(self, dy):
-        """dx alone. Layers that have a ``backward_to_input`` keep the gradients of their weights;
-        those of the others are written."""
+        """dx alone, see `backward_to_input`."""
         dx = dy.reshape(-1, dy.shape[-1])
         for layer in reversed(self.layers):
-            dx = getattr(layer, "backward_to_input", layer.backward)(dx)
+            dx = backward_to_input(layer, dx)
         return dx.reshape(*dy.shape[:-1], -1)
 
     def initial_values(self, generator):
@@ -205,6 +205,16 @@ class Sequential:
 
     def _with_parameters(self):
         return [(i, layer) for i, layer in enumerate(self.layers) if hasattr(layer, "bind")]
+
+
+def backward_to_input(layer, dy):
+    """dx alone. A layer that has a ``backward_to_input`` keeps the gradients of its weights.
+
+    One without, or which inherits it but has a ``backward`` of its own, writes them.
+    """
+    authors = (vars(one) for one in type(layer).__mro__ if "backward" in vars(one))
+    spares = "backward_to_input" in next(authors, ())
+    return layer.backward_to_input(dy) if spares else layer.backward(dy)
 
 
 def layer_name(layer):

@@ -13,7 +13,7 @@ from vae_np import checks
 from vae_np.backend import array_module, device_of, to_device
 from vae_np.distributions import Bernoulli, DiagonalGaussian
 from vae_np.initialization import built
-from vae_np.layers import Linear, Sigmoid
+from vae_np.layers import Linear, Sigmoid, backward_to_input
 
 SQUARED_ERROR_STD = math.sqrt(0.5)  # log N(x; mean, ½) is −(x − mean)² plus a constant
 NOISES = ("fixed", "learned", "per-output")
@@ -142,7 +142,7 @@ class BernoulliDecoder:
 
     def backward_to_input(self, dlogits):
         """Return dz alone, where θ is held."""
-        return self.network.backward_to_input(dlogits)
+        return backward_to_input(self.network, dlogits)
 
     def start_at(self, mean_image):
         """Set the output bias so that untrained, p_θ(x|z) has about this mean, (D,).
@@ -246,7 +246,7 @@ class GaussianDecoder:
 
     def backward_to_input(self, dmean, dlog_var):
         """Return dz alone, where θ is held."""
-        return self.network.backward_to_input(self._doutputs(dmean, dlog_var))
+        return backward_to_input(self.network, self._doutputs(dmean, dlog_var))
 
     def _doutputs(self, dmean, dlog_var):
         if self.squashing:
@@ -275,7 +275,8 @@ def _joined(left, right):
 def _output_bias(network):
     last = network.layers[-1]
     if not isinstance(last, Linear):
-        raise ValueError(f"start_at needs a network that ends in a Linear layer, got {network}")
+        got = type(last).__name__
+        raise ValueError(f"start_at needs a network whose last layer is a Linear, got a {got}")
     return last.bias
 
 
