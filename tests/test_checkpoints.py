@@ -2,6 +2,7 @@
 
 import io
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -48,6 +49,15 @@ def test_checkpoint_of_other_data_or_another_sigma_is_refused(images, tmp_path):
     sigmas[0].save(tmp_path / "sigma.npz")
     with pytest.raises(CheckpointError, match=r"at sigma 0\.12341\), not .*at sigma 0\.12344\)"):
         sigmas[1].load(tmp_path / "sigma.npz")
+
+
+def test_a_checkpoint_with_a_member_more_is_refused(images, tmp_path):
+    path = tmp_path / "checkpoint.npz"
+    make_trainer(images).save(path)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("notes.txt", "mine")
+    with pytest.raises(CheckpointError, match="does not hold this model's arrays"):
+        make_trainer(images).load(path)
 
 
 def test_the_arrays_of_a_checkpoint_are_what_their_names_say(images, tmp_path):

@@ -182,7 +182,7 @@ def test_another_objective_is_averaged_over_all_images(linear, rng):
         mean = evaluate_elbo(linear, x, n_draws=2, batch_size=batch_size, objective=objective)
         assert (mean.reconstruction, mean.kl) == pytest.approx((2 * x[:, 0].mean(), x[:, 1].mean()))
     objective.model = make_model()
-    with pytest.raises(ValueError, match="objective must be made from this model, got another's"):
+    with pytest.raises(ValueError, match="objective must be an object made from this model"):
         evaluate_elbo(linear, x, objective=objective)
 
 

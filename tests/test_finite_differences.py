@@ -148,3 +148,10 @@ def test_rounding_leaves_no_more_than_is_said_and_not_much_less(value):
             worst = max(worst, abs(slope - start / 3) / rounding(start / 3, STEP))
     assert 0.02 < worst < 0.5
     assert rounding(value, STEP) == rounding(-value, STEP) == rounding(value / 4, STEP / 4)
+
+
+@pytest.mark.parametrize("at", [1e-20, 1e-30])
+def test_a_slope_that_rounding_loses_at_the_steps_is_not_known(at):
+    """(a + t)²: 2a is nothing beside t² at the steps, though f(a) = a² is smaller still."""
+    found, doubt, _, said = judged(lambda t: (at + t) ** 2, 2 * at, STEP, on_kinks=1e-9)
+    assert abs(found - 2 * at) <= doubt < 1e-12 and said == ROUNDED

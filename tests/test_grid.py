@@ -81,10 +81,21 @@ def test_a_posterior_narrower_than_the_step_has_no_error_bar(n_latent, offset):
 
 
 @pytest.mark.parametrize("middle", list(itertools.product([-1, 0, 1], repeat=2)))
-def test_a_wide_posterior_at_the_edge_has_an_error_bar(middle):
-    """The point beside the last one of a row is not the first one of the next."""
+def test_a_posterior_that_is_highest_at_the_edge_has_no_error_bar(middle):
     points, every_second = latent_grid(2, 0.5, 1)
     for std, bends in (([0.6, 0.6], False), ([0.6, 0.2], True), ([0.2, 0.6], True)):
         joint = -0.5 * (((points - middle) / std) ** 2).sum(axis=1)
         _, error = log_integral(joint[:, None], points, every_second, 0.5)
-        assert np.isinf(error[0]) == bends
+        assert np.isinf(error[0]) == (bends or any(middle))
+
+
+@pytest.mark.parametrize("x", [0.4, 0.8, 2.0])
+def test_a_posterior_beyond_the_edge_has_no_error_bar(x):
+    """p(x|z) = N(0.05 z, 0.05²): the posterior's mean is 10 x, and p(x) = N(0, 2 · 0.05²)."""
+    points, every_second = latent_grid(1, 0.05, 6)
+    z, std = points[:, 0], 0.05
+    joint = -0.5 * (z**2 + (x / std - z) ** 2) - LOG_2PI - np.log(std)
+    exact = -0.25 * (x / std) ** 2 - 0.5 * (LOG_2PI + np.log(2)) - np.log(std)
+    value, error = log_integral(joint[:, None], points, every_second, 0.05)
+    assert np.isinf(error[0]) == (x > 0.6)
+    assert abs(value[0] - exact) <= error[0] + 1e-6

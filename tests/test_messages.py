@@ -2,6 +2,7 @@
 
 import re
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +15,17 @@ from vae_np import (
     BernoulliDecoder,
     GaussianDecoder,
     GaussianEncoder,
+    Trainer,
     datasets,
     downloads,
 )
 from vae_np.checkpoints import FORMAT, read_checkpoint, write_checkpoint
 from vae_np.distributions import DiagonalGaussian
 from vae_np.finite_differences import relative_error
-from vae_np.gradcheck import check_gradient
+from vae_np.gradcheck import check_gradient, check_layer
 from vae_np.inference import linear_gaussian, per_image
 from vae_np.layers import Linear, Sequential, Tanh
+from vae_np.objectives import ELBO
 from vae_np.parameters import ParameterVector
 
 X = np.random.default_rng(0).random((4, 6), dtype=np.float32)
@@ -55,6 +58,15 @@ class Sparse:
 
     def toarray(self):
         return X
+
+
+class Silent(Tanh):
+    def forward(self, x):
+        super().forward(x)
+
+
+def measure(found):
+    make_trainer(X).fit(1, progress=False, evaluate=lambda: found)
 
 
 REFUSED = {  # the call, and all that it says
@@ -115,16 +127,26 @@ REFUSED = {  # the call, and all that it says
         "network must have parameters to learn, got Tanh"
     ),
     lambda: BernoulliDecoder(network=Sequential([Linear(3, 6), Tanh()]), **SIZES).start_at(X[0]): (
-        "start_at needs a network whose last layer is a Linear, got a Tanh"
+        "start_at needs a Linear as the last layer, got Tanh"
     ),
     lambda: Adam([ParameterVector({"w": X}), "w"]): (
         "vectors must be a list such as a VAE's parameters, got "
         "[ParameterVector({'w': (4, 6)}), 'w']"
     ),
     lambda: assigned(ParameterVector({"w": np.zeros(2)})): "value must have shape (2,), got (3,)",
-    lambda: make_trainer(X).fit(1, progress=False, evaluate=lambda: {"a": 1.0, "train_kl": 2}): (
-        "evaluate must return a dict of numbers, under names other than epoch, train_elbo, "
-        "train_reconstruction, train_kl and seconds, got {'a': 1.0, 'train_kl': 2}"
+    **{
+        partial(measure, found): (
+            "evaluate must return a dict of numbers, under names (str) other than epoch, "
+            f"train_elbo, train_reconstruction, train_kl and seconds, got {found}"
+        )
+        for found in ({"a": 1.0, "train_kl": 2}, {1: 2.0}, {(1, 2): 3.0}, {"a": "b"}, [1.0])
+    },
+    lambda: Trainer(make_model(), Adam([]), X, ELBO): (
+        "objective must be an object made from this model, as ELBO(model) is"
+    ),
+    lambda: check_layer(Silent(), X): "forward must return an array, got NoneType: no return?",
+    lambda: BernoulliDecoder(2, n_pixels=2, network=Sequential([Sequential([Tanh()])])): (
+        "network must have parameters to learn, got Tanh"
     ),
 }
 
@@ -183,6 +205,10 @@ FILES = {  # the call, in an empty folder, and all that it says
     lambda: array(np.zeros((5, 2, 2, 3))): (
         "own.npy must hold images of shape (N, D) or (N, height, width), got (5, 2, 2, 3); "
         "x.mean(axis=-1).astype(x.dtype) makes colours grey"
+    ),
+    lambda: array(np.zeros((5, 3, 8, 8))): (
+        "own.npy must hold images of shape (N, D) or (N, height, width), got (5, 3, 8, 8); "
+        "x.mean(axis=1).astype(x.dtype) makes colours grey"
     ),
     lambda: array(np.zeros((5, 4), np.int16)): (
         "own.npy must hold bool, uint8 or float pixels, got int16"

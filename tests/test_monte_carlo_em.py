@@ -18,6 +18,12 @@ def tiny_em(images, seed=0):
     return MonteCarloEM(model.decoder, optimizer, x, batch_size=10, seed=seed)
 
 
+def test_monte_carlo_em_wants_the_decoder_alone(images):
+    model = make_model()
+    with pytest.raises(ValueError, match="decoder must be a decoder"):
+        MonteCarloEM(model, Adam([model.decoder.parameters]), model.as_pixels(images))
+
+
 def test_monte_carlo_em_goes_on_from_a_checkpoint_bit_for_bit(images, tmp_path):
     whole, first, second = (tiny_em(images) for _ in range(3))
     whole.fit(5, progress=False)

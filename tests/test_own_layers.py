@@ -139,11 +139,11 @@ def test_a_layer_serves_one_network(wrapped):
         networks[1] = Sequential([Linear(2, 6), Sequential(layers), Linear(5, 6)])
     encoder = GaussianEncoder(6, n_latent=2, network=networks[0])
     before = encoder.forward(np.ones((1, 6), np.float32)).mean
-    with pytest.raises(ValueError, match="belongs to another encoder or decoder"):
+    with pytest.raises(ValueError, match="is another's, or a copy of another's"):
         encoder_of(*networks[0].layers)
-    with pytest.raises(ValueError, match="belongs to another encoder or decoder"):
+    with pytest.raises(ValueError, match="is another's, or a copy of another's"):
         BernoulliDecoder(2, n_pixels=6, network=networks[1])
-    with pytest.raises(ValueError, match="belongs to another encoder or decoder"):
+    with pytest.raises(ValueError, match="is another's, or a copy of another's"):
         BernoulliDecoder(2, n_pixels=6, network=Sequential([Linear(2, 4), *networks[0].layers[2:]]))
     np.testing.assert_array_equal(encoder.forward(np.ones((1, 6), np.float32)).mean, before)
 
@@ -183,7 +183,7 @@ def test_what_goes_with_a_network_of_ones_own(options, message):
 
 def test_start_at_wants_a_linear_layer_at_the_end():
     decoder = BernoulliDecoder(2, n_pixels=6, network=Sequential([Linear(2, 6), Tanh()]))
-    with pytest.raises(ValueError, match="start_at needs a network whose last layer is a Linear"):
+    with pytest.raises(ValueError, match="start_at needs a Linear as the last layer"):
         decoder.start_at(np.full(6, 0.5))
 
 

@@ -16,7 +16,7 @@ def test_optimizer_of_another_model_is_refused(images):
     with pytest.raises(ValueError, match="optimizer must be made from this model's parameters"):
         Trainer(make_model(), Adam(make_model().parameters), images)
     other = make_model()
-    with pytest.raises(ValueError, match="objective must be made from this model, got another's"):
+    with pytest.raises(ValueError, match="objective must be an object made from this model"):
         Trainer(make_model(), Adam(other.parameters), images, ELBO(other))
 
 

@@ -222,7 +222,7 @@ def test_bad_arguments_are_refused(rng):
     optimizer = Adam(list(bayes.vectors.values()))
     with pytest.raises(ValueError, match="weight_prior is one of theta, which this objective"):
         Trainer(model, optimizer, x, bayes, weight_prior=True)
-    with pytest.raises(ValueError, match="objective must be made from this model"):
+    with pytest.raises(ValueError, match="objective must be an object made from this model"):
         Trainer(make_model(dtype=np.float64), optimizer, x, bayes)
     with pytest.raises(ValueError, match="optimizer must be made from this model's parameters"):
         Trainer(model, Adam(model.parameters), x, bayes)

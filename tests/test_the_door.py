@@ -248,7 +248,7 @@ def test_parts_in_each_others_place_are_refused(rng):
         (lambda: Trainer(Adam(model.parameters), model, GREY), "model must be a VAE, got Adam"),
         (
             lambda: evaluation.evaluate_elbo(model, GREY, objective=ELBO(make_model())),
-            "objective must be made from this model, got another's",
+            "objective must be an object made from this model",
         ),
         (lambda: VAE(model.encoder, BernoulliDecoder), "decoder must be a decoder"),
         (lambda: hmc.sample_posterior(model, GREY, 2, rng, start), "decoder must be a decoder"),

@@ -115,7 +115,7 @@ def read_checkpoint(path):
     try:
         with open(path, "rb") as file:
             archive = np.load(file, allow_pickle=False)
-            arrays = {name: archive[name] for name in archive.files}
+            arrays = {name: np.asarray(archive[name]) for name in archive.files}
         about = json.loads(str(arrays.pop("about")))
         known = about["format"] == FORMAT
     except FileNotFoundError:

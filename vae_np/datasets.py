@@ -35,8 +35,8 @@ class Dataset:
         uint8 from 0 to 255, or float32 in [0, 1].
     image_shape : (height, width)
         With height · width = D.
-    train_labels, test_labels : (N,) numpy.ndarray of int, or None
-        None where the data have no labels.
+    train_labels, test_labels : (N,) numpy.ndarray, or None
+        Of int, or of what an own file has; None where the data have no labels.
     """
 
     train: np.ndarray
@@ -172,7 +172,8 @@ def _read_arrays(path):
 
 def _as_images(x, path):
     if x.ndim not in (2, 3) or x.size == 0:
-        how = "; x.mean(axis=-1).astype(x.dtype) makes colours grey" if x.ndim == 4 else ""
+        colours = [axis for axis in (-1, 1) if x.ndim == 4 and x.shape[axis] in (3, 4)]
+        how = f"; x.mean(axis={colours[0]}).astype(x.dtype) makes colours grey" if colours else ""
         raise DataError(
             f"{path} must hold images of shape (N, D) or (N, height, width), got {x.shape}{how}"
         )

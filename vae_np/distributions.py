@@ -2,9 +2,9 @@
 
 A distribution is an immutable value: parameters in, quantities out, and each quantity's derivative
 (``_backward``) right below it. ``upstream`` is always the derivative of the loss with respect to
-the quantity; what comes back are the derivatives of the loss with respect to the parameters. A σ
-that is itself a weight (`GaussianDecoder`'s noise "learned") is a view of θ, not a copy: an update
-of θ changes it.
+the quantity; what comes back are the derivatives of the loss with respect to the parameters. Where
+weights are themselves parameters (`GaussianDecoder`'s noise "learned", `FullBayes`'s q(θ)), these
+are views of them, not copies: make a new distribution after each update.
 
 Log-probabilities and divergences are in nats, summed over the last axis: one number per example.
 A formula under ``@in_one_pass`` is called without its first argument, ``xp``: the arrays decide

@@ -35,9 +35,9 @@ class LogLikelihood:
     value : (N,) numpy.ndarray
         Nats.
     standard_error : (N,) numpy.ndarray
-        Of each value; each function says how it is made. By importance sampling it is at most 1,
-        and near 1 the value is a guess from below: see `distributions.log_mean_standard_error`. It
-        says nothing of a region that no sample has met.
+        Of each value; each function says how it is made. By importance sampling it is at most 1
+        (of one sample infinite), and near 1 the value is a guess from below: see
+        `distributions.log_mean_standard_error`. It says nothing of a region that no sample has met.
     n_samples : int
         How many samples, or grid points, each value is made from.
     """
@@ -65,7 +65,7 @@ def evaluate_elbo(model, images, binary=False, n_draws=1, seed=0, batch_size=Non
     model : VAE
     images : (N, D) array, uint8 or float
     binary : bool
-        Draw binary images from the grey ones first; the same ones for the same ``seed``.
+        Draw binary images from the grey ones first; the same ones for the same ``seed`` and dtype.
     n_draws : int
         L, the noise samples per example. The importance-weighted bound rises with it: compare at
         the same L, such as the Trainer's.
@@ -89,7 +89,7 @@ def evaluate_elbo(model, images, binary=False, n_draws=1, seed=0, batch_size=Non
     model_of(model).check(images)
     objective = ELBO(model) if objective is None else objective
     if getattr(objective, "model", None) is not model:
-        raise ValueError("objective must be made from this model, got another's")
+        raise ValueError("objective must be an object made from this model, as ELBO(model) is")
     n_draws, batch_size = whole_number("n_draws", n_draws), _pairs(model, batch_size)
     generator = _generator(model, seed, Stream.ELBO_NOISE)
     sums = np.zeros(2)
@@ -174,7 +174,7 @@ def grid_log_likelihood(
     model, images, binary, seed
         As for `evaluate_elbo`.
     spacing, limit : float
-        The grid's step, and how far it reaches from 0 in each direction.
+        The grid's step, and how far at least it reaches from 0 in each direction.
     batch_size : int
         How many images are evaluated at a time.
 
@@ -183,7 +183,8 @@ def grid_log_likelihood(
     LogLikelihood
         Its ``standard_error`` is an estimate of the error, the sum of two: the difference to the
         same sum over every second point of each axis, far above the finer sum's error once it is
-        small; and roughly what lies past the edge. Infinite where p(z|x) is narrower than the step.
+        small; and roughly what lies past the edge. Infinite where p(z|x) is narrower than the step
+        or highest at the edge.
 
     Raises
     ------

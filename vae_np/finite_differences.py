@@ -115,7 +115,7 @@ def judged(line, analytic, step, on_kinks):
         left, across, right = one_sided(line, -h), central(line, h), one_sided(line, h)
         slopes = left, across, right, central(line, 113 * h / 1024)
         spread = max(slopes) - min(slopes) if all(map(math.isfinite, slopes)) else math.inf
-        noise = rounding(line(0), h)
+        noise = rounding(max(filter(math.isfinite, map(abs, map(line, (-h, 0, h)))), default=0), h)
         # Waves shorter than the step need not show as a spread, nor the stairs of rounded numbers.
         stair = not any(slopes) and looks and looks[0].left and looks[0].right
         scatters, least = scatters or stair or spread > 4 * least, min(least, spread)

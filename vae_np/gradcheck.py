@@ -58,6 +58,8 @@ def check_layer(layer, x):
     if value:
         layer.bind(value, grad)
     y = layer.forward(x.copy())  # x, which it should not change: f notices
+    if not hasattr(y, "shape"):
+        raise ValueError(f"forward must return an array, got {type(y).__name__}: no return?")
     dy = to_device(generator.standard_normal(y.shape), device)
 
     def backward():

@@ -82,10 +82,10 @@ def unused(network):
         whole_layer(f"layer {i}", layer)
     layers = list(every_layer(network))
     if any(hasattr(layer, "is_taken") for layer in layers):
-        raise ValueError("a layer of network belongs to another encoder or decoder: make a new one")
+        raise ValueError("a layer of network is another's, or a copy of another's: make a new one")
     if len({id(layer) for layer in layers}) < len(layers):
         raise ValueError(f"network has the same layer twice, make a new one: {network}")
-    if not any(hasattr(layer, "bind") for layer in network.layers):
+    if not any(hasattr(layer, "bind") for layer in layers):
         raise ValueError(f"network must have parameters to learn, got {network}")
     return network
 

@@ -5,10 +5,10 @@ example and draw. ``dy`` is the derivative of the loss with respect to the layer
 ``backward`` turns it into ``dx`` by the chain rule, for the ``x`` of the latest ``forward``.
 
 That is all that a layer of your own needs. One with parameters declares them too, as `Linear` does:
-``initial_values(generator)`` draws them, a dict of names and arrays, and ``bind(value, grad)``
-receives two dicts of the same names: arrays that are slices of the network's `ParameterVector`
-(`vae_np.parameters`), to be kept, not copied. ``backward`` *writes* the gradients there
-(``grad[...] = …``), and adds none.
+``initial_values(generator)`` draws them, a dict of names (but "x") and arrays, and
+``bind(value, grad)`` receives two dicts of the same names: arrays that are slices of the network's
+`ParameterVector` (`vae_np.parameters`), to be kept, not copied. ``backward`` *writes* the gradients
+there (``grad[...] = …``), and adds none.
 
 Three things to know. ``forward`` is a function of x and the parameters alone, and returns a new
 array: whatever else a layer keeps, running means or a random generator, is not in a checkpoint, and

@@ -275,8 +275,7 @@ def _joined(left, right):
 def _output_bias(network):
     last = network.layers[-1]
     if not isinstance(last, Linear):
-        got = type(last).__name__
-        raise ValueError(f"start_at needs a network whose last layer is a Linear, got a {got}")
+        raise ValueError(f"start_at needs a Linear as the last layer, got {type(last).__name__}")
     return last.bias
 
 

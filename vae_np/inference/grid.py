@@ -44,9 +44,9 @@ def log_integral(joint, points, every_second, spacing):
 
     It takes `latent_grid`'s points and its ``spacing``, and what `grid_log_joint` is there, as
     float64 NumPy. The error is the difference to the coarser grid's sum, and roughly what lies past
-    the edge; infinite where p(x, z) is narrower than the grid's step, so that a sum of its points
-    says nothing: around the best point within the edge log p(x, z) bends by more than 3 nats a
-    step, as that of a Gaussian of σ < 0.6 steps.
+    the edge. It is infinite where that sum says nothing: the best point is at the edge, or p(x, z)
+    is narrower than the grid's step: around the best point within the edge log p(x, z) bends by
+    more than 3 nats a step, as that of a Gaussian of σ < 0.6 steps.
     """
     n_latent = points.shape[1]
     log_cell = n_latent * math.log(spacing)
@@ -62,4 +62,4 @@ def log_integral(joint, points, every_second, spacing):
         neighbours = joint[best - stride, image] + joint[best + stride, image]
         bend = np.maximum(bend, 2 * joint[best, image] - neighbours)
     error = np.abs(fine - coarse) + np.log1p(beyond)
-    return fine, np.where(bend > 3, np.inf, error)
+    return fine, np.where((bend > 3) | edge[joint.argmax(axis=0)], np.inf, error)

@@ -12,8 +12,8 @@ class ELBO:
     kl_weight : float
         Weight of the KL in the *loss*: 1 climbs the ELBO; 0 leaves a plain autoencoder; other
         values are the β of a β-VAE. To change it between epochs, set it in `Trainer.fit`'s
-        ``after_epoch``, before a checkpoint is saved there: that keeps the weight, and a resumed
-        run goes on with it. The ELBO that is reported always has the weight 1.
+        ``after_epoch``, before a checkpoint is saved there; `Trainer.load` wants an objective of
+        the saved weight. The ELBO that is reported always has the weight 1.
     """
 
     def __init__(self, model, kl_weight=1.0):

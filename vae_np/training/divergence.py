@@ -37,5 +37,5 @@ def check_finite(trainer):
         if not xp.isfinite(vector.value).all():
             raise diverged_at(trainer, trainer.step, f"a weight of the {name}")
         if not all(xp.isfinite(array).all() for array in state):
-            what = f"the optimizer's mean of gradients of the {name}"
+            what = f"what the optimizer remembers of the {name}'s gradients"
             raise diverged_at(trainer, trainer.step, what)

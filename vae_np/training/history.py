@@ -23,10 +23,10 @@ def row_of_epoch(trainer, evaluate):
         try:
             measured = {name: float(value) for name, value in numbers.items()}
         except (AttributeError, TypeError, ValueError):
-            measured = None
-        if measured is None or measured.keys() & {*row, "seconds"}:
+            measured = {None: None}
+        if {*map(type, measured)} - {str} or measured.keys() & {*row, "seconds"}:
             raise ValueError(
-                "evaluate must return a dict of numbers, under names other than "
+                "evaluate must return a dict of numbers, under names (str) other than "
                 f"{', '.join(row)} and seconds, got {numbers!r}"
             )
         row |= measured

@@ -59,7 +59,7 @@ class MonteCarloEM:
     step_size : (1, 1) array
         As the latest minibatch left it.
     acceptance : float
-        The mean acceptance probability over the latest epoch.
+        The mean acceptance probability over the latest epoch that was trained here.
     """
 
     def __init__(
@@ -75,8 +75,8 @@ class MonteCarloEM:
         step_size=0.05,
         seed=0,
     ):
+        self._decoder = checks.decoder_of(decoder)
         theta = decoder.parameters.value
-        self._decoder = decoder
         self._optimizer = checks.optimizer_of(optimizer, [decoder.parameters])
         self._seed = checks.whole_number("seed", seed, minimum=0)
         self._x = checks.pixels_in_support(x, decoder)

@@ -24,7 +24,8 @@ from vae_np.training.threads import product_threads, threads_for
 class Trainer:
     """Trains a `VAE` and remembers where it is, so that it can stop at any step and go on.
 
-    Uninterrupted, it ends with the same weights, bit for bit, as `vae_np.training.aevb.train`.
+    Uninterrupted, it ends with the same weights, bit for bit, as `vae_np.training.aevb.train` on
+    as many threads.
 
     Each epoch's shuffle and noise come from ``seed`` and the epoch's number alone. A trainer that
     goes on within an epoch draws that epoch's randomness once more from its start, and so ends
@@ -94,7 +95,7 @@ class Trainer:
         self._n_draws = checks.whole_number("n_draws", n_draws)
         objective = ELBO(model) if objective is None else objective
         if getattr(objective, "model", None) is not model:
-            raise ValueError("objective must be made from this model, got another's")
+            raise ValueError("objective must be an object made from this model, as ELBO(model) is")
         vectors = resuming.complete("objective", objective).vectors
         checks.optimizer_of(optimizer, vectors.values())
         if checks.true_or_false("weight_prior", weight_prior) and "decoder" not in vectors:
