@@ -79,6 +79,13 @@ def test_another_programs_summary_is_left_alone(tmp_path, content):
         findings.check_owner(tmp_path, "why_q")
 
 
+@pytest.mark.parametrize("option", ["--overwrite", "--resume", None])
+def test_an_experiments_results_are_left_alone_by_train(tmp_path, error_of, option):
+    (tmp_path / "summary.json").write_text('{"experiment": "why_q"}')
+    message = error_of(tmp_path, "--out", tmp_path, *([option] if option else []))
+    assert message.endswith("holds a summary.json of why_q: choose another folder")
+
+
 def test_a_folder_without_permission_is_said_before_the_work(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
     with pytest.raises(OSError, match=r"cannot write into .*/locked"):

@@ -77,6 +77,9 @@ def test_a_second_run_never_destroys_the_first(stripes, error_of):
     message = error_of(stripes, *options, "--out", "runs/stripes")
     assert "--resume goes on with it, --overwrite replaces it" in message
     assert (stripes / "runs/stripes/summary.json").read_bytes() == first
+    (stripes / "runs/stripes/checkpoint.npz").unlink()  # no run to go on with is promised
+    message = error_of(stripes, *options, "--out", "runs/stripes")
+    assert message.endswith("holds another run's history.csv: --overwrite replaces it")
     diverging = ["--optimizer", "sgd", "--learning-rate", 1e30]
     error_of(stripes, *options, *diverging, "--out", "runs/stripes", "--overwrite")
     assert not (stripes / "runs/stripes/summary.json").exists()  # gone before the new one starts

@@ -116,6 +116,13 @@ def test_unused_latents_that_cost_are_not_said_to_cost_nothing(images, tmp_path)
     assert note.startswith("1 of 3 latents are in use") and "They cost 4.5 nats of KL" in note
 
 
+def test_of_one_test_image_no_latent_is_said_to_be_unused(images, tmp_path):
+    trainer = make_trainer(images)
+    trainer.fit(1, progress=False)
+    trainer.history[:] = [{"test_elbo": -30.0}] * 20
+    assert what_it_noticed(trainer, Dataset(images, images[:1], (2, 3)), tmp_path) == []
+
+
 def test_a_small_rise_of_small_images_is_still_a_climb(images, tmp_path):
     """1.5 nats more were to be had where the last tenth rose by 0.2 of the 20 gained."""
     trainer = make_trainer(images)

@@ -79,8 +79,7 @@ def test_the_kls_weight_rises_epoch_by_epoch_and_stays(trainers, monkeypatch):
     assert weights == [w for w in (0, 2 * (1 / 3), 2 * (2 / 3), 2, 2) for _ in range(STEPS)]
 
 
-@pytest.mark.parametrize("last_step", [1, 4, 6, 8])
-def test_a_warm_up_that_was_stopped_goes_on_bit_for_bit(trainers, monkeypatch, last_step):
+def stopped_at(last_step, trainers, monkeypatch):
     step = Trainer._train_step
 
     def pressed(trainer, *batch):
@@ -92,7 +91,20 @@ def test_a_warm_up_that_was_stopped_goes_on_bit_for_bit(trainers, monkeypatch, l
     assert train.main([*WARM_UP, "--epochs", "4", "--out", "stopped"]) == 130
     about, _ = read_checkpoint("stopped/checkpoint.npz")
     assert STEPS * about["epoch"] + about["step"] == last_step
+
+
+@pytest.mark.parametrize("last_step", [1, 4, 6, 8])
+def test_a_warm_up_that_was_stopped_goes_on_bit_for_bit(trainers, monkeypatch, last_step):
+    stopped_at(last_step, trainers, monkeypatch)
     assert_goes_on_as_if_never_stopped()
+
+
+def test_an_epoch_under_way_is_trained_to_its_end(trainers, monkeypatch):
+    """Or its weights would stand beside the numbers of those before it."""
+    stopped_at(6, trainers, monkeypatch)
+    assert train.main(["--resume", "stopped", "--epochs", "1"]) == 0
+    about, _ = read_checkpoint("stopped/checkpoint.npz")
+    assert (about["epoch"], about["step"]) == (2, 0)
 
 
 def test_a_warm_up_that_was_killed_between_two_epochs_goes_on_bit_for_bit(trainers, monkeypatch):

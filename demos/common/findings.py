@@ -27,6 +27,7 @@ from vae_np.datasets import DataError
 from vae_np.training.divergence import DivergenceError
 from vae_np.training.threads import product_threads
 
+TRAIN = "train.py"
 SUMMARY, CHECKPOINT = "summary.json", "checkpoint.npz"  # the latter of train.py alone
 WIDTH = 90  # of a paragraph that is printed
 EXPECTED = (CheckpointError, DataError, DivergenceError, OSError, MemoryError)
@@ -136,18 +137,24 @@ def caution(epochs, usual):
 
 
 def check_owner(folder, name):
-    """ValueError if the folder's results are of anything but the experiment ``name``."""
+    """ValueError if the folder's results are of anything but ``name``: an experiment, train.py."""
+    owner = owner_of(folder)
+    if owner not in (None, name):
+        what = "run" if owner == TRAIN else SUMMARY
+        raise ValueError(f"--out {folder} holds a {what} of {owner}: choose another folder")
+
+
+def owner_of(folder):
+    """Whose results the folder holds, or None."""
     if (folder / CHECKPOINT).exists():  # whose summary comes with its last epoch only
-        raise ValueError(f"--out {folder} holds a run of train.py: choose another folder")
+        return TRAIN
     try:
         summary = json.loads((folder / SUMMARY).read_bytes())
-        owner = summary.get("experiment", "another program")
-    except FileNotFoundError:
-        return
+        return summary.get("experiment") or (TRAIN if "settings" in summary else "another program")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     except (ValueError, AttributeError):
-        owner = "another program"
-    if owner != name:
-        raise ValueError(f"--out {folder} holds a {SUMMARY} of {owner}: choose another folder")
+        return "another program"
 
 
 def unfinished_folder(base):

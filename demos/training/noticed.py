@@ -92,7 +92,9 @@ def dead_units(model):
 
 
 def unused_latents(model, images):
-    """How many latents no image uses, and what they cost; "" where all are in use."""
+    """How many latents no image uses, and what they cost; "" where all are, or cannot be told."""
+    if len(images) == 1:
+        return ""
     q, active = model.encode(images), active_latents(model, images)
     each = q.mean**2 + q.variance - 1 - q.log_var  # twice each latent's KL
     cost, n = float((0.5 * to_numpy(each)[:, ~active]).sum(axis=1).mean()), int(active.sum())

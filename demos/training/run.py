@@ -5,7 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from demos.common.command_line import say
-from demos.common.findings import CHECKPOINT, SUMMARY
+from demos.common.findings import CHECKPOINT, SUMMARY, TRAIN, check_owner
 from demos.training.options import make_parser
 from demos.training.saved import (
     check_history,
@@ -131,6 +131,7 @@ def choose_folder(args):
     None where the run is to have a new one in runs.
     """
     if args.out is not None:
+        check_owner(args.out, TRAIN)
         if not (args.resume or args.overwrite):
             check_free(args.out)
         return args.out
@@ -145,9 +146,9 @@ def check_free(folder):
     """ValueError if a run has left a file there."""
     for name in (CHECKPOINT, HISTORY, SUMMARY, *PICTURES):
         if (folder / name).exists():
+            resume = "--resume goes on with it, " if name == CHECKPOINT else ""
             raise ValueError(
-                f"--out {folder} holds another run's {name}: --resume goes on with it, "
-                "--overwrite replaces it"
+                f"--out {folder} holds another run's {name}: {resume}--overwrite replaces it"
             )
 
 
@@ -173,7 +174,7 @@ def go_on(trainer, args, data, out):
     check_test_images(out / CHECKPOINT, data.test)
     if args.epochs <= trainer.epoch and (out / SUMMARY).exists():
         raise ValueError(f"the run in {out} is complete: --epochs above {trainer.epoch} goes on")
-    args.epochs = max(args.epochs, trainer.epoch)
+    args.epochs = max(args.epochs, trainer.epoch + (trainer.step > 0))  # of one epoch's weights
     note = note_on_threads(trainer, out / CHECKPOINT)
     say(f"Going on in {out} after {progress_of(trainer)}.{note}")
 
