@@ -121,7 +121,7 @@ def page_of_stripes(folder, rng, decoder):
     x = np.clip(stripes + 0.05 * rng.standard_normal(stripes.shape), 0, 1)
     y = np.tile(["top", "bottom"], 30)
     np.savez(folder / "own.npz", x=x.reshape(60, 12, 8), y=y)
-    tiny = ["--epochs", "30", "--hidden", "9", "7", "--batch-size", "10", "--latent", "2"]
+    tiny = ["--epochs", "30", "--hidden", "99", "7", "--batch-size", "10", "--latent", "2"]
     data = ["--data", str(folder / "own.npz"), "--decoder", decoder]
     assert train.main([*tiny, *data, "--out", str(folder / "run")]) == 0
     assert explore.main(["--checkpoint", str(folder / "run"), "--no-open"]) == 0
