@@ -115,13 +115,13 @@ def digits(tmp_path_factory):
     return path, json.loads(json.dumps(contents)), log_px
 
 
-def page_of_stripes(folder, rng, decoder):
+def page_of_stripes(folder, rng, decoder, hidden="9"):
     """The page of a run on images of 12 × 8 pixels, white at the top or at the bottom."""
     stripes = np.tile(np.repeat(np.eye(2), 48, axis=1), (30, 1)) * 0.8 + 0.1
     x = np.clip(stripes + 0.05 * rng.standard_normal(stripes.shape), 0, 1)
     y = np.tile(["top", "bottom"], 30)
     np.savez(folder / "own.npz", x=x.reshape(60, 12, 8), y=y)
-    tiny = ["--epochs", "30", "--hidden", "99", "7", "--batch-size", "10", "--latent", "2"]
+    tiny = ["--epochs", "30", "--hidden", hidden, "7", "--batch-size", "10", "--latent", "2"]
     data = ["--data", str(folder / "own.npz"), "--decoder", decoder]
     assert train.main([*tiny, *data, "--out", str(folder / "run")]) == 0
     assert explore.main(["--checkpoint", str(folder / "run"), "--no-open"]) == 0

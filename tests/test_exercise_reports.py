@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from exercise_answers import NAMES, answers, kl_backward, way_back
+from exercise_answers import NAMES, answers, elbo_backward, gaussian_backward, kl_backward, way_back
 
 from demos.exercising import exercise_grader
 from demos.exercising.exercise_grader import LEFT, RIGHT, WRONG, grade, main
@@ -67,7 +67,7 @@ def test_a_right_answer_is_as_exact_as_its_worst_part(which):
 def test_three_wrong_parts_are_shown_and_all_are_named():
     status, report = verdict("elbo_backward", way_back(over_n=False))
     lines = report.splitlines()
-    parts = [f"{part} {name}" for part in ("encoder", "decoder") for name in WEIGHTS]
+    parts = [f"{part} {name}" for part in ("decoder", "encoder") for name in WEIGHTS]
     shown = [line.partition(": WRONG (")[0] for line in lines if ": WRONG (" in line]
     assert status == WRONG and shown == parts[:3]
     assert f"wrong too: {', '.join(parts[3:])}" in lines
@@ -165,3 +165,22 @@ def test_who_forgets_upstream_is_asked_for_it(name, function, asked):
     status, report = verdict(name, function)
     assert status == WRONG
     assert ("is upstream in it" in report) == asked
+
+
+def test_an_answer_that_trains_the_weights_is_wrong_and_puts_them_back():
+    def training(encoder, decoder, x, noise):
+        elbo_backward(encoder, decoder, x, noise)
+        encoder.parameters.value[:] -= 0.1 * encoder.parameters.grad
+
+    exercise = make_exercises(np.random.default_rng(0))["elbo_backward"]
+    said = (WRONG, ": it changes encoder 0.weight, which the optimizer is to change")
+    assert grade(training, exercise) == said
+    assert grade(elbo_backward, exercise)[0] == RIGHT
+
+
+def test_a_missing_term_is_not_said_to_be_a_missing_upstream():
+    def of_one_place(mean, log_var, x, upstream):
+        dmean, dlog_var = gaussian_backward(mean, log_var, x, upstream)
+        return dmean, dlog_var + 0.5 * upstream[:, None]
+
+    assert "is upstream in it" not in verdict("gaussian_backward", of_one_place)[1]

@@ -125,7 +125,7 @@ def test_a_gradient_of_another_shape_or_kind_is_refused(rng):
     x = rng.random((2, 3))
     with pytest.raises(ValueError, match=r"its array's \(2, 3\), got float64 \(3, 2\)"):
         check_gradient("bad", x.sum, x, np.ones((3, 2)))
-    with pytest.raises(ValueError, match=r"a gradient must be real numbers .* got object \(\)"):
+    with pytest.raises(ValueError, match=r"a gradient must be .* got None: no return\?"):
         check_gradient("bad", x.sum, x, None)
     for directions in (-1, 1.5):
         with pytest.raises(ValueError, match="directions must be a whole number >= 0"):

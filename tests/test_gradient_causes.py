@@ -156,7 +156,7 @@ def test_an_array_that_f_does_not_read(rng):
     x = rng.random(4)
     copy = x.copy()
     check = check_gradient("x", lambda: (copy**2).sum(), x, 2 * x)
-    assert check.seen.startswith("f does not change with this array: by differences, all are 0")
+    assert check.seen == "by differences, all are 0"
     assert "reads a copy" in check.suggests
     assert "ratio" not in str(check)  # to 0 there is none
 

@@ -26,7 +26,9 @@ ONE_BY_ONE = 5000  # derivatives in all; more are checked along directions
 
 
 def check_layer(layer, x):
-    """Check a layer's ``backward``: dx, and the derivative for each of its parameters.
+    """Check a layer's ``backward``: dx, and the derivative for each parameter that it declares.
+
+    It is checked at this x alone: let that have both signs, and try another number of rows.
 
     The output, multiplied by random numbers dy and summed, is one number, whose derivative for the
     output is dy: that is what ``backward`` is given.
@@ -44,7 +46,8 @@ def check_layer(layer, x):
     list of GradientCheck
         One for each tensor. If they have more than 5,000 numbers, along 5 random directions.
     """
-    layer, generator = copy.deepcopy(whole_layer("layer", layer)), np.random.default_rng(0)
+    layer = copy.deepcopy(whole_layer("layer", layer))
+    generator = np.random.default_rng([1312, 6114])  # x may be of default_rng(0): dy must not be x
     for inner in every_layer(Sequential([layer])):
         if hasattr(inner, "input_gradient"):
             inner.input_gradient = True
@@ -180,7 +183,7 @@ def check_gradient(name, f, array, analytic, step=1e-3, tolerance=TOLERANCE, dir
         guess = "these should be smaller, or the step larger"
     elif not (finite := np.isfinite(analytic)).all():
         seen = f"{(~finite).sum()} of the {array.size} are not finite"
-        guess = "an overflow, a division by 0, or a grad never written (grad[...] = ...)"
+        guess = "an overflow, a division by 0, or a grad not written by grad[...] = ..."
         return check(math.inf, "WRONG", seen, guess)
     elif directions:
         generator, shape = np.random.default_rng(0), (directions, *array.shape)
@@ -195,9 +198,9 @@ def check_gradient(name, f, array, analytic, step=1e-3, tolerance=TOLERANCE, dir
 
 def _gradient_of(array, gradient):
     """A copy of ``gradient``, if it has a real number for each of ``array``."""
-    gradient = np.array(to_numpy(gradient))
+    nothing, gradient = gradient is None, np.array(to_numpy(gradient))
     if gradient.shape != array.shape or gradient.dtype.kind not in "fiu":
-        got = f"{gradient.dtype} {gradient.shape}"
+        got = "None: no return?" if nothing else f"{gradient.dtype} {gradient.shape}"
         raise ValueError(f"a gradient must be real numbers of its array's {array.shape}, got {got}")
     return gradient.astype(np.float64)
 

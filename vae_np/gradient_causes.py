@@ -26,8 +26,9 @@ class GradientCheck:
     derivatives : int
         How many numbers the tensor has.
     relative_error : float
-        See `relative_error`. A wrong sign leaves 1, a dropped ½ leaves ⅓. Infinite where some of it
-        could not be compared.
+        See `relative_error`. A wrong sign leaves 1, a dropped ½ leaves ⅓. It is of the tensor as a
+        whole: what is wrong in entries a billion times smaller than the largest does not show.
+        Infinite where some of it could not be compared.
     verdict : {"right", "WRONG", "undecided"}
         "right" if the error is below the tolerance. "undecided" where the differences cannot tell:
         a kink lies on the line, f is rounded, draws noise or changes its input.
@@ -90,8 +91,8 @@ def pattern(analytic, numeric, wrong, doubt, entries=True):
     of = "all" if wrong.all() and count > 1 else f"{count} of the"
     yours = f"in {of} {wrong.size} {'entries' if entries else 'directions'}{_where(wrong)}, yours"
     if (np.abs(numeric) <= doubt).all():
-        guess = "f reads a copy of it, or another array, or rounds the change away"
-        return "f does not change with this array: by differences, all are 0", guess
+        guess = "f is flat here, reads a copy of this array or another, or rounds the change away"
+        return "by differences, all are 0", guess
     if not analytic[wrong].any():
         return f"{yours} is 0, and should not be", "never computed, or cut off by a mask"
     if (np.abs(numeric) <= np.minimum(doubt, 1e-3 * np.abs(analytic)))[wrong].all():

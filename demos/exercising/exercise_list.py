@@ -40,10 +40,11 @@ class Exercise:
 def make_exercises(rng):
     """The exercises by name, in their order, at random inputs."""
     x, dy, mean, log_var = rng.standard_normal((4, 5, 3))
-    upstream, logits, pixels = rng.standard_normal(5), rng.normal(0, 3, (5, 3)), rng.random((5, 3))
+    upstream, pixels = rng.standard_normal(5), rng.random((5, 3))
     noise, dz = rng.standard_normal((2, 4, 5, 3))
     weight, bias, dout = (rng.standard_normal(shape) for shape in ((3, 2), (2,), (5, 2)))
     log_w = rng.standard_normal((4, 5)) - 1000
+    logits, of_draws = rng.normal(0, 3, (2, 5, 3)), rng.standard_normal((2, 5))
     y = np.tanh(x)
 
     def q():
@@ -65,8 +66,8 @@ def make_exercises(rng):
             (DiagonalGaussian.kl_backward, distributions.gaussian_kl_backward),
         ),
         "bernoulli_backward": Exercise(
-            {"logits": logits, "x": pixels, "upstream": upstream},
-            lambda: (Bernoulli(logits).log_prob(pixels) * upstream).sum(),
+            {"logits": logits, "x": pixels, "upstream": of_draws},
+            lambda: (Bernoulli(logits).log_prob(pixels) * of_draws).sum(),
             {"dlogits": logits},
             "what is ∂ log(1 + exp(a)) / ∂a? More white than expected must raise the logit",
             (Bernoulli.log_prob_backward, distributions.bernoulli_log_prob_backward),
@@ -116,11 +117,11 @@ def elbo_exercise(rng):
         vector.value[:] = 0.5 * rng.standard_normal(vector.value.shape)
     x, noise = rng.random((5, 6)), rng.standard_normal((3, 5, 2))
 
-    def parts(flat):
+    def parts(flat):  # those next to the loss first: their mistakes are in the others too
         return {
             f"{part} {name}": array
-            for part, vector in zip(("encoder", "decoder"), model.parameters, strict=True)
-            for name, array in vector.views(getattr(vector, flat)).items()
+            for part, network in (("decoder", model.decoder), ("encoder", model.encoder))
+            for name, array in network.parameters.views(getattr(network.parameters, flat)).items()
         }
 
     return Exercise(
