@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -98,7 +99,7 @@ def test_what_a_gpu_does_not_have_is_refused(monkeypatch, capsys):
 
 
 def test_a_peer_times_each_epoch():
-    peer = turns.Peer("vae_np_1", 50, 20, 30, "cpu")
+    peer = turns.Peer("vae_np_1", 60, 20, 30, "cpu")
     assert peer.missing is None
     turns.take_turns([peer], 2, "testing")
     assert peer.step_ms == [1000 * seconds / 3 for seconds in peer.seconds]
@@ -109,7 +110,7 @@ def test_a_peer_times_each_epoch():
 @pytest.mark.parametrize(("options", "seconds"), [([], 2.0), (["--cpu-time"], 1.0)])
 def test_which_clock_counts(options, seconds, monkeypatch):
     clock = benchmark.make_parser().parse_args(options).clock
-    peer = turns.Peer("vae_np_1", 50, 20, 30, "cpu", clock)
+    peer = turns.Peer("vae_np_1", 60, 20, 30, "cpu", clock)
     answers = {"seconds": 2.0, "cpu_seconds": 1.0, "peak_bytes": 1}
     monkeypatch.setattr(peer, "_answer", lambda: answers)
     peer.run_epoch()
@@ -177,3 +178,21 @@ def test_what_stops_the_benchmark_is_said_in_one_line(tmp_path, monkeypatch, cap
         assert benchmark.main([]) == status
         assert capsys.readouterr().err == message
         assert not (tmp_path / "runs" / "benchmark").exists()
+
+
+def test_an_epoch_is_of_whole_minibatches_so_that_all_peers_make_the_same_steps(monkeypatch):
+    for examples, batch, whole in ((12_000, 5_000, 10_000), (50, 100, 100), (300, 100, 300)):
+        assert turns.whole_minibatches(examples, batch) == whole
+    asked = []
+
+    class Peer(turns.Peer):
+        def __init__(self, name, examples, batch, *more):
+            asked.append((examples, batch))
+            self.examples, self.batch, self.seconds, self.clock = examples, batch, [1.0], "seconds"
+
+    monkeypatch.setattr(benchmark, "Peer", Peer)
+    monkeypatch.setattr(benchmark, "take_turns", lambda *of: None)
+    args = SimpleNamespace(examples=12_000, rounds=1, clock="seconds")
+    rows = benchmark.scale(args)
+    assert all(examples % batch == 0 for examples, batch in asked) and (10_000, 5_000) in asked
+    assert rows[0]["us_per_example"] == pytest.approx(1e6 / asked[0][0])

@@ -4,11 +4,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import stand_in_cupy
 from conftest import normal_log_density
 
 from demos.common.models import kl_of_each_latent
 from demos.questions import clouds, collapse, conditional, q_family, signal_to_noise
-from vae_np import VAE, BernoulliDecoder, GaussianDecoder, GaussianEncoder
+from vae_np import VAE, BernoulliDecoder, GaussianDecoder, GaussianEncoder, backend
 from vae_np.distributions import DiagonalGaussian
 from vae_np.gradcheck import check_gradient
 from vae_np.parameters import ParameterVector
@@ -217,3 +218,13 @@ def test_without_labels_it_is_the_vae(rng):
     VAE(*networks).elbo_and_gradient(x, noise[None])
     for network, gradient in zip(networks, ours, strict=True):
         np.testing.assert_allclose(gradient, network.parameters.grad, rtol=1e-12, atol=1e-15)
+
+
+def test_the_known_model_is_the_same_on_a_gpu(monkeypatch):
+    here, x = signal_to_noise.known_model(ARGS)
+    stand_in_cupy.install(monkeypatch)
+    there, x_there = signal_to_noise.known_model(SimpleNamespace(seed=0, device="gpu"))
+    assert backend.device_of(x_there) == "gpu"
+    np.testing.assert_array_equal(backend.to_numpy(x_there), x)
+    for one, other in zip(here.parameters, there.parameters, strict=True):
+        np.testing.assert_array_equal(backend.to_numpy(other.value), one.value)

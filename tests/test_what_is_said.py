@@ -82,6 +82,16 @@ def test_each_share_of_draws_in_a_hole_is_its_own_model_s():
     assert numbers(said) == [12, 2, 0, 3.4, 1, 5.6, 4, 20, 78, 39, 20, 4000]
 
 
+def test_curves_of_other_images_are_not_said_to_be_of_the_same():
+    """A run that was begun with fewer --samples has fewer images."""
+    curves = recorded("figure_3")["curves"]
+    for curve in curves[:2]:
+        curve["images"] = 10
+    said = figure_3_picture.describe(curves)
+    assert "of 10 or 100 training and 10 or 100 test images" in said
+    assert "They are of different images, whose choice moves" in said
+
+
 def test_every_question_is_among_them():
     questions = {path.stem for path, _ in scripts() if path.parent.name == "questions"}
     assert len(questions) >= 15 and questions <= SAID.keys()

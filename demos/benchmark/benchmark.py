@@ -19,7 +19,14 @@ from tqdm import tqdm
 
 from demos.benchmark import on_a_gpu
 from demos.benchmark.report import NAMES, draw, file_name, print_report, products_library
-from demos.benchmark.turns import Peer, PeerError, beside_busy, median_ratio, take_turns
+from demos.benchmark.turns import (
+    Peer,
+    PeerError,
+    beside_busy,
+    median_ratio,
+    take_turns,
+    whole_minibatches,
+)
 from demos.common.command_line import (
     Parser,
     complain,
@@ -84,7 +91,7 @@ def scale(args):
     for batch, width in tqdm(
         list(dict.fromkeys(settings)), desc="scaling", leave=False, disable=None
     ):
-        examples = max(batch, min(args.examples, 40 * batch))
+        examples = whole_minibatches(min(args.examples, 40 * batch), batch)
         pair = [Peer(name, examples, batch, width, "cpu", args.clock) for name in NEEDED]
         take_turns(pair, args.rounds, f"batch {batch}, width {width}")
         ours, floor = pair
@@ -107,7 +114,8 @@ def main(argv=None):
     if not on_cpu and (args.beside_busy or args.clock != "seconds"):
         parser.error("--beside-busy and --cpu-time are for a CPU")
     args.rounds = args.rounds or (9 if on_cpu else 5)
-    args.examples = args.examples or (12_000 if on_cpu else None)
+    if on_cpu:
+        args.examples = whole_minibatches(args.examples or 12_000, 100)
     try:
         args.out = make_folder(args.out) if args.out else make_free_folder(Path("runs/benchmark"))
         about = {key: getattr(args, key) for key in ("device", "rounds", "examples", "clock")}
@@ -151,7 +159,8 @@ def make_parser():
         "--examples",
         type=positive,
         metavar="N",
-        help="length of an epoch (default: 12000, or 120 steps; on a GPU 60000, or 100 steps)",
+        help="length of an epoch, rounded to whole minibatches (default: 12000, or 120 steps; on a "
+        "GPU 60000, or 100 steps)",
     )
     add(
         "--device",

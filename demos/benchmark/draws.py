@@ -7,7 +7,8 @@ for the importance-weighted bound.
 The model is the 784-200-200-50 of demos/paper/best_model.py, a minibatch 100 images, float32. Each
 number is the best of a few repeats, on a CPU in milliseconds of a core. The products are those that
 a step cannot do without, on arrays of the same shapes; the rest is tanh, the Bernoulli's
-logarithms, sums, and Adam, which does not grow with K.
+logarithms, sums, and Adam, which does not grow with K. Drawing the noise and gathering the
+minibatch are left out: some 3 % more at 50 draws.
 """
 
 import sys

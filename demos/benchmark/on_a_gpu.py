@@ -9,7 +9,7 @@ rounds the factors of each product to 10 bits behind the point.
 import statistics
 from concurrent.futures import ThreadPoolExecutor
 
-from demos.benchmark.turns import Peer, PeerError, median_ratio, take_turns
+from demos.benchmark.turns import Peer, PeerError, median_ratio, take_turns, whole_minibatches
 from demos.common.command_line import say
 from vae_np.backend import device_module
 
@@ -58,7 +58,7 @@ def start(batch, args):
     least 100 steps.
     """
     names = [name for name in NAMES if name != "torch_compiled" or batch == BATCHES[0]]
-    examples = args.examples or max(60_000, 100 * batch)
+    examples = whole_minibatches(args.examples or max(60_000, 100 * batch), batch)
     with ThreadPoolExecutor(len(names)) as pool:
         started = list(pool.map(lambda name: Peer(name, examples, batch, 500, "gpu"), names))
     for peer in started:

@@ -72,7 +72,7 @@ def matrix_products(images, batch, width, device, threads=None):
 
     def epoch():
         with product_threads(threads or cores()):
-            for _ in range(-(-len(images) // batch)):
+            for _ in range(len(images) // batch):
                 replay()
             finish()
 

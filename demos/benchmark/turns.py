@@ -19,6 +19,11 @@ class PeerError(Exception):
     """A peer without which there is nothing to compare cannot run."""
 
 
+def whole_minibatches(examples, batch):
+    """The examples, cut to whole minibatches, one at least: then all make the same steps."""
+    return max(1, examples // batch) * batch
+
+
 class Peer:
     """A process of peers.py that trains for one epoch whenever it is asked."""
 
@@ -58,7 +63,7 @@ class Peer:
     @property
     def step_ms(self):
         """Milliseconds per step in each round."""
-        steps = -(-self.examples // self.batch)
+        steps = self.examples // self.batch
         return [1000 * seconds / steps for seconds in self.seconds]
 
 

@@ -19,9 +19,11 @@ def describe(curves):
             if curve["training_images"] == n_training
         )
         sentences.append(f"{n_training:,} training digits: {ends}.")
-    n_images = curves[0]["images"]
+    counts = sorted({curve["images"] for curve in curves})  # of a curve: those it began with
+    n_images = " or ".join(map(str, counts))
     between_images = max(curve["points"][-1]["test_between_images"] for curve in curves)
-    spread = "" if n_images == 1 else f", whose choice moves a mean by about {between_images:.1f}"
+    spread = "" if counts == [1] else f", whose choice moves a mean by about {between_images:.1f}"
+    of_what = "All are of the same images" if len(counts) == 1 else "They are of different images"
     return (
         f"log p(x) by appendix D, nats per example, of {n_images} training and {n_images} test "
         "images. "
@@ -29,7 +31,7 @@ def describe(curves):
         + " On AEVB's final models, training and test images of each set, it is "
         + f"{differences(curves, 'from_prior')} nats above importance sampling from the prior, "
         + f"and {differences(curves, 'half_from_q')} above that with {IMPORTANCE_SAMPLES:,} "
-        + f"samples, half of them from q(z|x). All are of the same images{spread}."
+        + f"samples, half of them from q(z|x). {of_what}{spread}."
     )
 
 

@@ -1,7 +1,8 @@
 """Where does it help to be uncertain about the weights too? The paper's appendix F on few digits.
 
 With few training images the decoder's weights θ are not well determined, and a single θ, even the
-best, overfits: the ELBO on test images falls while the training set's rises. Full variational Bayes
+best, may overfit. So may the encoder, which has no prior in any of this: the ELBO on test images,
+which falls while the training set's rises, counts both. Full variational Bayes
 learns a Gaussian q(θ) instead, of a mean and a variance for each weight, by the same estimator as
 q(z|x). You will see where that helps, and what it costs where there are images enough.
 
@@ -9,8 +10,9 @@ A VAE of digits learns from 100, 1,000 and 4,000 images, in three ways: by maxim
 MAP, for the θ of the highest posterior density under a prior N(0, I); and by full Bayes. All see
 equally many training samples. For full Bayes there are two test ELBOs: with θ at the mean of q(θ),
 and averaged over draws of θ. Its KL(q(θ) ‖ p(θ)) is shared by the training images and printed per
-image. At the end there is log p(x) of some test images, by importance sampling: for full Bayes that
-is log E[p(x|θ)], to which many drawn models together contribute.
+image. At the end there is log p(x) of some test images, by importance sampling through the encoder,
+from below, and far below where that knows little of other images: for full Bayes it is
+log E[p(x|θ)], to which many drawn models together contribute.
 """
 
 import math

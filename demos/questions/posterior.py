@@ -11,9 +11,9 @@ ellipses are q (1 and 2 standard deviations), and the dots are draws of Hamilton
 which knows neither the grid nor p(x). The KL is computed twice, as a sum over the grid and as
 log p(x) − ELBO.
 
-Whether the chains of HMC agree is said by R̂ (Gelman and Rubin 1992): near 1 they do. Above it,
-they stay in the modes that they reached first, and how many draws each mode gets is an accident of
-where the chains started.
+Whether the chains of HMC agree is said by R̂ (Gelman and Rubin 1992): near 1 they do, as far
+as they have come. Above it they do not: they are too short, or they stay in the modes that they
+reached first, and how many draws each mode gets is an accident of where the chains started.
 """
 
 import sys

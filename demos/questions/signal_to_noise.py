@@ -24,7 +24,7 @@ from demos.common.models import digit_model, repeat, total_variance, train
 from demos.questions import the_gap
 from demos.questions.more_samples import BATCH_SIZE, LEARNING_RATE, cropped, measure
 from vae_np import datasets
-from vae_np.backend import Stream
+from vae_np.backend import Stream, device_of, to_device
 from vae_np.inference import linear_gaussian
 from vae_np.objectives import DoublyReparameterized, ImportanceWeighted
 
@@ -46,16 +46,20 @@ def known_model(args):
     x, model = the_gap.toy_data(args.seed), the_gap.make_model(args)
     weight, bias, variance = linear_gaussian.maximum_likelihood(x, the_gap.LATENT)
     values = model.decoder.parameters.views(model.decoder.parameters.value)
-    values["0.weight"][:], values["0.bias"][:] = weight, bias
+    put(values["0.weight"], weight), put(values["0.bias"], bias)
     values["log_var"][...] = math.log(variance)
     slope = np.linalg.solve(np.eye(len(weight)) + weight @ weight.T / variance, weight / variance)
     _, precision = linear_gaussian.posterior(model.decoder, x[:1])
     variances = 1 / np.diag(precision)
     values = model.encoder.parameters.views(model.encoder.parameters.value)
-    values["0.weight"][:] = np.hstack([slope.T, 0 * slope.T])
+    put(values["0.weight"], np.hstack([slope.T, 0 * slope.T]))
     means = OFF * np.sqrt(variances) - bias @ slope.T
-    values["0.bias"][:] = np.hstack([means, np.log(WIDER * variances)])
-    return model, x[:EXAMPLES]
+    put(values["0.bias"], np.hstack([means, np.log(WIDER * variances)]))
+    return model, to_device(x[:EXAMPLES], args.device)
+
+
+def put(weights, values):
+    weights[...] = to_device(values, device_of(weights))
 
 
 def signal_and_noise(model, x, args):

@@ -9,9 +9,11 @@ of log p(x) are from the truth as the number of samples grows; the mean over som
 2 latents the truth is an integral over a grid. Both ways come near it; nearest comes their mixture,
 half of the samples from each, because q misses a part of some posteriors. With 20 latents the best
 there is comes from q with many samples; what the prior's samples say is far too low, and their
-standard error does not show it, because they all miss the same places.
+standard error does not show by how much. It cannot exceed 1 for an image: near 1 it says that one
+sample outweighs all others, and nothing of those that are missing.
 """
 
+import math
 import sys
 
 import numpy as np
@@ -122,8 +124,10 @@ def describe(two, twenty, n_images):
         f"with 2 latents {in_words(two['q'])} through q and {in_words(two['prior'])} from the "
         f"prior, with 20 latents {in_words(twenty['q'])} through q and "
         f"{in_words(twenty['prior'])} from the prior. There, {last['samples']:,} samples from the "
-        f"prior are {short:.1f} nats below the reference, {short / last['standard_error']:.0f} "
-        f"times the standard error of {last['standard_error']:.2f} that they claim; the last "
+        f"prior are {short:.1f} nats below the reference, with a standard error of "
+        f"{last['standard_error']:.2f}, or about "
+        f"{last['standard_error'] * math.sqrt(n_images):.1f} for one image, which cannot exceed 1: "
+        "near 1 it says that one sample outweighs all others, not how far off they are. The last "
         f"tenfold of them gained {last['log_px'] - before_last['log_px']:.1f}. Sampling the "
         "prior takes about exp(KL(posterior ‖ prior)) samples (1511.01437): going by q's KL of "
         f"{two['kl_to_prior']:.1f} and {twenty['kl_to_prior']:.1f} nats, of the order of "

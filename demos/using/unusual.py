@@ -15,7 +15,7 @@ SCORES = "log_px", "nearest_training_image", "typical"
 
 
 def strange_kinds(images, image_shape, generator):
-    """Kinds of images that none of the data is, made from them: a dict of (N, D) arrays."""
+    """Kinds of images that hardly any of the data is, made from them: a dict of (N, D) arrays."""
     height, width = image_shape
     pictures = images.reshape(-1, height, width)
     quarters = 1 if height == width else 2
@@ -80,15 +80,16 @@ def describe(numbers):
     )
     more = ": they look *more* usual than whole ones" if float(area[ERASED]) < 0.5 else ""
     return (
-        f"Unusual: test images have a log p(x) of {numbers['log_px']:.1f} nats; the "
-        f"{len(numbers['lowest'])} lowest are at {numbers['lowest'][-1]:.0f} or below. Images "
-        f"{turned} are told from them with a ROC area of {area[turned]} (½ is chance). For images "
+        f"Unusual: test images have a log p(x) of {numbers['log_px']:.1f} nats, estimated from "
+        f"below by {numbers['draws']} draws from q; the {len(numbers['lowest'])} lowest are at "
+        f"{numbers['lowest'][-1]:.0f} or below. Images {turned} are told from them with a ROC area "
+        f"of {area[turned]} (½ is chance). For images "
         f"with the {ERASED} the area is {area[ERASED]}{more}; and an image that is {BLACK} has "
         f"{kinds[BLACK]['log_px']:.0f} nats, where the best test image has "
         f"{numbers['highest_log_px']:.0f}. By the distance to the nearest training image, without "
         f"any model, the areas of these three are {distance[turned]}, {distance[ERASED]} and "
-        f"{distance[BLACK]}; by how near log p(x) is to its median, {typical[turned]}, "
-        f"{typical[ERASED]} and {typical[BLACK]}."
+        f"{distance[BLACK]}; by how near log p(x) is to the training images' median, "
+        f"{typical[turned]}, {typical[ERASED]} and {typical[BLACK]}."
     )
 
 
