@@ -83,10 +83,7 @@ WRONG_ANSWERS = {
         ),
     ],
     "linear_backward": [
-        (
-            lambda x, w, dy: (dy @ w.T, x.T @ dy, dy.mean(axis=0)),
-            "where f has a sum over 5",
-        ),
+        (lambda x, w, dy: (dy @ w.T, x.T @ dy, dy.mean(axis=0)), "where f has a sum over 5"),
         (lambda x, w, dy: (dy @ w, x.T @ dy, dy.sum(axis=0)), "ValueError in line "),
         (lambda x, w, dy: (dy @ w.T, dy.T @ x, dy.sum(axis=0)), "shape (3, 2), got (2, 3)"),
     ],
@@ -169,7 +166,9 @@ def test_an_answer_that_spoils_its_arguments_is_wrong():
         (lambda m, v, u: (m > 0, v), "dmean must be an array of real numbers, got bool"),
         (lambda m, v, u: (m + 0j, v), "dmean must be an array of real numbers, got complex128"),
         (lambda m, v, u: (m, v.astype(object)), "dlog_var must be an array of real numbers, got o"),
-        (lambda *inputs: None, "dmean, dlog_var; it returns 1"),
+        (lambda *inputs: None, "dmean, dlog_var; it returns None (no return?)"),
+        (lambda m, v, u: np.stack([m, v]), "dmean, dlog_var; it returns ndarray, and no more"),
+        (lambda m, v, u: [m], "dmean, dlog_var; it returns list of 1"),
         (lambda *inputs: (None, None), "dmean must be an array of shape (5, 3), got NoneType"),
         (lambda: 0, "TypeError"),
         (lambda *inputs: 1 // 0, "ZeroDivisionError in line "),

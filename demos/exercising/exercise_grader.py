@@ -170,7 +170,9 @@ def grade(function, exercise):
     if not answers:
         answers = list(returned) if isinstance(returned, tuple | list) else [returned]
     if len(answers) != len(exercise.answers):
-        return WRONG, f": it must return {', '.join(exercise.answers)}; it returns {len(answers)}"
+        several = f" of {len(answers)}" if isinstance(returned, tuple | list) else ", and no more"
+        got = "None (no return?)" if returned is None else type(returned).__name__ + several
+        return WRONG, f": it must return {', '.join(exercise.answers)}; it returns {got}"
     checks = []
     for (name, array), answer in zip(exercise.answers.items(), answers, strict=True):
         shape = getattr(answer, "shape", type(answer).__name__)
