@@ -120,3 +120,13 @@ def test_without_a_run_a_model_of_two_latents_is_trained(tmp_path, monkeypatch, 
     assert epochs == settings.epochs == 80 and images == 20
     assert "a model of two latents, 80 epochs" in capsys.readouterr().out
     assert (tmp_path / "runs" / "explore.html").exists()
+
+
+def test_a_wider_q_is_summed_by_more_points_up_to_the_widest_that_they_serve():
+    """A rule of n points gives the moments of N(0, 1) up to the one of degree 2 n − 1."""
+    rules = fill.quadrature()
+    assert [(len(rule["nodes"]), rule["up_to"]) for rule in rules] == [(7, 2), (12, 4.5)]
+    for rule in rules:
+        nodes, weights = np.array(rule["nodes"]), np.array(rule["weights"])
+        for degree, moment in ((0, 1), (1, 0), (2, 1), (4, 3), (6, 15), (12, 10395)):
+            assert weights @ nodes**degree == pytest.approx(moment, rel=1e-12, abs=1e-12)
