@@ -19,6 +19,7 @@ from vae_np.evaluation import evaluate_elbo
 from vae_np.layers import Linear
 from vae_np.objectives import ImportanceWeighted
 from vae_np.optimizers import OPTIMIZERS
+from vae_np.training.trainer import Trainer
 
 
 def test_train_writes_everything_it_says(stripes):
@@ -240,3 +241,18 @@ def test_the_test_bound_is_of_the_training_bounds_kind(stripes, monkeypatch, cap
     said = capsys.readouterr().out
     assert "which is not the KL of q here" in said
     assert ("of one draw this bound is the ELBO" in said) == (n_draws == 1)
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_only_a_folder_that_the_run_has_made_goes_when_nothing_was_saved(
+    stripes, error_of, monkeypatch, own
+):
+    def full(*of):
+        raise OSError("the disk is full")
+
+    (stripes / "mine").mkdir()
+    monkeypatch.setattr(Trainer, "save", full)
+    options = ["--out", "mine"] if own else []
+    message = error_of(stripes, "--data", "stripes.npz", *TINY, *options)
+    assert message.endswith("the disk is full; nothing was saved")
+    assert (stripes / "mine").is_dir() and not (stripes / "runs/stripes").exists()
