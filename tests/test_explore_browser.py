@@ -132,6 +132,21 @@ def test_a_fit_goes_on_when_other_things_are_asked_for(open_page):
 
 
 @pytest.mark.slow
+def test_a_fit_that_stops_before_its_first_step_has_an_account(open_page):
+    """The step was asked for of one L, and stopped after another was chosen."""
+    page = open_page(DOCS_PAGE)
+    page.evaluate(
+        """() => {
+          const pressed = ["#fit", '#draws [value="10"]', "#fit"];
+          for (const one of pressed) document.querySelector(one).click();
+        }"""
+    )
+    page.evaluate(SETTLED)
+    assert page.locator("#fit-says").get_attribute("data-says") == "stopped"
+    assert page.locator("#estimate-says").inner_text().startswith("The mean of 10 draws")
+
+
+@pytest.mark.slow
 def test_a_fit_ends_where_the_grid_could_no_longer_sum_it(open_page):
     """A posterior of width 0.01 on one axis, and a grid of 0.1; no ELBO is above log p(x)."""
     std, elbo = open_page(DOCS_PAGE).evaluate(

@@ -164,7 +164,7 @@ function show() {
   function fit() {
     if (climbing()) {
       state.fit.state = "stopped";
-      return change({ q_from: "stopped" });
+      return change({ q: state.q, q_from: "stopped" }); // whose account is asked for
     }
     if (!current() || state.found.gap === null) return;
     if (state.fit?.state !== "stopped") {
