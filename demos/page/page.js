@@ -325,7 +325,7 @@ function show() {
 
     for (const name of ["mine", "encoder", "diagonal", "full", "posterior"]) {
       const its = name === "mine" ? elbo : name === "posterior" ? log_px : rows[name]?.elbo;
-      const its_gap = name === "mine" || its === null ? gap : log_px - its;
+      const its_gap = name === "mine" ? gap : its === null ? null : log_px - its;
       put_text(`elbo-${name}`, its === undefined ? "?" : fixed(its));
       put_text(`gap-${name}`, its === undefined ? "?" : fixed(its_gap));
     }
