@@ -155,6 +155,10 @@ def test_of_the_draws_it_says_what_is_so(shown):
     told = [4, np.mean(draws), np.std(draws, ddof=1) / 2, -110.25]
     said, text, dots = estimated({"L": 4, "z_from": "hand"}, {"log_probs": draws})
     assert said == "many" and numbers(text) == pytest.approx(told, abs=0.006) and dots == 4
+    late = estimated({"L": 100, "z_from": "hand"}, {"log_probs": draws})  # of those that are there
+    assert late == (said, text, dots)
+    said, text, dots = estimated({"L": 100}, {"log_probs": []})
+    assert said == "one" and numbers(text)[:3] == pytest.approx([2, one, -110.25], abs=0.006)
 
 
 def test_what_is_not_yet_of_this_q_is_marked_as_late(shown):

@@ -369,18 +369,18 @@ function show() {
   }
 
   function show_estimate() {
-    const { found, L, x, p, z_from } = state;
+    const { found, x, p, z_from } = state;
     element("estimate").parentElement.setAttribute("aria-busy", !current());
     if (!found) return;
     const exact = found.reconstruction;
     const drawn = z_from === "draw" ? [p.log_prob(x)] : [];
-    const log_probs = [...drawn, ...found.log_probs.slice(drawn.length)];
-    const mean = log_probs.length ? sum_of(log_probs) / log_probs.length : null;
+    const log_probs = [...drawn, ...found.log_probs.slice(drawn.length)], L = log_probs.length;
+    const mean = L ? sum_of(log_probs) / L : null;
     const error = Math.sqrt(sum_of(log_probs.map((v) => (v - mean) ** 2)) / (L - 1) / L);
-    if (!log_probs.length) say("estimate-says", "by_hand", exact);
+    if (!L) say("estimate-says", "by_hand", exact);
     else if (L === 1) say("estimate-says", "one", mean, exact);
     else say("estimate-says", "many", L, mean, error, exact);
-    describe("estimate", text().estimate_picture(log_probs.length));
+    describe("estimate", text().estimate_picture(L));
     draw_estimate(element("estimate"), log_probs, mean, exact ?? mean ?? 0);
   }
 
