@@ -505,7 +505,7 @@ function make_answers(data) {
       const { mean, cov: [a, , c] } = climbed.q;
       q = new DiagonalGaussian(Float64Array.from(mean), Float64Array.of(a, c).map(Math.log));
     }
-    // Each part by its own means: none is the others' difference.
+    // On the grid, as the gap; the account's ELBO is by quadrature where q is narrow enough.
     const summed = grid.expectations(as_gaussian(q)), exact = on_grid(summed.mass);
     const rules = Array.from(q.std, (s) =>
       data.quadrature.find(({ up_to }) => s <= up_to * data.grid.spacing)
