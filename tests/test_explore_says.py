@@ -3,6 +3,8 @@
 The states are made by hand, as no drawing leads surely to a posterior of two peaks.
 """
 
+import re
+
 import numpy as np
 import pytest
 from browser_page import chromium, open_once  # noqa: F401 - fixtures
@@ -114,6 +116,10 @@ def test_of_q_it_says_what_is_so(shown, case):
     if fit:
         top = FOUND["ceiling" if "beta" in now else "log_px"]
         assert numbers(seen["climb_says"]) == [-125.5, -120.5, top]
+    if key == "arrived_own":  # from what Fit had reached for another β, it may be
+        assert not re.search("your|你", seen["fit"][1])
+    if now["q_from"] == "stopped":  # as is a fitted one, once β is another
+        assert not re.search("on the way|半路", seen["text"]["encoder-says"])
     gap = [] if key == "outside" else [5.25]
     assert numbers(seen["text"]["gap-mine"]) == numbers(seen["text"]["n-gap"]) == gap
     for name in ROWS:
