@@ -117,6 +117,19 @@ def test_many_draws_are_seen_through_each_other(page):
     assert one == 1 > ten > hundred > 0.1
 
 
+def test_an_integral_that_is_not_known_is_not_drawn(page):
+    page.click('#draws [value="10"]')
+    for known in (True, False):
+        page.evaluate(SETTLED)
+        if not known:
+            page.evaluate("() => { explore.state.found.reconstruction = null; }")
+        seen = Drawn(page)
+        marks = calls(seen, "estimate", "fillRect", fill="reconstruction")
+        numbers = calls(seen, "estimate", "fillText", fill="reconstruction")
+        assert len(marks) == len(numbers) == known
+        assert len(calls(seen, "estimate", "fillRect", fill="z")) == 1
+
+
 def test_a_pen_s_line_is_white_round_and_wide(page):
     box = page.locator("#pad").bounding_box()
     page.evaluate("drawn.length = 0")

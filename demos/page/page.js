@@ -381,7 +381,7 @@ function show() {
     else if (L === 1) say("estimate-says", "one", mean, exact);
     else say("estimate-says", "many", L, mean, error, exact);
     describe("estimate", text().estimate_picture(L));
-    draw_estimate(element("estimate"), log_probs, mean, exact ?? mean ?? 0);
+    draw_estimate(element("estimate"), log_probs, mean, exact);
   }
 
   function restyle() {

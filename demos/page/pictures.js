@@ -295,10 +295,10 @@ function draw_climb(canvas, path, top, name) {
 }
 
 function draw_estimate(canvas, log_probs, mean, exact) {
-  // log p(x|z) of each draw on a line, their mean, and what they estimate.
-  const { context, w, h } = fresh(canvas);
-  const spread = Math.max(4, ...log_probs.map((v) => 1.15 * Math.abs(v - exact)));
-  const place = (v) => (0.5 + (0.5 * (v - exact)) / spread) * w;
+  // log p(x|z) of each draw on a line, their mean, and what they estimate: null where not known.
+  const { context, w, h } = fresh(canvas), middle = exact ?? mean ?? 0;
+  const spread = Math.max(4, ...log_probs.map((v) => 1.15 * Math.abs(v - middle)));
+  const place = (v) => (0.5 + (0.5 * (v - middle)) / spread) * w;
   context.fillStyle = colour.soft;
   context.fillRect(0, h / 2, w, 1);
   context.globalAlpha = log_probs.length === 1 ? 1 : log_probs.length === 10 ? 0.6 : 0.3;
