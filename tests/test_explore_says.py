@@ -116,6 +116,7 @@ def test_of_q_it_says_what_is_so(shown, case):
     if fit:
         top = FOUND["ceiling" if "beta" in now else "log_px"]
         assert numbers(seen["climb_says"]) == [-125.5, -120.5, top]
+        assert "beta" not in now or "ELBO" not in seen["climb_says"]  # it is not what has climbed
     if key == "arrived_own":  # from what Fit had reached for another β, it may be
         assert not re.search("your|你", seen["fit"][1])
     if now["q_from"] == "stopped":  # as is a fitted one, once β is another
