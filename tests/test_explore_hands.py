@@ -136,6 +136,8 @@ def test_keys_move_z_and_the_noise_and_leave_the_browser_s_own_alone(hands):
     assert hands.page.evaluate("scrollY") == 0  # an arrow moves z, not the page
     assert hands.keys("plane", "Control+ArrowLeft", "Alt+ArrowUp", "x")["z"] == now["z"]
     assert hands.keys("plane", "Home")["z"] == close(now["mean"], 1e-9)
+    codes = [hands.keys("plane", key)["code"] for key in "nNn"]
+    assert len({None, *codes}) == 4  # another each time, whatever the case
     noise = hands.keys("noise", "ArrowRight", "ArrowUp", "Shift+ArrowLeft")["noise"]
     assert noise == close([0.09, 0.1], 1e-9)
     assert hands.keys("noise", "Home")["noise"] == [0, 0]

@@ -119,9 +119,8 @@ function show() {
   function step(found) {
     // The worker took q a step uphill, and has drawn up the account of the new q.
     const { fit } = state;
-    const arrived = found.rate === 0;
     const q = new DiagonalGaussian(found.mean, found.log_var);
-    if (arrived) {
+    if (found.rate === 0) { // no step was left: it has arrived
       fit.state = "arrived";
       state.done.add("fit");
       change({ q_from: "fitted" });
@@ -443,8 +442,9 @@ function show() {
     const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
     canvas.addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey) return;
-      if (event.key in arrows) move(arrows[event.key], event.shiftKey);
-      else if (event.key in others) others[event.key]();
+      const key = event.key.length === 1 ? event.key.toLowerCase() : event.key; // N is n, too
+      if (key in arrows) move(arrows[key], event.shiftKey);
+      else if (key in others) others[key]();
       else return;
       event.preventDefault();
     });
