@@ -173,6 +173,7 @@ def test_what_is_not_yet_of_this_q_is_marked_as_late(shown):
     assert sorted(shown({}, None, {"version": -1})["late"]) == [
         "account",
         "estimate",
+        "fit-says",
         "posterior-numbers",
     ]
 

@@ -303,8 +303,7 @@ function show() {
 
   function show_account() {
     const { found, fit, q_from, tried, moved } = state;
-    element("account").setAttribute("aria-busy", !current());
-    element("posterior-numbers").setAttribute("aria-busy", !current());
+    for (const id of ["account", "posterior-numbers", "fit-says"]) element(id).setAttribute("aria-busy", !current());
     element("fit").dataset.state = climbing() ? "climbing" : "idle";
     element("fit").disabled = found?.gap === null;
     element("reset").disabled = q_from === "encoder";
