@@ -47,6 +47,7 @@ SAYS = [
     ("outside", [], {"q_from": "yours"}, None, {"gap": None}),
     ("waiting", [], {"q_from": "encoder"}, None, None),
 ]
+CUT = {"mean": [5.5, 0], "cov": [0.1, 0, 0.1], "cut": True}
 ACCOUNT = [
     ("agree", [0.004], {}, {"log_px": -115.254}),
     ("still", [-130.5, -120.5, -115.25], {"moved": [-130.5, -120.5]}, {}),
@@ -54,6 +55,7 @@ ACCOUNT = [
     ("wide", [], {}, {"by": "grid"}),
     ("outside", [], {}, {"gap": None}),
     ("outside", [], {}, {"reconstruction": None}),
+    ("cut", [], {"moved": [-130.5, -120.5]}, {"posterior": CUT}),
 ]
 SHOW = """async ([now, fit, found, rows]) => {
   const { state } = explore, q = state.encoded, mean = [0, 0];

@@ -85,6 +85,19 @@ def test_each_network_and_distribution_is_the_package_s(page, rng, kind, activat
         np.testing.assert_allclose(seen[name], value, rtol=1e-5, atol=1e-6, err_msg=name)
 
 
+def test_the_grid_cuts_off_what_is_at_any_of_its_four_edges(page):
+    """Of a 5 × 5 grid one point holds all but e^−5, or e^−3, of the posterior; another the rest."""
+    cut = """([g, log]) => {
+      const joint = new Float64Array(25).fill(-Infinity);
+      Object.assign(joint, { 12: 0, [g]: log });
+      const grid = { joint, side: 5, log_cell: 0, point: (index) => [index, 0] };
+      return Grid.prototype.posterior.call(grid, 0).cut;
+    }"""
+    edge = np.pad(np.zeros((3, 3), bool), 1, constant_values=True).ravel()
+    for g in set(range(25)) - {12}:
+        assert [page.evaluate(cut, [g, log]) for log in (-5, -3)] == [False, edge[g]]
+
+
 def test_numbers_are_written_alike(page):
     values = [None, 0, -0.001, 0.004, -1.005, 12.345, -123.4]
     seen = page.evaluate("(all) => [...all.map((v) => fixed(v)), fixed(0.0126, 3)]", values)

@@ -13,6 +13,8 @@ from browser_page import chromium, open_page, page_of_stripes  # noqa: F401 - fi
 from browser_walk import Walk
 from test_explore import DOCS_PAGE, data_of
 
+from vae_np.evaluation import grid_log_likelihood
+
 # ruff: noqa: F811 - a fixture's name as an argument
 
 ACTIONS = int(os.environ.get("ACTIONS", 500))  # some ten minutes
@@ -188,6 +190,21 @@ def test_a_posterior_narrower_than_the_grid_s_step_is_told_so(open_page):
     assert std.min() < 0.7 * one.data["grid"]["spacing"]
     shown = numbers(one.shown["text"]["posterior-numbers"])
     assert shown == pytest.approx([*mean, *std], abs=0.0075)
+
+
+@pytest.mark.slow
+def test_a_posterior_that_the_grid_cuts_off_is_told_so(open_page):
+    """A hook's is at 5.3, and the grid ends at 6: here log p(x) is of one that ends at 9."""
+    one = Checked(open_page(DOCS_PAGE), data_of(DOCS_PAGE.read_text(encoding="utf-8")), seed=0)
+    said = '() => [element("account-says").dataset.says, explore.state.found.log_px]'
+    assert one.page.evaluate(said)[0] == "agree"
+    hook = [(0.84, 0.73), (0.9, 0.5), (0.87, 0.3), (0.79, 0.05), (0.66, 0.05), (0.45, 0.15)]
+    one.stroke("pad", hook)
+    one.read()
+    key, shown = one.page.evaluate(said)
+    x = np.array(one.shown["x"])[None]
+    (log_px,) = grid_log_likelihood(one.exact.model, x, spacing=0.1, limit=9.0).value
+    assert log_px > shown + 0.02 and key == "cut"
 
 
 @pytest.mark.slow

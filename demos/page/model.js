@@ -347,8 +347,8 @@ class Grid {
     return found;
   }
   posterior(log_px) {
-    // Its mean and covariance.
-    const { joint } = this, mean = [0, 0], square = [0, 0, 0];
+    // Its mean and covariance, and whether the grid cuts it off: 0.001 nats or more lie beyond.
+    const { joint, side } = this, last = joint.length - 1, mean = [0, 0], square = [0, 0, 0];
     for (let g = 0; g < joint.length; g++) {
       if (joint[g] < log_px - NEGLIGIBLE) continue;
       const weight = Math.exp(joint[g] - log_px + this.log_cell), [a, b] = this.point(g);
@@ -356,7 +356,9 @@ class Grid {
       [a * a, a * b, b * b].forEach((v, k) => (square[k] += weight * v));
     }
     const of_mean = [mean[0] ** 2, mean[0] * mean[1], mean[1] ** 2];
-    return { mean, cov: square.map((v, k) => v - of_mean[k]) };
+    const edge = [...Array(side).keys()].flatMap((k) => [k, last - k, k * side, last - k * side]);
+    const cut = edge.some((g) => joint[g] > log_px - 4);
+    return { mean, cov: square.map((v, k) => v - of_mean[k]), cut };
   }
   heat({ center, half_width, pixels }, beta) {
     // The target's density over a square view, 0 to 255 for its square root: between the points
@@ -519,10 +521,7 @@ function make_answers(data) {
     const heat = (view, beta) => (heats[JSON.stringify([view, beta])] ??= grid.heat(view, beta));
     return {
       version, image, log_px, posterior, rows, lens, beta, ceiling,
-      mean: q.mean,
-      log_var: q.log_var,
-      rate: climbed?.rate,
-      by,
+      mean: q.mean, log_var: q.log_var, rate: climbed?.rate, by,
       reconstruction:
         by === "quadrature" ? expected_reconstruction(decoder, rules, x, q)
         : exact ? summed.reconstruction : null,

@@ -167,8 +167,7 @@ function show() {
     }
     if (!current() || state.found.gap === null) return;
     if (state.fit?.state !== "stopped") {
-      const { q, q_from, found } = state;
-      const start = { q, from: q_from, elbo: elbo_of(found) };
+      const { q, q_from: from, found } = state, start = { q, from, elbo: elbo_of(found) };
       state.fit = { start, beta: state.beta, path: [climbed(found)] };
     }
     state.fit.state = "climbing";
@@ -315,7 +314,8 @@ function show() {
     const elbo = elbo_of(found), sum = gap === null || elbo === null ? null : elbo + gap;
     const numbers = { reconstruction, kl: -kl, elbo, gap, sum, "log-px": log_px };
     for (const name in numbers) put_text(`n-${name}`, fixed(numbers[name]));
-    if (moved && moved[1] - moved[0] >= 1) say("account-says", "still", ...moved, log_px);
+    if (found.posterior.cut) say("account-says", "cut");
+    else if (moved && moved[1] - moved[0] >= 1) say("account-says", "still", ...moved, log_px);
     else if (sum === null) say("account-says", "outside");
     else if (by === "grid") say("account-says", "wide");
     else say("account-says", "agree", fixed(Math.abs(sum - log_px), 3));
