@@ -261,6 +261,8 @@ def test_without_a_worker_it_works_all_the_same(open_page):
     page.click("#fit")
     page.evaluate(SETTLED)
     assert page.locator("#fit-says").get_attribute("data-says") == "arrived"
+    page.click("#language")
+    assert "后台线程" in page.locator("#trouble").inner_text()
 
 
 @pytest.mark.slow

@@ -244,10 +244,11 @@ def test_the_hidden_is_hidden_and_the_pad_says_what_to_do(wide):
           const shown = (id) => element(id).checkVisibility();
           const kinds = [...document.querySelectorAll("[data-kind]")]
             .map((one) => [one.dataset.kind, one.checkVisibility()]);
-          return { climb: shown("climb"), kinds, fit: element("fit").innerText };
+          const [climb, trouble] = ["climb", "trouble"].map(shown);
+          return { climb, trouble, kinds, fit: element("fit").innerText };
         }"""
     )
-    assert not states["climb"] and states["fit"] == "Fit q to this image"
+    assert not states["trouble"] and not states["climb"] and states["fit"] == "Fit q to this image"
     assert all(seen == (kind == "bernoulli") for kind, seen in states["kinds"])
     spoken = next(Seen(one) for one in wide.evaluate(SEEN) if one["id"] == "spoken")
     assert spoken.width <= 1 and spoken.height <= 1 and spoken["clip-path"] == "inset(50%)"

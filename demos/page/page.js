@@ -70,7 +70,7 @@ function show() {
   function on_this_thread() {
     const answer = make_answers(data);
     put = (question) => setTimeout(() => hear(answer(question)));
-    element("trouble").textContent = text().no_worker;
+    element("trouble").hidden = false;
     busy = false;
     if (state.x) ask(); // what the worker has not answered
   }

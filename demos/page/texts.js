@@ -53,7 +53,6 @@ const TEXT = {
     climb_picture: (from, to, top) => `What Fit climbs, step by step: from ${from} to ${to}, never above ${top}`,
     account: (l, e, g) => `log p(x) = ${l}, ELBO = ${e}, gap = ${g} nats.`,
     gap: "gap",
-    no_worker: "This browser runs the page without a worker: everything works, more slowly.",
     about: (d) =>
       `The model: ${d.widths.join(" → ")}, trained for ${d.epochs} epochs on ${d.trained_on}. The grid: points ${d.spacing} apart; over the ${d.count} test images offered, its log p(x) differs from the package’s by at most ${fixed(d.error, 3)} nats${d.half ? ", the rounding of the weights to half precision included" : ""}. All is computed in this page by one readable script: look at its source, or type explore in the console.`,
   },
@@ -107,7 +106,6 @@ const TEXT = {
     climb_picture: (from, to, top) => `拟合时逐步上升的量：从 ${from} 升到 ${to}，始终不超过 ${top}`,
     account: (l, e, g) => `log p(x) = ${l}，ELBO = ${e}，差距 = ${g} nat。`,
     gap: "差距",
-    no_worker: "浏览器不允许后台线程：一切照常，只是慢一些。",
     about: (d) =>
       `模型：${d.widths.join(" → ")}，在 ${d.trained_on} 上训练了 ${d.epochs} 轮。网格间距 ${d.spacing}；在列出的 ${d.count} 张测试图像上，log p(x) 与程序包的结果最多相差 ${fixed(d.error, 3)} nat${d.half ? "（含权重舍入到半精度的影响）" : ""}。一切都由本页自带的一份可读脚本算出：可以查看网页源代码，或在控制台输入 explore。`,
   },
