@@ -31,7 +31,8 @@ SEEN = """() => [...document.querySelectorAll("html, body, body *")]
     const [left, top, right, bottom] = around(one.getBoundingClientRect());
     return {
       tag: one.tagName.toLowerCase(), id: one.id, classes: [...one.classList], within, looks, ink,
-      text: one.textContent.trim().slice(0, 40), disabled: !!one.disabled,
+      text: one.textContent.trim().slice(0, 40),
+      disabled: !!one.disabled || one.ariaDisabled === "true",
       pressed: (one.ariaPressed ?? one.ariaChecked) === "true",
       section: [...document.querySelectorAll("section")].indexOf(one.closest("section")),
       index: one.parentElement ? [...one.parentElement.children].indexOf(one) : 0,

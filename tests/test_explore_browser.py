@@ -113,7 +113,7 @@ def test_fitting_q_raises_each_elbo_and_stays_below_log_px(open_page, digits):
     page.click("#reset")
     page.evaluate(SETTLED)
     assert page.locator("#n-elbo").inner_text() != shown
-    page.wait_for_selector("#reset:disabled")
+    page.wait_for_selector("#reset[aria-disabled=true]")
 
 
 @pytest.mark.slow

@@ -269,8 +269,9 @@ def test_each_button_does_what_it_says(hands):
     page.click("#fit")
     fitted = hands.state()
     assert fitted["q_from"] == "fitted" and page.locator("#elbo-diagonal").inner_text() != "?"
-    page.click("#reset")
+    page.locator("#reset").press("Enter")
     back = hands.state()
+    assert page.evaluate("document.activeElement.id") == "reset"
     assert [back["mean"], back["std"]] == back["encoded"] and back["q_from"] == "encoder"
     page.locator("#digits button").nth(2).click()
     assert hands.state()["index"] == 2

@@ -75,7 +75,7 @@ SHOW = """async ([now, fit, found, rows]) => {
   const says = (id) => [element(id).dataset.says, element(id).innerText];
   return {
     text, fit: says("fit-says"), account: says("account-says"), estimate: says("estimate-says"),
-    disabled: element("fit").disabled, reset: element("reset").disabled,
+    disabled: element("fit").disabled, reset: element("reset").ariaDisabled === "true",
     climb: !element("climb").hidden, climb_says: element("climb").ariaLabel,
     button: element("fit").innerText, beta: element("beta").value,
     dots: element("estimate").ariaLabel,

@@ -305,7 +305,7 @@ function show() {
     for (const id of ["account", "posterior-numbers", "fit-says"]) element(id).setAttribute("aria-busy", !current());
     element("fit").dataset.state = climbing() ? "climbing" : "idle";
     element("fit").disabled = found?.gap === null;
-    element("reset").disabled = q_from === "encoder";
+    element("reset").setAttribute("aria-disabled", q_from === "encoder"); // and keeps the focus
     element("beta").value = state.beta;
     say("fit-says", ...fit_says());
     if (!found) return say("account-says", "waiting");
