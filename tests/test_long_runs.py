@@ -1,6 +1,7 @@
 """Trainings side by side, in processes of their own."""
 
 import math
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -66,6 +67,19 @@ def test_a_killed_process_is_noticed():
 def fit_and_save(trainer, folder, epochs, report, settings=None):
     args = types.SimpleNamespace(out=folder)
     long_runs.fit_and_save(trainer, args, "run.npz", epochs, report, settings)
+
+
+def test_a_process_whose_parent_is_gone_ends_at_its_next_report(monkeypatch):
+    """Or it would write on, into what is a second run's by then."""
+    done, alive = multiprocessing.Value("q", 0), True
+    monkeypatch.setattr(long_runs, "_done", done, raising=False)
+    parent = types.SimpleNamespace(is_alive=lambda: alive)
+    monkeypatch.setattr(long_runs, "parent_process", lambda: parent)
+    long_runs._report(3)
+    alive = False
+    with pytest.raises(SystemExit):
+        long_runs._report(4)
+    assert done.value == 3
 
 
 def test_a_training_is_saved_as_it_goes_and_at_the_end(images, tmp_path, monkeypatch):
