@@ -10,6 +10,7 @@ from vae_np import VAE, Adam, BernoulliDecoder, GaussianDecoder, GaussianEncoder
 from vae_np.backend import to_device, to_numpy
 from vae_np.checkpoints import CheckpointError
 from vae_np.gradcheck import check_model
+from vae_np.initialization import every_layer
 from vae_np.layers import Linear, Sequential, Tanh
 
 
@@ -258,3 +259,12 @@ def test_a_subclass_is_told_from_what_it_inherits(tmp_path):
     model(Residual).load(tmp_path / "weights.npz")
     with pytest.raises(CheckpointError, match="is of another run"):
         model(Sequential).load(tmp_path / "weights.npz")
+
+
+def test_a_layer_is_known_however_deep_it_lies():
+    inner = Linear(2, 6)
+    deep = Sequential([Sequential([Sequential([inner, Tanh()])]), Linear(6, 6)])
+    assert [type(layer) for layer in every_layer(deep)] == [Linear, Tanh, Linear]
+    BernoulliDecoder(2, n_pixels=6, network=deep)
+    with pytest.raises(ValueError, match="is another's, or a copy of another's"):
+        BernoulliDecoder(2, n_pixels=6, network=Sequential([inner]))
