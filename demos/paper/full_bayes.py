@@ -70,11 +70,8 @@ def learn(setting, args, report):
         optimizer.learning_rate = LEARNING_RATE * (1 - start / epochs)
         if not trainer.fit(int(end), progress=False):
             raise SystemExit  # a kill was heard
-        rows = trainer.history[start:]
-        point = {
-            "samples": trainer.epoch * len(train),
-            "train": float(np.mean([row["train_elbo"] for row in rows])),
-        }
+        elbos = [row["train_elbo"] for row in trainer.history[start:]]
+        point = {"samples": trainer.epoch * len(train), "train": float(np.mean(elbos))}
         if setting.method == BAYES:
             point |= {
                 "weight_kl_per_image": objective.weight_kl() / len(train),
@@ -82,7 +79,7 @@ def learn(setting, args, report):
             }
             objective.use_mean_weights()
         points.append(point | {"test": evaluate_elbo(model, data.test, seed=args.seed).value})
-        report(len(rows) * len(train))
+        report(len(elbos) * len(train))
     result = {
         "training_images": len(train),
         "method": setting.method,
