@@ -137,13 +137,13 @@ def grade(function, exercise):
     -------
     status : {"right", "WRONG", "not yet", "interrupted"}
     report : str
-        To be printed behind it: how exact the answer is, what is wrong with it and what that
-        suggests, or what is to be written.
+        To be printed behind it: how exact the answer is, what is wrong with it, or what to write.
     """
     if not inspect.isfunction(function):
         return WRONG, ": there is no function of this name, written with def and not decorated"
     given = [np.copy(a) if isinstance(a, np.ndarray) else a for a in exercise.arguments.values()]
-    weights = {name: array.copy() for name, array in exercise.answers.items()}
+    arrays = dict(zip(exercise.arguments, given, strict=True)) | exercise.answers
+    before = {name: a.copy() for name, a in arrays.items() if isinstance(a, np.ndarray)}
     for grad in exercise.grads.values():
         grad[:] = 0
     try:
@@ -159,19 +159,17 @@ def grade(function, exercise):
             return STOPPED, f"{line}{ENDLESS}"
         return WRONG, f": {type(error).__name__}{line}: {error}"
 
-    for now, (name, before) in zip(given, exercise.arguments.items(), strict=True):
-        if isinstance(before, np.ndarray) and not np.array_equal(now, before):
-            return WRONG, f": it changes {name}, which its caller still needs; make a new array"
-    for name, array in exercise.answers.items():
-        if not np.array_equal(array, weights[name]):
-            array[...] = weights[name]
-            return WRONG, f": it changes {name}, which the optimizer is to change"
-    answers = list(exercise.grads.values())
-    if not answers:
-        answers = list(returned) if isinstance(returned, tuple | list) else [returned]
+    for name, array in before.items():
+        if not np.array_equal(arrays[name], array):
+            arrays[name][...] = array
+            own = "which its caller still needs; make a new array"
+            why = "which the optimizer is to change" if name in exercise.answers else own
+            return WRONG, f": it changes {name}, {why}"
+    several = isinstance(returned, tuple | list)
+    answers = list(exercise.grads.values()) or (list(returned) if several else [returned])
     if len(answers) != len(exercise.answers):
-        several = f" of {len(answers)}" if isinstance(returned, tuple | list) else ", and no more"
-        got = "None (no return?)" if returned is None else type(returned).__name__ + several
+        count = f" of {len(answers)}" if several else ", and no more"
+        got = "None (no return?)" if returned is None else type(returned).__name__ + count
         return WRONG, f": it must return {', '.join(exercise.answers)}; it returns {got}"
     checks = []
     for (name, array), answer in zip(exercise.answers.items(), answers, strict=True):
@@ -185,15 +183,12 @@ def grade(function, exercise):
     if not wrong:
         return RIGHT, f" to {max(check.relative_error for check in checks):.0e}"
     report = "".join(f"\n{check}" for check in wrong[:3])
-    right = [check.name for check in checks if check.passed]
-    for what, names in (("wrong too", [check.name for check in wrong[3:]]), ("right", right)):
-        report += f"\n{what}: {', '.join(names)}" if names else ""
+    for what, some in (("wrong too", wrong[3:]), ("right", [c for c in checks if c.passed])):
+        report += f"\n{what}: {', '.join(check.name for check in some)}" if some else ""
     if all("is right to 5 digits" in check.seen for check in wrong):
         return WRONG, f"{report}\nthe formula is right: compute it in float64"
-    unexplained = any(
-        clue in report for clue in ("perhaps: a factor that depends on axis", "no common factor")
-    )
-    if "upstream" in exercise.arguments and unexplained:
+    for_each = "perhaps: a factor that depends on axis" in report
+    if "upstream" in exercise.arguments and (for_each or "no common factor" in report):
         report += "\nis upstream in it, which has a number for each example?"
     return WRONG, f"{report}\nlook again: {exercise.hint}"
 
