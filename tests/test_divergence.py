@@ -23,7 +23,11 @@ def test_divergence_names_the_step_and_leaves_the_checkpoint(images, tmp_path):
 
 def test_divergence_after_the_last_step_shows_in_the_evaluation(images):
     trainer, values = make_trainer(images[:20]), iter([0.0, 0.0, np.nan])
-    with pytest.raises(DivergenceError, match=r"test_elbo is not finite at step 6 \(epoch 3\)"):
+    message = (
+        r"test_elbo is not finite at step 6 \(epoch 3\), though the weights are: look at evaluate "
+        "first; if that is right, a learning rate below 0.01 may help"
+    )
+    with pytest.raises(DivergenceError, match=message):
         trainer.fit(3, lambda: {"test_elbo": next(values)}, progress=False)
     assert len(trainer.history) == 2
 

@@ -75,9 +75,9 @@ def test_a_checkpoint_keeps_the_number_of_threads(images, tmp_path):
         assert trainer.threads == then
 
 
-@pytest.mark.parametrize("number", [0, -1, 1.5, "2"])
+@pytest.mark.parametrize("number", [0, -1, 1.5, "2", 2**31])
 def test_bad_threads(images, number):
-    with pytest.raises(ValueError, match="threads must be a whole number"):
+    with pytest.raises(ValueError, match="threads must be a whole number from 1 to 2147483647"):
         make_trainer(images, threads=number)
 
 

@@ -38,10 +38,11 @@ def read_only(names):
 # Numbers and choices
 
 
-def whole_number(name, value, minimum=1):
-    """``value`` as an int: a whole number ≥ minimum."""
-    if not isinstance(value, numbers.Integral) or value < minimum:
-        raise ValueError(f"{name} must be a whole number >= {minimum}, got {value!r}")
+def whole_number(name, value, minimum=1, maximum=math.inf):
+    """``value`` as an int: a whole number from minimum to maximum."""
+    if not isinstance(value, numbers.Integral) or not minimum <= value <= maximum:
+        wanted = f">= {minimum}" if maximum == math.inf else f"from {minimum} to {maximum}"
+        raise ValueError(f"{name} must be a whole number {wanted}, got {value!r}")
     return int(value)
 
 

@@ -9,18 +9,18 @@ class DivergenceError(ValueError):
     """Training met an ELBO, a weight or another number that is not finite."""
 
 
-def diverged(what, where, optimizer):
-    """The error to raise: ``what`` is not finite, and ``where``."""
+def diverged(what, where, optimizer, reading=": training diverged;"):
+    """The error to raise: ``what`` is not finite, and ``where``, and how to read that."""
     return DivergenceError(
-        f"{what} is not finite {where}: training diverged; a learning rate below "
+        f"{what} is not finite {where}{reading} a learning rate below "
         f"{optimizer.learning_rate:g} may help"
     )
 
 
-def diverged_at(trainer, step, what="the ELBO"):
+def diverged_at(trainer, step, what="the ELBO", **reading):
     """The same of a `Trainer`, at this step of its epoch."""
-    steps = trainer.epoch * trainer.steps_per_epoch + step
-    return diverged(what, f"at step {steps} (epoch {trainer.epoch + 1})", trainer.optimizer)
+    where = f"at step {trainer.epoch * trainer.steps_per_epoch + step} (epoch {trainer.epoch + 1})"
+    return diverged(what, where, trainer.optimizer, **reading)
 
 
 def check_finite(trainer):

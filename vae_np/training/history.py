@@ -29,8 +29,9 @@ def row_of_epoch(trainer, evaluate):
                 "evaluate must return a dict of numbers, under names (str) other than "
                 f"{', '.join(row)} and seconds, got {numbers!r}"
             )
+        for name, value in measured.items():
+            if not math.isfinite(value):
+                reading = ", though the weights are: look at evaluate first; if that is right,"
+                raise diverged_at(trainer, trainer.steps_per_epoch, name, reading=reading)
         row |= measured
-    for name, value in row.items():
-        if not math.isfinite(value):
-            raise diverged_at(trainer, trainer.steps_per_epoch, name)
     return row | {"seconds": trainer.seconds}

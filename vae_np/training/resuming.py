@@ -16,6 +16,7 @@ from vae_np.checkpoints import (
     write_checkpoint,
 )
 from vae_np.training.divergence import check_finite
+from vae_np.training.threads import MOST_THREADS
 
 IN_EACH_ROW = {"train_elbo", "train_reconstruction", "train_kl", "seconds"}  # of the history
 PARTS = {  # of a reader's own: without them it would train, and fail at the first save
@@ -62,7 +63,7 @@ def load(trainer, path):
     if not (
         all(is_count(number) for number in (epoch, step, optimizer_steps, threads))
         and step <= trainer.steps_per_epoch  # all of them, where evaluate has raised
-        and 1 <= threads < 2**31  # what OpenBLAS can be told
+        and 1 <= threads <= MOST_THREADS
         and type(seconds) is float
         and 0 <= seconds < math.inf
         and is_history(history, epoch)

@@ -13,6 +13,7 @@ import math
 from functools import cache
 
 LARGE = 10**9  # multiplications: 10 to 30 ms of one core
+MOST_THREADS = 2**31 - 1  # that OpenBLAS can be told
 
 
 def threads_for(vectors, n_rows):

@@ -18,7 +18,7 @@ from vae_np.training.divergence import check_finite, diverged_at
 from vae_np.training.history import row_of_epoch
 from vae_np.training.interrupt import deferred_interrupt
 from vae_np.training.recording import one_stream, recorded
-from vae_np.training.threads import product_threads, threads_for
+from vae_np.training.threads import MOST_THREADS, product_threads, threads_for
 
 
 class Trainer:
@@ -128,7 +128,7 @@ class Trainer:
     schedule, prior_share, images_crc = checks.read_only("schedule prior_share images_crc")
     epoch, step, steps_per_epoch = checks.read_only("epoch step steps_per_epoch")
     sums, history, seconds = checks.read_only("sums history seconds")
-    threads = checks.Checked(checks.whole_number)
+    threads = checks.Checked(checks.whole_number, 1, MOST_THREADS)
 
     def fit(self, epochs, evaluate=None, after_epoch=None, progress=True):
         """Train until ``epochs`` epochs are complete in all.
