@@ -37,7 +37,7 @@ FILES = [
     path.relative_to(ROOT).as_posix()
     for path in sorted(ROOT.glob("vae_np/**/*.py"))
     if path.name != "__init__.py"
-] + ["demos/exercising/exercise_grader.py", "demos/exercising/solutions.py"]
+] + [f"demos/exercising/{name}.py" for name in ("exercise_grader", "grading", "solutions")]
 TESTS = (
     "checks products gradients layers distributions networks own_layers refused_layers "
     "check_layer check_gradient finite_differences convolution torch_parity vae draws hmc "

@@ -10,8 +10,9 @@ import pytest
 from exercise_answers import NAMES, answers, elbo_backward, gaussian_backward, kl_backward, way_back
 
 from demos.exercising import exercise_grader
-from demos.exercising.exercise_grader import LEFT, RIGHT, WRONG, grade, main
+from demos.exercising.exercise_grader import main
 from demos.exercising.exercise_list import make_exercises
+from demos.exercising.grading import LEFT, RIGHT, WRONG, grade
 from demos.exercising.solutions import location
 
 WEIGHTS = ("0.weight", "0.bias", "2.weight", "2.bias")

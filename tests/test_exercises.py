@@ -21,8 +21,9 @@ from exercise_answers import (
 )
 
 from demos import exercises as learners_file
-from demos.exercising.exercise_grader import LEFT, RIGHT, WRONG, grade, main
+from demos.exercising.exercise_grader import main
 from demos.exercising.exercise_list import make_exercises, share_of_each_draw
+from demos.exercising.grading import LEFT, RIGHT, WRONG, grade
 from vae_np.distributions import normalized_weights
 
 

@@ -10,7 +10,7 @@ import pytest
 from conftest import command
 from exercise_answers import NAMES, answers
 
-from demos.exercising import exercise_grader
+from demos.exercising import grading
 from demos.exercising.exercise_grader import main
 
 ENDLESS = ": does a loop there never end?"
@@ -84,7 +84,7 @@ def test_ctrl_c_in_no_line_of_the_learners_is_no_traceback(monkeypatch, capsys):
     def pressed(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(exercise_grader, "check_gradient", pressed)
+    monkeypatch.setattr(grading, "check_gradient", pressed)
     assert main(answers(), []) == 130
     assert capsys.readouterr().err == "\nInterrupted.\n"
 
