@@ -78,6 +78,8 @@ class ndarray:
 
     def __getitem__(self, key):
         keys = key if isinstance(key, tuple) else (key,)
+        if any(isinstance(part, (np.ndarray, list)) for part in keys):  # copied there first
+            gpu.refuse_while_recording("H2D transfers")
         if any(isinstance(part, ndarray) for part in keys):  # a kernel gathers them
             return _computed(lambda data, key: data[key].copy(), self, key)
         rest = () if Ellipsis in keys else (Ellipsis,)  # a view, and be it of one number
@@ -262,6 +264,7 @@ def _function(function):
 
 def _module():
     module = types.ModuleType("cupy")
+    module.__version__ = "14.1.0"
     module.ndarray = ndarray
     module.asarray, module.asnumpy, module.fuse = _asarray, _asnumpy, _fuse
     module.random = types.SimpleNamespace(default_rng=Generator, Generator=Generator)
@@ -275,6 +278,7 @@ def _module():
         MemoryPool=gpu.MemoryPool,
         using_allocator=gpu.using_allocator,
     )
+    module.get_default_memory_pool = lambda: gpu.default
     module.inf = np.inf
     for name in FUNCTIONS:
         setattr(module, name, _function(getattr(np, name)))

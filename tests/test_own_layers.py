@@ -201,6 +201,13 @@ def test_an_activation_is_a_class_as_each_hidden_layer_needs_its_own():
             GaussianEncoder(6, [5], 3, activation=wrong)
 
 
+@pytest.mark.parametrize("sizes", [(10, 8), (13, 8), (12, 7), (12, 9)])
+def test_layers_that_do_not_fit_are_refused_on_a_gpu_too(gpu, sizes):
+    layers = Sequential([Linear(*sizes, input_gradient=False), Tanh(), Linear(8, 6)])
+    with pytest.raises(ValueError, match=r"layer [02] \(Linear\(\d+, \d\)\): forward fails"):
+        GaussianEncoder(12, n_latent=3, network=layers, device=gpu)
+
+
 def test_a_network_of_ones_own_is_tried_on_a_gpu_too(gpu):
     ends = []
     for device in ("cpu", gpu):

@@ -1,11 +1,13 @@
 """Matrix products on a GPU, by cuBLAS through nvmath, and formulas as one kernel."""
 
+import contextlib
 import itertools
 
 import numpy as np
 import pytest
 import stand_in_cublas
 import stand_in_cupy
+import stand_in_gpu
 
 from vae_np import backend
 from vae_np.backend import matmul, sum_rows, to_device, to_numpy
@@ -94,3 +96,46 @@ def test_a_matrix_is_cut_into_rows_that_fit_the_cache_and_a_vector_never(rng, mo
     blocks.clear()
     product(x.ravel(), x.ravel())
     assert blocks == [(15,)]
+
+
+def test_a_product_that_does_not_fit_is_refused_on_a_gpu_too(gpu):
+    """cuBLAS knows addresses alone: it would read and write what lies beside."""
+    a, b, out = (to_device(np.ones(shape, np.float32), gpu) for shape in ((5, 3), (4, 2), (5, 3)))
+    for factors in ((a, b), (b, a), (a[0], b)):
+        with pytest.raises(ValueError):
+            matmul(*factors)
+    with pytest.raises(ValueError):
+        matmul(a, a.T, out=out)
+
+
+def test_a_product_is_written_into_another_dtype_and_not_beside_it(gpu):
+    lying = to_device(np.zeros((4, 2), np.float32), gpu)
+    twos = to_device(np.ones((2, 2)), gpu)
+    matmul(twos, twos, out=lying[:2])
+    np.testing.assert_array_equal(to_numpy(lying), [[2, 2]] * 2 + [[0, 0]] * 2)
+
+
+def test_what_is_kept_lies_in_no_recordings_memory(monkeypatch):
+    stand_in_cupy.install(monkeypatch)
+    import cupy
+
+    with cupy.cuda.using_allocator(cupy.cuda.MemoryPool().malloc):
+        kept = [backend._ones(cupy, 0, 3, np.float32), backend._handle(cupy, 0, 0)[1]]
+    assert all(array._memory.pool() is stand_in_gpu.default for array in kept)
+
+
+def test_a_formula_that_failed_once_is_fused_anew(monkeypatch):
+    stand_in_cupy.install(monkeypatch)
+    import cupy
+
+    fused, fuse = [], cupy.fuse
+    monkeypatch.setattr(cupy, "fuse", lambda **name: fused.append(1) or fuse(**name))
+    ours = to_device(np.ones(2), "gpu")
+    for array in (np.ones(2), ours, ours):
+        with contextlib.suppress(TypeError):
+            backend.in_one_pass(twice)(ours, array)
+    assert len(fused) == 2
+
+
+def twice(xp, x, y):
+    return x + y

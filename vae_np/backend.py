@@ -15,6 +15,7 @@ import numpy as np
 
 DEVICES = ("cpu", "gpu")
 CACHED = 131_072  # numbers in an array, a few of which stay in a core's cache
+OLDEST_CUPY = (14, 1)  # older ones free memory that is used, or fuse float32 to float64
 WORKSPACE = 32 << 20  # bytes of GPU memory for cuBLAS, as NVIDIA advises for its newest GPUs
 
 
@@ -57,6 +58,11 @@ def _working_cupy():
 
 @cache  # once: it makes the GPU compute and the host wait
 def _check_gpu(cupy):
+    if tuple(map(int, cupy.__version__.split(".")[:2])) < OLDEST_CUPY:
+        raise ValueError(
+            f'device "gpu" needs CuPy {OLDEST_CUPY[0]}.{OLDEST_CUPY[1]} or newer, got '
+            f'{cupy.__version__}: python -m pip install -e ".[cuda12]" or ".[cuda13]"'
+        )
     try:
         gpus = cupy.cuda.runtime.getDeviceCount()
     except cupy.cuda.runtime.CUDARuntimeError as error:
@@ -109,8 +115,8 @@ def in_one_pass(formula):
 
     The result is called without ``xp``, which the arrays decide. On a CPU a few rows are taken at a
     time, so that temporary arrays stay in the cache: for 5,000 examples the Bernoulli takes half as
-    long so. On a GPU all its operations become one kernel, by ``cupy.fuse``: launching 13 for the
-    Bernoulli took 22 µs, launching one takes 4.
+    long so. On a GPU all its operations become one kernel, by ``cupy.fuse``: replayed from a
+    recording, the Bernoulli's 13 kernels took 22 µs, the one takes 4.
 
     The formula treats each row, along the last axis, by itself, and returns a row or a number for
     each; or it changes vectors in place, with numbers after them. For ``cupy.fuse`` it is written
@@ -142,19 +148,17 @@ def in_one_pass(formula):
 @cache
 def _one_kernel(cupy, formula):
     """``formula`` by ``cupy.fuse``; where it refuses at the first use, by its plain lines."""
-    ways = [
-        cupy.fuse(kernel_name=formula.__name__)(lambda *arrays: formula(cupy, *arrays)),
-        partial(formula, cupy),
-    ]
-    taken = []
+    lines, taken = partial(formula, cupy), []
 
     def run(*arrays):
         if taken:
             return taken[0](*arrays)
+        # A new one each time: where it has failed once, it would fuse otherwise from then on.
+        way = cupy.fuse(kernel_name=formula.__name__)(lambda *arrays: formula(cupy, *arrays))
         try:
-            result, way = ways[0](*arrays), ways[0]
+            result = way(*arrays)
         except Exception as error:  # one of many types
-            result, way = ways[1](*arrays), ways[1]  # raises by itself where the arrays are wrong
+            result, way = lines(*arrays), lines  # raises by itself where the arrays are wrong
             say_once(f"{formula.__name__} runs by many kernels: {first_line(error)}")
         taken.append(way)
         return result
@@ -169,11 +173,12 @@ def matmul(a, b, out=None):
     """The product of two matrices, written into ``out`` where that is given.
 
     On a GPU it is cuBLAS's, called through nvmath, which can be recorded, as CuPy's own cannot.
-    The bits are those of CuPy's.
+    The bits are those of CuPy's. cuBLAS knows addresses alone: what does not fit goes to CuPy,
+    which says so or converts it.
     """
     xp = array_module(a)
     blas = None if xp is np else cublas(xp)
-    if blas is None or a.dtype != b.dtype or a.dtype.char not in "fd":
+    if blas is None or not _fit(a, b, out):
         return xp.matmul(a, b, out=out)
     (m, k), n = a.shape, b.shape[1]
     if out is None:
@@ -189,6 +194,16 @@ def matmul(a, b, out=None):
         *(zero.ctypes.data, out.data.ptr, n),
     )
     return out
+
+
+def _fit(a, b, out):
+    """Whether ``a @ b`` is a product of matrices of one dtype, and ``out`` is as large."""
+    if not (a.ndim == b.ndim == 2 and a.shape[1] == b.shape[0]):
+        return False
+    if a.dtype != b.dtype or a.dtype.char not in "fd":
+        return False
+    shape = (a.shape[0], b.shape[1])
+    return out is None or (out.shape == shape and out.dtype == a.dtype and _in_a_row(out))
 
 
 def _in_a_row(matrix):
@@ -211,7 +226,8 @@ def cublas(cupy):
 @cache
 def _handle(cupy, device, stream):
     """cuBLAS's handle for the stream, and its workspace, which must live as long."""
-    blas, workspace = cublas(cupy), cupy.empty(WORKSPACE, np.uint8)
+    with _outliving_a_recording(cupy):
+        blas, workspace = cublas(cupy), cupy.empty(WORKSPACE, np.uint8)
     handle = blas.create()
     blas.set_stream(handle, stream)  # takes away the workspace: set that after it
     blas.set_workspace(handle, workspace.data.ptr, workspace.nbytes)
@@ -232,7 +248,13 @@ def sum_rows(matrix, out):
 
 @cache
 def _ones(cupy, device, n, dtype):
-    return cupy.ones((1, n), dtype)
+    with _outliving_a_recording(cupy):
+        return cupy.ones((1, n), dtype)
+
+
+def _outliving_a_recording(cupy):
+    """Memory for what is kept from one recording to the next, each of which has its own pool."""
+    return cupy.cuda.using_allocator(cupy.get_default_memory_pool().malloc)
 
 
 def on_a_cache_line(array):
@@ -281,8 +303,8 @@ def random_generator(seed, device="cpu"):
     Parameters
     ----------
     seed : int or sequence of int
-        The same seed gives the same draws on the same kind of device; the two devices' draws
-        differ.
+        The same seed gives the same draws on a CPU, and on GPUs of one model. Two models' draws
+        differ from some ten thousand numbers on, and a CPU's and a GPU's always.
     device : {"cpu", "gpu"}
 
     Returns

@@ -1,11 +1,15 @@
 """JAX's peers of benchmark.py: the same model, images and optimizer."""
 
+import os
+
 import numpy as np
 
 from demos.benchmark.our_peers import LATENT, LEARNING_RATE, PIXELS
 
 
 def jax_step(images, batch, width, device, scan=False, precision="highest"):
+    # It would take three quarters of a GPU's memory when it starts, and the peers start together.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     import jax
     import jax.numpy as jnp
 
