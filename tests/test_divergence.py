@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from conftest import make_model, make_trainer, weights
 
-from vae_np import Trainer
+from vae_np import VAE, GaussianDecoder, GaussianEncoder, Trainer
 from vae_np.optimizers import SGD, Adagrad, Adam
 from vae_np.training.divergence import DivergenceError
 
@@ -19,6 +19,28 @@ def test_divergence_names_the_step_and_leaves_the_checkpoint(images, tmp_path):
     fresh = make_trainer(images, SGD, 1e30)
     fresh.load(path)
     assert np.isfinite(weights(fresh)).all()
+
+
+@pytest.mark.parametrize(
+    ("images", "pixels"),
+    [
+        (np.array([[0, 3e18], [1, 2]], np.float32), "from 0 to 3e+18"),
+        (np.array([[0, 51], [255, 2]], np.uint8), "from 0 to 1"),
+    ],
+)
+def test_what_is_not_finite_before_the_first_step_is_no_divergence(images, pixels, gpu):
+    for device in ("cpu", gpu):
+        model = VAE(
+            GaussianEncoder(2, [], 1, device=device), GaussianDecoder(1, [], 2, device=device)
+        )
+        model.decoder.parameters.value[:] = 1e30
+        trainer = Trainer(model, SGD(model.parameters, 1e-12), images)
+        with pytest.raises(DivergenceError) as raised:
+            trainer.fit(1, progress=False)
+        assert str(raised.value) == (
+            "the ELBO is not finite at step 1 (epoch 1), before a weight has changed: the pixels, "
+            f"{pixels}, or the weights are too large"
+        )
 
 
 def test_divergence_after_the_last_step_shows_in_the_evaluation(images):

@@ -99,3 +99,9 @@ def test_a_posterior_beyond_the_edge_has_no_error_bar(x):
     value, error = log_integral(joint[:, None], points, every_second, 0.05)
     assert np.isinf(error[0]) == (x > 0.6)
     assert abs(value[0] - exact) <= error[0] + 1e-6
+
+
+def test_more_points_than_can_be_kept_are_refused():
+    for n_latent, spacing in ((1, 1e-20), (1, 1e-7), (2, 1e-3)):
+        with pytest.raises(ValueError, match=rf"^spacing {spacing:g} makes more than 100,000,000 "):
+            latent_grid(n_latent, spacing, 6)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from conftest import PIXELS
 
+from vae_np.distributions import DiagonalGaussian
 from vae_np.inference import per_image
 
 
@@ -21,3 +22,16 @@ def test_the_step_size_falls_to_0_over_the_second_half(linear, rng, monkeypatch,
     per_image.fit(linear.decoder, x, linear.encode(x), rng, n_steps=n_steps, learning_rate=0.4)
     expected = [0.4] if n_steps == 1 else [0.4, 0.4, 0.4, 0.4, 0.4, 0.3, 0.2, 0.1]
     np.testing.assert_allclose(rates, expected, rtol=1e-12)
+
+
+def test_what_it_cannot_start_from_is_not_called_divergence(linear, rng):
+    x = rng.standard_normal((3, PIXELS))
+    q = linear.encode(x)
+    lost = DiagonalGaussian(q.mean, np.full_like(q.log_var, np.nan))
+    with pytest.raises(ValueError, match="initial must be finite, and its mean or log_var is not"):
+        per_image.fit(linear.decoder, x, lost, rng)
+    wide = DiagonalGaussian(q.mean, np.full_like(q.log_var, 1000))
+    with pytest.raises(ValueError, match="the ELBO is not finite where the fit starts: check x, "):
+        per_image.fit(linear.decoder, x, wide, rng)
+    with pytest.raises(ValueError, match="learning_rate must be a finite number > 0, got None"):
+        per_image.fit(linear.decoder, x, q, rng, learning_rate=None)

@@ -34,8 +34,8 @@ AXES = ", the length of axis 0", ", the length of axis 1"
     ("factor", "seen", "guess"),
     [
         (-1, "minus the right one", "a sign is wrong"),
-        (-1.00005, "minus the right one", "a sign is wrong"),
-        (-1.00015, "of the wrong sign and 1.00015 times the", f"a sign is wrong, and {CONSTANT}"),
+        (-1.000005, "minus the right one", "a sign is wrong"),
+        (-1.00005, "of the wrong sign and 1.00005 times the", f"a sign is wrong, and {CONSTANT}"),
         (
             -2,
             "of the wrong sign and 2 times the",
@@ -46,15 +46,17 @@ AXES = ", the length of axis 0", ", the length of axis 1"
         (3, "3 times the", f"{SUM}3{AXES[1]}"),
         (-1 / 3, "of the wrong sign and 1/3 of the", f"a sign is wrong, and {MEAN}3{AXES[1]}"),
         (6, "6 times the", f"{SUM}6"),
-        (2.00015, "2 times the", f"a 1/2 is missing, or {SUM}2{AXES[0]}"),
-        (2.0003, "2.0003 times the", CONSTANT),
+        (2.000015, "2 times the", f"a 1/2 is missing, or {SUM}2{AXES[0]}"),
+        (2.0001, "2.0001 times the", CONSTANT),
         (1 / 3.0004, "0.333289 times the", CONSTANT),
+        (9876.543, "9876.54 times the", CONSTANT),
         (1.5, "1.5 times the", CONSTANT),
         (1.001, "1.001 times the", CONSTANT),
         (0.9, "0.9 times the", CONSTANT),
         (999_999, "999999 times the", f"{SUM}999999"),
         (1_500_000, "1.5e+06 times the", CONSTANT),
-        (1.5e-6, "1/666667 of the", f"{MEAN}666667"),
+        (1.5e-6, "1.5e-06 times the", CONSTANT),
+        (1 / 666_667, "1/666667 of the", f"{MEAN}666667"),
         (0.75e-6, "7.5e-07 times the", CONSTANT),
     ],
 )
@@ -89,7 +91,13 @@ def test_a_factor_of_two_axes():
     [
         # what is 0
         ([1, 2, 0], [0, 0, 0], 0, "by differences, all are 0", "f is flat here, reads"),
-        ([1, 2, 0], [1e-9, 0, 0], 1e-9, "by differences, all are 0", "f is flat here"),
+        (
+            [1, 2, 0],
+            [1e-9, 0, 0],
+            1.2e-9,
+            "by differences, all are 0 but for rounding, up to 1.2e-09",
+            "f is flat here, reads a copy",
+        ),
         ([0, 0, 3], [1, 2, 3], 0, "in 2 of the 3 entries, yours is 0, and should not be", CUT),
         ([0, 0], [1, 2], 0, "in all 2 entries, yours is 0, and should not be", CUT),
         ([0], [1], 0, "in 1 of the 1 entries, yours is 0, and should not be", CUT),

@@ -11,6 +11,7 @@ import stand_in_gpu
 
 from vae_np import backend
 from vae_np.backend import matmul, sum_rows, to_device, to_numpy
+from vae_np.distributions import DiagonalGaussian
 
 
 def laid(matrix, how, device):
@@ -79,6 +80,15 @@ def test_a_formula_that_cannot_be_fused_runs_by_its_lines_and_that_is_said_once(
     assert said == "shaped runs by many kernels" and "shape" in why.removeprefix("shaped")
     with pytest.raises(ValueError):
         shaped(x, to_device(np.ones(2), gpu))
+
+
+def test_a_vector_after_one_number_is_not_cut(rng, monkeypatch):
+    monkeypatch.setattr(backend, "CACHED", 6)
+    mean, noise = rng.random((2, 9))
+    q = DiagonalGaussian(mean, np.array(0.1))
+    np.testing.assert_array_equal(q.sample(noise), mean + np.exp(0.05) * noise)
+    dlog_var = q.sample_backward(noise, mean)[1]
+    np.testing.assert_allclose(dlog_var, (mean * noise).sum() * np.exp(0.05) / 2)
 
 
 def test_a_matrix_is_cut_into_rows_that_fit_the_cache_and_a_vector_never(rng, monkeypatch):

@@ -131,6 +131,8 @@ def in_one_pass(formula):
         if arrays[0].ndim == 1 or max([array.size for array in arrays]) <= CACHED:
             return formula(np, *arrays)
         shape = np.broadcast_shapes(*(array.shape for array in arrays))
+        if len(shape) < 2:  # no rows to take
+            return formula(np, *arrays)
         arrays = [np.broadcast_to(array, shape) for array in arrays]
         n_rows, leading = shape[-2], (slice(None),) * (len(shape) - 2)
         step, result = max(1, CACHED * n_rows // math.prod(shape)), None

@@ -37,9 +37,9 @@ class Linear:
     ----------
     n_in, n_out : int
     init : {"fan-in", "paper"}
-        "fan-in": weights uniform within ±1/√n_in, so that a signal keeps its order of magnitude;
-        biases 0. "paper": everything from N(0, 0.01²), which is how we read the N(0, 0.01) of the
-        paper's section 5.
+        "fan-in": weights uniform within ±1/√n_in, so that however wide the layer is, its outputs
+        are about 1/√3 as large as its inputs; biases 0. "paper": everything from N(0, 0.01²), which
+        is how we read the N(0, 0.01) of the paper's section 5.
     input_gradient : bool
         False for the first layer of a network on data: nobody asks for the derivative with respect
         to the data, and it would take one more large matrix product. ``backward`` returns None.

@@ -9,17 +9,24 @@ from vae_np.checks import pixels_of, positive_number
 from vae_np.distributions import log_sum_exp
 from vae_np.inference.hmc import log_joint
 
+MOST_POINTS = 10**8
+
 
 def latent_grid(n_latent, spacing, limit):
     """The points of a square grid around 0, (G, Z), and which of them a coarser one shares, (G,).
 
-    Both NumPy's. ValueError for more than two latents: 240 points an axis become 240^Z.
+    Both NumPy's. ValueError for more than two latents: 241 points an axis become 241^Z.
     """
     if n_latent not in (1, 2):
         raise ValueError(f"a grid needs a model of 1 or 2 latents, got {n_latent}")
     spacing, limit = positive_number("spacing", spacing), positive_number("limit", limit)
     if spacing > limit:
         raise ValueError(f"spacing must be at most limit, got {spacing:g} above {limit:g}")
+    if (2 * limit / spacing) ** n_latent > MOST_POINTS:
+        raise ValueError(
+            f"spacing {spacing:g} makes more than {MOST_POINTS:,} points up to {limit:g}: take a "
+            "larger one"
+        )
     half = 2 * math.ceil(limit / spacing / 2)  # even: the coarser grid has the same ends
     index = np.arange(-half, half + 1)
     axes = np.meshgrid(*[index] * n_latent, indexing="ij")
@@ -44,9 +51,9 @@ def log_integral(joint, points, every_second, spacing):
 
     It takes `latent_grid`'s points and its ``spacing``, and what `grid_log_joint` is there, as
     float64 NumPy. The error is the difference to the coarser grid's sum, and roughly what lies past
-    the edge. It is infinite where that sum says nothing: the best point is at the edge, or p(x, z)
-    is narrower than the grid's step: around the best point within the edge log p(x, z) bends by
-    more than 3 nats a step, as that of a Gaussian of σ < 0.6 steps.
+    the edge; rounding is not in it. It is infinite where that sum says nothing: the best point is
+    at the edge, or p(x, z) is narrower than the grid's step: around the best point within the edge
+    log p(x, z) bends by more than 3 nats a step, as that of a Gaussian of σ < 0.6 steps.
     """
     n_latent = points.shape[1]
     log_cell = n_latent * math.log(spacing)

@@ -7,7 +7,7 @@ climb the same ELBO as in training; where it has, see `linear_gaussian.mean_fiel
 import numpy as np
 
 from vae_np.backend import array_module, device_of, to_numpy
-from vae_np.checks import generator_of, pixels_in_support, whole_number
+from vae_np.checks import generator_of, pixels_in_support, positive_number, whole_number
 from vae_np.distributions import DiagonalGaussian
 from vae_np.optimizers import Adam
 from vae_np.parameters import ParameterVector
@@ -74,9 +74,11 @@ def fit(
     Raises
     ------
     ValueError
-        If an argument is out of range or does not fit the decoder, or the fit diverged.
+        If an argument is out of range or does not fit the decoder, the ELBO is not finite at the
+        start, or the fit diverged.
     """
     pixels_in_support(x, decoder)
+    learning_rate = positive_number("learning_rate", learning_rate)
     generator_of(generator, device_of(x))
     n_steps, n_draws = whole_number("n_steps", n_steps), whole_number("n_draws", n_draws)
     shape = (len(x), decoder.n_latent)
@@ -88,6 +90,8 @@ def fit(
             f"{initial.log_var.shape}"
         )
     start = {"mean": to_numpy(initial.mean), "log_var": to_numpy(initial.log_var)}
+    if not np.isfinite([*start.values()]).all():
+        raise ValueError("initial must be finite, and its mean or log_var is not everywhere")
     parameters = ParameterVector(start, x.dtype, device_of(x))
     optimizer = Adam([parameters], learning_rate)
     steps = progress_bar(
@@ -96,7 +100,11 @@ def fit(
     with np.errstate(all="ignore"):  # divergence is said below
         for step in steps:
             noise = generator.standard_normal((n_draws, *shape), dtype=x.dtype)
-            elbo_and_gradient(parameters, decoder, x, noise)
+            elbo = elbo_and_gradient(parameters, decoder, x, noise)
+            if step == 0 and not np.isfinite(to_numpy(elbo.value)).all():
+                raise ValueError(
+                    "the ELBO is not finite where the fit starts: check x, initial and the weights"
+                )
             optimizer.learning_rate = learning_rate * min(1, 2 * (1 - step / n_steps))
             optimizer.step()
     if not np.isfinite(to_numpy(parameters.value)).all():

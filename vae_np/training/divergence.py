@@ -19,7 +19,15 @@ def diverged(what, where, optimizer, reading=": training diverged;"):
 
 def diverged_at(trainer, step, what="the ELBO", **reading):
     """The same of a `Trainer`, at this step of its epoch."""
-    where = f"at step {trainer.epoch * trainer.steps_per_epoch + step} (epoch {trainer.epoch + 1})"
+    steps = trainer.epoch * trainer.steps_per_epoch + step
+    where = f"at step {steps} (epoch {trainer.epoch + 1})"
+    if steps == 1 and what == "the ELBO":
+        ends = [to_numpy(end) for end in (trainer.images.min(axis=0), trainer.images.max(axis=0))]
+        pixels = to_numpy(trainer.model.as_pixels(np.stack(ends)))
+        return DivergenceError(
+            f"{what} is not finite {where}, before a weight has changed: the pixels, from "
+            f"{pixels.min():g} to {pixels.max():g}, or the weights are too large"
+        )
     return diverged(what, where, trainer.optimizer, **reading)
 
 
