@@ -9,9 +9,10 @@ import stand_in_cublas
 import stand_in_cupy
 import stand_in_gpu
 
-from vae_np import backend
-from vae_np.backend import matmul, sum_rows, to_device, to_numpy
+from vae_np import backend, matrix_products
+from vae_np.backend import to_device, to_numpy
 from vae_np.distributions import DiagonalGaussian
+from vae_np.matrix_products import matmul, sum_rows
 
 
 def laid(matrix, how, device):
@@ -41,7 +42,7 @@ def test_products_of_matrices_however_they_lie_in_memory(gpu, rng, dtype, shape)
 
 
 def test_on_a_cpu_a_product_is_numpys_though_cublas_is_there(gpu, rng):
-    backend.cublas.cache_clear()
+    matrix_products.cublas.cache_clear()
     a, b = rng.random((2, 3)), rng.random((3, 4))
     assert isinstance(matmul(a, b), np.ndarray)
     np.testing.assert_array_equal(matmul(a, b), a @ b)
@@ -53,7 +54,7 @@ def test_what_cublas_does_not_take_is_cupys(gpu, monkeypatch):
     for pair, dtype, product in ((mixed, np.float64, 1), (halves, np.float16, 4 * np.eye(2))):
         assert matmul(*pair).dtype == dtype
         np.testing.assert_array_equal(to_numpy(matmul(*pair)), np.broadcast_to(product, (2, 2)))
-    monkeypatch.setattr(backend, "cublas", lambda cupy: None)
+    monkeypatch.setattr(matrix_products, "cublas", lambda cupy: None)
     np.testing.assert_array_equal(to_numpy(matmul(*mixed)), np.ones((2, 2)))
 
 
@@ -130,8 +131,9 @@ def test_what_is_kept_lies_in_no_recordings_memory(monkeypatch):
     import cupy
 
     with cupy.cuda.using_allocator(cupy.cuda.MemoryPool().malloc):
-        kept = [backend._ones(cupy, 0, 3, np.float32), backend._handle(cupy, 0, 0)[1]]
-    assert all(array._memory.pool() is stand_in_gpu.default for array in kept)
+        ones = matrix_products._ones(cupy, 0, 3, np.float32)
+        _, workspace = matrix_products._handle(cupy, 0, 0)
+    assert all(array._memory.pool() is stand_in_gpu.default for array in (ones, workspace))
 
 
 def test_a_formula_that_failed_once_is_fused_anew(monkeypatch):

@@ -2,7 +2,7 @@
 
 One function body serves both devices: ``xp = array_module(x)``, then ``xp.exp(x)``. The arrays
 themselves decide, so a CPU model and a GPU model can live side by side in one process. Here too
-stands what the devices do in different ways: matrix products, and a formula in one pass. But for
+stands how a formula takes one pass over memory on each. But for `vae_np.matrix_products` and
 `vae_np.training.recording`, no other file knows that CuPy exists.
 """
 
@@ -16,7 +16,6 @@ import numpy as np
 DEVICES = ("cpu", "gpu")
 CACHED = 131_072  # numbers in an array, a few of which stay in a core's cache
 OLDEST_CUPY = (14, 1)  # older ones free memory that is used, or fuse float32 to float64
-WORKSPACE = 32 << 20  # bytes of GPU memory for cuBLAS, as NVIDIA advises for its newest GPUs
 
 
 def array_module(*arrays):
@@ -166,97 +165,6 @@ def _one_kernel(cupy, formula):
         return result
 
     return run
-
-
-# Matrix products
-
-
-def matmul(a, b, out=None):
-    """The product of two matrices, written into ``out`` where that is given.
-
-    On a GPU it is cuBLAS's, called through nvmath, which can be recorded, as CuPy's own cannot.
-    The bits are those of CuPy's. cuBLAS knows addresses alone: what does not fit goes to CuPy,
-    which says so or converts it.
-    """
-    xp = array_module(a)
-    blas = None if xp is np else cublas(xp)
-    if blas is None or not _fit(a, b, out):
-        return xp.matmul(a, b, out=out)
-    (m, k), n = a.shape, b.shape[1]
-    if out is None:
-        out = xp.empty((m, n), a.dtype)
-    a, b = (x if _in_a_row(x) or _in_a_row(x.T) else xp.ascontiguousarray(x) for x in (a, b))
-    one, zero = np.ones(1, a.dtype), np.zeros(1, a.dtype)
-    product = blas.sgemm if a.dtype.char == "f" else blas.dgemm
-    # cuBLAS takes columns for rows, and so each matrix for its transpose: outᵀ = bᵀ aᵀ.
-    product(
-        _handle(xp, xp.cuda.runtime.getDevice(), xp.cuda.get_current_stream().ptr)[0],
-        *(int(not _in_a_row(b)), int(not _in_a_row(a)), n, m, k, one.ctypes.data),
-        *(b.data.ptr, n if _in_a_row(b) else k, a.data.ptr, k if _in_a_row(a) else m),
-        *(zero.ctypes.data, out.data.ptr, n),
-    )
-    return out
-
-
-def _fit(a, b, out):
-    """Whether ``a @ b`` is a product of matrices of one dtype, and ``out`` is as large."""
-    if not (a.ndim == b.ndim == 2 and a.shape[1] == b.shape[0]):
-        return False
-    if a.dtype != b.dtype or a.dtype.char not in "fd":
-        return False
-    shape = (a.shape[0], b.shape[1])
-    return out is None or (out.shape == shape and out.dtype == a.dtype and _in_a_row(out))
-
-
-def _in_a_row(matrix):
-    """Whether its rows lie one after the other in memory."""
-    return matrix.flags.c_contiguous
-
-
-@cache
-def cublas(cupy):
-    """NVIDIA's bindings of cuBLAS; None where they are missing or do not work."""
-    try:
-        from nvmath.bindings import cublas
-
-        cublas.destroy(cublas.create())  # finds the library
-    except Exception:  # one of many types
-        return None
-    return cublas
-
-
-@cache
-def _handle(cupy, device, stream):
-    """cuBLAS's handle for the stream, and its workspace, which must live as long."""
-    with _outliving_a_recording(cupy):
-        blas, workspace = cublas(cupy), cupy.empty(WORKSPACE, np.uint8)
-    handle = blas.create()
-    blas.set_stream(handle, stream)  # takes away the workspace: set that after it
-    blas.set_workspace(handle, workspace.data.ptr, workspace.nbytes)
-    return handle, workspace
-
-
-def sum_rows(matrix, out):
-    """The sum of the rows, into ``out``: a bias's gradient.
-
-    On a GPU it is a product with ones, 8 instead of 53 µs for 5,000 rows of 784.
-    """
-    xp = array_module(matrix)
-    if xp is np:
-        return np.sum(matrix, axis=0, out=out)
-    ones = _ones(xp, xp.cuda.runtime.getDevice(), len(matrix), matrix.dtype)
-    return matmul(ones, matrix, out=out[None])
-
-
-@cache
-def _ones(cupy, device, n, dtype):
-    with _outliving_a_recording(cupy):
-        return cupy.ones((1, n), dtype)
-
-
-def _outliving_a_recording(cupy):
-    """Memory for what is kept from one recording to the next, each of which has its own pool."""
-    return cupy.cuda.using_allocator(cupy.get_default_memory_pool().malloc)
 
 
 def on_a_cache_line(array):

@@ -23,9 +23,9 @@ import math
 
 import numpy as np
 
-from vae_np import backend
 from vae_np.backend import array_module, in_one_pass
 from vae_np.checks import one_of, read_only, whole_number
+from vae_np.matrix_products import matmul, sum_rows
 
 INITS = ("fan-in", "paper")
 
@@ -57,19 +57,19 @@ class Linear:
 
     def forward(self, x):
         self.x = x
-        y = backend.matmul(x, self.weight)
+        y = matmul(x, self.weight)
         y += self.bias
         return y
 
     def backward(self, dy):
         """dW = xᵀ dy and db = Σ dy, summed over the rows; dx = dy Wᵀ."""
-        backend.matmul(self.x.T, dy, out=self.dweight)
-        backend.sum_rows(dy, out=self.dbias)
+        matmul(self.x.T, dy, out=self.dweight)
+        sum_rows(dy, out=self.dbias)
         return self.backward_to_input(dy) if self.input_gradient else None
 
     def backward_to_input(self, dy):
         """dx alone, where the weights are held: it spares the product that dW takes."""
-        return backend.matmul(dy, self.weight.T)
+        return matmul(dy, self.weight.T)
 
     def initial_values(self, generator):
         shape = self.n_in, self.n_out

@@ -6,7 +6,8 @@ import numpy as np
 
 from demos.common.machine import cores
 from vae_np import VAE, Adam, BernoulliDecoder, GaussianEncoder, Trainer, fused
-from vae_np.backend import array_module, cublas, device_module, matmul, to_device
+from vae_np.backend import array_module, device_module, to_device
+from vae_np.matrix_products import cublas, matmul
 from vae_np.training.threads import product_threads
 
 PIXELS, LATENT, LEARNING_RATE = 784, 20, 1e-3

@@ -89,22 +89,24 @@ def fit(
             f"initial must have a mean and log_var of shape {shape}, got {initial.mean.shape} and "
             f"{initial.log_var.shape}"
         )
-    start = {"mean": to_numpy(initial.mean), "log_var": to_numpy(initial.log_var)}
-    if not np.isfinite([*start.values()]).all():
+    values = {"mean": to_numpy(initial.mean), "log_var": to_numpy(initial.log_var)}
+    if not np.isfinite([*values.values()]).all():
         raise ValueError("initial must be finite, and its mean or log_var is not everywhere")
-    parameters = ParameterVector(start, x.dtype, device_of(x))
+    parameters = ParameterVector(values, x.dtype, device_of(x))
     optimizer = Adam([parameters], learning_rate)
     steps = progress_bar(
         progress, iterable=range(n_steps), desc="fitting q", unit="step", leave=False
     )
-    with np.errstate(all="ignore"):  # divergence is said below
+    with np.errstate(all="ignore"):  # what is not finite is said here, and below
+        at_the_mean = array_module(x).zeros((1, *shape), dtype=x.dtype)
+        start = elbo_and_gradient(parameters, decoder, x, at_the_mean)
+        if not np.isfinite(to_numpy(start.value)).all():
+            raise ValueError(
+                "the ELBO is not finite where the fit starts: check x, initial and the weights"
+            )
         for step in steps:
             noise = generator.standard_normal((n_draws, *shape), dtype=x.dtype)
-            elbo = elbo_and_gradient(parameters, decoder, x, noise)
-            if step == 0 and not np.isfinite(to_numpy(elbo.value)).all():
-                raise ValueError(
-                    "the ELBO is not finite where the fit starts: check x, initial and the weights"
-                )
+            elbo_and_gradient(parameters, decoder, x, noise)
             optimizer.learning_rate = learning_rate * min(1, 2 * (1 - step / n_steps))
             optimizer.step()
     if not np.isfinite(to_numpy(parameters.value)).all():

@@ -25,7 +25,8 @@ from functools import cache
 
 import numpy as np
 
-from vae_np.backend import array_module, cublas, device_module, first_line, say_once
+from vae_np.backend import array_module, device_module, first_line, say_once
+from vae_np.matrix_products import cublas
 
 FEWEST = 10  # steps for which recording, which takes milliseconds, is worth it
 
