@@ -4,8 +4,9 @@ Each function below says what goes forward; write what comes back, in place of i
 
     python demos/exercises.py
 
-compares what you return with finite differences, says what a wrong answer looks like, and how many
-are left. It reads this file and never changes it. Or write in a copy, anywhere, and name it:
+compares what you return with finite differences, at two sets of numbers and sizes, says what a
+wrong answer looks like, and how many are left. It reads this file and never changes it. Or write in
+a copy, anywhere, and name it:
 
     python demos/exercises.py FILE
 
@@ -13,8 +14,8 @@ Where each answer stands in vae_np: python demos/exercises.py --solutions
 
 In all of them, `dy` is the derivative of the loss with respect to y. It has y's shape; so has `dx`
 x's. By the chain rule, dx = dy · ∂y/∂x. Where the result is one number per example, its derivative
-is called `upstream`; `upstream[..., None]` lines it up with arrays that have one axis more.
-The first function is done, as an example.
+is called `upstream`; `upstream[..., None]` lines it up with arrays that have one axis more at the
+end. The first function is done, as an example.
 """
 
 import sys
@@ -97,8 +98,9 @@ def importance_weighted_backward(log_w, upstream):
 
         bound = log (1/K Σₖ wₖ)
 
-    log_w is (K, N), the sum is over the first axis; bound and upstream are (N,). Here log w is
-    about −1000, as for real images, where exp(log_w) is 0: what can be subtracted first?
+    log_w is (K, N), the sum is over the first axis; bound and upstream are (N,), and line up with
+    it. For real images log w is about −1000, where exp(log_w) is 0, and of one image far from that
+    of another: what can be subtracted first?
     """
     raise NotImplementedError("write dlog_w")
 

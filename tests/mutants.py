@@ -48,7 +48,7 @@ TESTS = (
     "verdicts aevb training refused_training schedule divergence threads interrupt recording "
     "checkpoints whole_files mangled_files stale_parts device no_gpu the_door datasets "
     "plausible_data downloads figures exercises exercise_reports exercises_for_a_class "
-    "exercises_that_never_end messages messages_of_parts progress"
+    "exercises_at_other_numbers exercises_that_never_end messages messages_of_parts progress"
 )
 
 

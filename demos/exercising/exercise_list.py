@@ -37,14 +37,20 @@ class Exercise:
     grads: dict = field(default_factory=dict)
 
 
-def make_exercises(rng):
-    """The exercises by name, in their order, at random inputs."""
-    x, dy, mean, log_var = rng.standard_normal((4, 5, 3))
-    upstream, pixels = rng.standard_normal(5), rng.random((5, 3))
-    noise, dz = rng.standard_normal((2, 4, 5, 3))
-    weight, bias, dout = (rng.standard_normal(shape) for shape in ((3, 2), (2,), (5, 2)))
-    log_w = rng.standard_normal((4, 5)) - 1000
-    logits, of_draws = rng.normal(0, 3, (2, 5, 3)), rng.standard_normal((2, 5))
+def make_exercises(rng, n=5, width=3, n_draws=4, hard=False):
+    """The exercises by name, in their order, at random inputs; ``hard`` ones may overflow."""
+    x, dy, mean, log_var = rng.standard_normal((4, n, width))
+    upstream, pixels = rng.standard_normal(n), rng.random((n, width))
+    noise, dz = rng.standard_normal((2, n_draws, n, width))
+    weight, bias, dout = (rng.standard_normal(shape) for shape in ((width, 2), (2,), (n, 2)))
+    logits, of_draws = rng.normal(0, 3, (2, n, width)), rng.standard_normal((2, n))
+    offset = np.full(n, -1000.0)
+    log_w = rng.standard_normal((n_draws, n))
+    if hard:
+        logits.flat[:2] = 40, -40
+        offset = np.linspace(1000, -1000, n)
+        log_w[0] -= 800
+    log_w += offset
     y = np.tanh(x)
 
     def q():
@@ -95,12 +101,12 @@ def make_exercises(rng):
         ),
         "importance_weighted_backward": Exercise(
             {"log_w": log_w, "upstream": upstream},
-            lambda: (log_mean_exp(log_w + 1000) * upstream).sum(),  # a constant less, to be exact
+            lambda: (log_mean_exp(log_w - offset) * upstream).sum(),  # constants less, to be exact
             {"dlog_w": log_w},
             "upstream times each draw's share of Σ w, a softmax along the first axis",
             (share_of_each_draw, normalized_weights),
         ),
-        "elbo_backward": elbo_exercise(rng),
+        "elbo_backward": elbo_exercise(rng, n, 2 * width, n_draws - 1),
     }
 
 
@@ -108,14 +114,13 @@ def share_of_each_draw(log_w, upstream):
     return upstream * normalized_weights(log_w)
 
 
-def elbo_exercise(rng):
+def elbo_exercise(rng, n, pixels, n_draws, hidden=8, n_latent=2):
     """A whole model, small enough to check every weight."""
-    model = VAE(
-        GaussianEncoder(6, [5], 2, dtype=np.float64), BernoulliDecoder(2, [5], 6, dtype=np.float64)
-    )
+    encoder = GaussianEncoder(pixels, [hidden], n_latent, dtype=np.float64)
+    model = VAE(encoder, BernoulliDecoder(n_latent, [hidden], pixels, dtype=np.float64))
     for vector in model.parameters:
         vector.value[:] = 0.5 * rng.standard_normal(vector.value.shape)
-    x, noise = rng.random((5, 6)), rng.standard_normal((3, 5, 2))
+    x, noise = rng.random((n, pixels)), rng.standard_normal((n_draws, n, n_latent))
 
     def parts(flat):  # those next to the loss first: their mistakes are in the others too
         return {

@@ -11,6 +11,15 @@ RIGHT, WRONG, LEFT, STOPPED = "right", "WRONG", "not yet", "interrupted"
 ENDLESS = ": does a loop there never end?"
 
 
+def grade_at_each(function, exercises):
+    """`grade` at the inputs of each of the exercises, until one is not right."""
+    for number, exercise in enumerate(exercises):
+        status, report = grade(function, exercise)
+        if status != RIGHT:
+            return status, ", at other numbers and sizes only" * (number > 0) + report
+    return status, report
+
+
 def grade(function, exercise):
     """Compare what the learner's function returns with finite differences.
 
@@ -54,12 +63,15 @@ def grade(function, exercise):
         return WRONG, f": it must return {', '.join(exercise.answers)}; it returns {got}"
     checks = []
     for (name, array), answer in zip(exercise.answers.items(), answers, strict=True):
-        shape = getattr(answer, "shape", type(answer).__name__)
-        if shape != array.shape:
-            return WRONG, f": {name} must be an array of shape {array.shape}, got {shape}"
+        numpys = isinstance(answer, np.ndarray | np.generic)
+        got = answer.shape if numpys else name_of(type(answer))
+        if got != array.shape:
+            return WRONG, f": {name} must be a NumPy array of shape {array.shape}, got {got}"
         if answer.dtype.kind not in "fiu":
             return WRONG, f": {name} must be an array of real numbers, got {answer.dtype}"
         checks.append(check_gradient(name, exercise.loss, array, answer))
+    if exchanged(exercise, answers, checks):
+        return WRONG, f": {' and '.join(exercise.answers)} are exchanged"
     wrong = [check for check in checks if not check.passed]
     if not wrong:
         return RIGHT, f" to {max(check.relative_error for check in checks):.0e}"
@@ -67,11 +79,27 @@ def grade(function, exercise):
     for what, some in (("wrong too", wrong[3:]), ("right", [c for c in checks if c.passed])):
         report += f"\n{what}: {', '.join(check.name for check in some)}" if some else ""
     if all("is right to 5 digits" in check.seen for check in wrong):
-        return WRONG, f"{report}\nthe formula is right: compute it in float64"
+        small = "is something rounded to float32, or a small number added, as 1e-8?"
+        return WRONG, f"{report}\nthe formula is nearly right: {small}"
     for_each = "perhaps: a factor that depends on axis" in report
     if "upstream" in exercise.arguments and (for_each or "no common factor" in report):
         report += "\nis upstream in it, which has a number for each example?"
     return WRONG, f"{report}\nlook again: {exercise.hint}"
+
+
+def name_of(kind):
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+
+
+def exchanged(exercise, answers, checks):
+    """Whether two answers of one shape are each right in the place of the other."""
+    if len(answers) != 2 or any(check.passed for check in checks):
+        return False
+    arrays = zip(exercise.answers.items(), answers[::-1], strict=True)
+    return all(
+        answer.shape == array.shape and check_gradient(name, exercise.loss, array, answer).passed
+        for (name, array), answer in arrays
+    )
 
 
 def line_of(error, path, otherwise=1):
