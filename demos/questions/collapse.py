@@ -10,11 +10,11 @@ Two things bring the KL to 0, and they are not the same:
 - The loss wants it so. Whoever averages the squared error or the cross-entropy over D pixels, but
   sums the KL over the latents, has put the weight D on the KL. Here that is 784. A warm-up, in
   which the weight rises from 0, only puts it off.
-- The loss does not want it, but training starts there. As long as the decoder cannot read z, a
-  latent costs its KL and earns nothing. So it goes to the prior, and most of those that are there
-  never come back. You will see it in networks of three layers of ReLU (the others have one of
-  tanh). There a warm-up helps, though not all latents: the decoder learns to read z while z is
-  free.
+- The loss does not want it, and yet most latents are given up. You will see it in networks of
+  three layers of ReLU (the others have one of tanh). Often the start is blamed: as long as the
+  decoder cannot read z, a latent costs its KL and earns nothing. But count the latents in use on
+  the way: all come into use, and most are given up later. A warm-up, in which the decoder learns to
+  read z while z is free, ends at a better ELBO; most are given up after it too.
 
 Six models learn the digits. All the ELBOs printed have the weight 1, whatever the loss had.
 """
@@ -61,12 +61,13 @@ def train_one(data, name, args):
     decoder.start_at(data.mean_image)
     model = VAE(encoder, decoder)
     objective = ELBO(model, weight_at(0, weight, warm_up, args.epochs))
-    course = {"kl": [], "elbo": []}
+    course = {"kl": [], "elbo": [], "latents_in_use": []}
 
     def look(row=None):
         elbo = evaluate_elbo(model, data.test, seed=args.seed)
         course["kl"].append(elbo.kl)
         course["elbo"].append(elbo.value)
+        course["latents_in_use"].append(int((kl_of_each_latent(model, data.test) > IN_USE).sum()))
         if row:
             objective.kl_weight = weight_at(row["epoch"], weight, warm_up, args.epochs)
 
@@ -79,7 +80,7 @@ def train_one(data, name, args):
         "warm_up": warm_up,
         "elbo": course["elbo"][-1],
         "kl": course["kl"][-1],
-        "latents_in_use": int((kls > IN_USE).sum()),
+        "latents_in_use": course["latents_in_use"][-1],
         "kl_of_each_latent": np.sort(kls)[::-1].tolist(),
         "course": course,
     }
@@ -102,6 +103,7 @@ def experiment(args):
 
 def describe(elbo, strong, averaged, warmed, deep, deep_warmed):
     first = {name: course[0] for name, course in elbo["course"].items()}
+    on_the_way, warm = (run["course"]["latents_in_use"] for run in (deep, deep_warmed))
     return (
         f"In nats per test image. Climbing the ELBO, the KL rises from {first['kl']:.1f} to "
         f"{elbo['kl']:.1f}, the ELBO from {first['elbo']:.0f} to {elbo['elbo']:.1f}; "
@@ -111,11 +113,12 @@ def describe(elbo, strong, averaged, warmed, deep, deep_warmed):
         f"{averaged['elbo']:.0f}, as of the mean image that training starts with. Warmed up, the "
         f"KL rises to {max(warmed['course']['kl']):.0f} first, and the full weight takes it all "
         f"back: {warmed['kl']:.1g}, {warmed['latents_in_use']} in use. The networks of three "
-        f"layers have the right weight, and yet {deep['latents_in_use']} latents are in use, and "
-        f"the ELBO is {deep['elbo']:.1f}. Warmed up, {deep_warmed['latents_in_use']} are, and the "
-        f"ELBO is {deep_warmed['elbo']:.1f}, though the KL falls in that run, from "
-        f"{max(deep_warmed['course']['kl']):.0f} to {deep_warmed['kl']:.1f}. So whether the KL "
-        "rises or falls tells nothing by itself; the ELBO and the latents in use do."
+        f"layers have the right weight, and yet {deep['latents_in_use']} latents are in use, where "
+        f"it was {max(on_the_way)} on the way, and the ELBO is {deep['elbo']:.1f}. Warmed up, "
+        f"{deep_warmed['latents_in_use']} are, where it was {warm[(len(warm) - 1) // 2]} when the "
+        f"weight reached 1, and the ELBO is {deep_warmed['elbo']:.1f}, though the KL falls in that "
+        f"run, from {max(deep_warmed['course']['kl']):.0f} to {deep_warmed['kl']:.1f}. So whether "
+        "the KL rises or falls tells nothing by itself; the ELBO and the latents in use do."
     )
 
 
@@ -131,7 +134,8 @@ def draw(data, results, rows, path):
     kls.set_yscale("symlog", linthresh=1)
     ends = [value for result in results.values() for value in result["course"]["elbo"][-1:]]
     elbos.set(title="ELBO on the test set", ylim=(min(ends) - 10, max(ends) + 5))
-    latents.set(title="KL of each latent; in use above the line", yscale="log", xlabel="latent")
+    latents.set(title="KL of each latent; in use above the line", yscale="log")
+    latents.set_xlabel("latents, the largest KL first")
     latents.axhline(IN_USE, color="k", ls=":")
     for axes in (kls, elbos):
         epochs_axis(axes)
