@@ -7,6 +7,12 @@ import textwrap
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+ADVICE = {
+    "one_page_vae.py": "To start with: python {} (pictures: runs/)",
+    "train.py": "To train: python {}",
+    "questions/the_gap.py": "To answer a question: python {} (its options: --help)",
+    "exercises.py": "To write the derivatives yourself: python {}",
+}
 NOT_FOR_A_PERSON = {"__main__.py", "peers.py"}  # the latter is what benchmark.py starts
 
 
@@ -38,10 +44,10 @@ def listing():
             lines += ["", f"{shown(folder)}"]
         name, room = f"  {path.name:<24}", " " * 26
         lines += textwrap.wrap(question, 98, initial_indent=name, subsequent_indent=room) or [name]
-    first, then = shown(HERE / "one_page_vae.py"), shown(HERE / "train.py")
-    example = shown(HERE / "questions" / "the_gap.py")
-    lines += ["", f"To start with: python {first} (pictures: runs/), then python {then}"]
-    lines += [f"To answer a question: python {example}", f"Its options: python {example} --help"]
+    lines.append("")
+    for name, advice in ADVICE.items():
+        if (HERE / name).exists():  # the copy for a class has not all
+            lines.append(advice.format(shown(HERE / name)))
     return "\n".join(lines)
 
 

@@ -26,6 +26,7 @@ from PIL import Image
 from demos.common.models import digit_model, train
 from vae_np import datasets
 from vae_np.backend import Stream, random_generator, to_numpy
+from vae_np.checkpoints import whole_file
 from vae_np.figures import prior_radius
 
 N_FRAMES, SAMPLE_ROWS = 36, 5
@@ -122,7 +123,8 @@ def save_gif(frames, path):
     palette.putpalette(np.concatenate(shades).round().astype(np.uint8).tobytes())
     first, *rest = (image.quantize(palette=palette, dither=Image.Dither.NONE) for image in frames)
     durations = [FIRST_MS, *[FRAME_MS] * (len(frames) - 2), LAST_MS]
-    first.save(path, save_all=True, append_images=rest, duration=durations, loop=0)
+    with whole_file(path) as file:
+        first.save(file, "GIF", save_all=True, append_images=rest, duration=durations, loop=0)
 
 
 if __name__ == "__main__":

@@ -81,6 +81,14 @@ def test_a_class_gets_a_copy_without_the_solutions_that_still_grades(tmp_path):
     for gone in ("docs", "tests", "demos/one_page_vae.py", "demos/page", "demos/questions"):
         assert not (copy / gone).exists()
 
+    told = f"{sys.executable} -c 'import vae_np.layers as a; print(a.Tanh.backward.__doc__)'"
+    said = subprocess.run(["sh", "-ec", told], cwd=copy, env=environment, capture_output=True)
+    assert said.stdout == b"None\n", said.stderr  # nor does help() say a derivative
+    listing = [sys.executable, "demos"]
+    shown = subprocess.run(listing, cwd=copy, env=environment, capture_output=True, text=True)
+    names = re.findall(r"^To .*: python (\S+)", shown.stdout, re.M)
+    assert names and all((copy / name).exists() for name in names)
+
     def exercises(*arguments):
         command = [sys.executable, "demos/exercises.py", *arguments]
         return subprocess.run(

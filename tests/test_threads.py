@@ -116,7 +116,7 @@ def seconds_of_training():
 
 @pytest.mark.timing
 def test_beside_a_busy_process_per_core_training_takes_at_most_twice_as_long():
-    """Its fair share of two cores is two thirds of one: 1.5 times. With two threads it was 15."""
+    """Its fair share of two cores is two thirds of one: 1.5 times. With two threads it is 10."""
     ratios = []
     for _ in range(3):  # the best of three: other programs can only add to a ratio
         alone = seconds_of_training()

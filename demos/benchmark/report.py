@@ -7,6 +7,7 @@ from matplotlib.ticker import LogLocator
 from threadpoolctl import threadpool_info
 
 from demos.common.command_line import say
+from vae_np.checkpoints import whole_file
 
 NAMES = {
     "vae_np_fast": "vae_np with numba",
@@ -117,7 +118,8 @@ def draw(result, path):
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
         axes.grid(alpha=0.3)
         axes.legend()
-    figure.savefig(path, dpi=120)
+    with whole_file(path) as file:
+        figure.savefig(file, dpi=120)
 
 
 def colour(peer):

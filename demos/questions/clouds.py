@@ -128,7 +128,7 @@ def describe(free, elbo, strong, many, n_images):
         f"draws {free['draws_in_a_hole']:.0%} are in a hole of the 2 latents' mixture at weight 0 "
         f"(it is below a tenth of the prior there), {elbo['draws_in_a_hole']:.1%} at weight 1, "
         f"{strong['draws_in_a_hole']:.1%} at weight 4; of 20 latents' "
-        f"{many['draws_in_a_hole']:.0%}. But so are {many['test_codes_in_a_hole']:.0%} of the "
+        f"{many['draws_in_a_hole']:.1%}. But so are {many['test_codes_in_a_hole']:.0%} of the "
         f"codes drawn for test images: in 20 dimensions {n_images:,} clouds leave holes among "
         "digits too."
     )

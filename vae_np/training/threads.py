@@ -1,8 +1,8 @@
 """How many threads compute the matrix products: one, unless the products are large.
 
 OpenBLAS's threads spin while they wait for each other. Beside another busy process each of a step's
-eleven products then waits for a thread that is not running, and a run that takes half as long on
-two threads when it is alone takes up to 15 times as long in company. One thread waits for nobody.
+eleven products then waits for a thread that is not running, and a run that on two threads takes two
+thirds of the time when it is alone takes ten times as long in company. One thread waits for nobody.
 Products that take much longer than the operating system lets a thread wait are another matter.
 
 NumPy cannot say how many threads its products take; threadpoolctl can, for every library that
