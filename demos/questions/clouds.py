@@ -144,7 +144,7 @@ def draw(models, labels, image_shape, path):
             axes.add_patch(Ellipse(mean, *size, color=f"C{label}", alpha=0.5, lw=0))
         axes.plot(*model["shown"][0], "kx", ms=9, mew=2)
         axes.set(title=f"KL weight {model['kl_weight']:g}", aspect="equal")
-        axes.set(xlim=(-5, 5), ylim=(-5, 5))
+        axes.set(xlim=(-5, 5), ylim=(-5, 5), xlabel="z₁", ylabel="z₂")
         figures.strip(below, images(model), image_shape, "decoded at the ×")
     tiles = figures.tiled(images(many), image_shape, 2)
     figures.show(panels[0, 3], tiles, f"20 latents: {SHOWN} draws of the prior")
@@ -154,7 +154,8 @@ def draw(models, labels, image_shape, path):
         f"At weight 1, {elbo['information']:.1f} of the KL's {elbo['kl_of_training_images']:.1f} "
         f"nats are information, {elbo['mixture_to_prior']:.1f} are how far all clouds together\n"
         f"are from the prior. With 20 latents: {many['information']:.1f} of "
-        f"{many['kl_of_training_images']:.1f}, and {many['mixture_to_prior']:.1f}"
+        f"{many['kl_of_training_images']:.1f}, and {many['mixture_to_prior']:.1f}. (A cloud is drawn "
+        "at one standard deviation, or as a dot; its colour is the digit)"
     )
     plots.save(figure, path, title)
 
