@@ -91,3 +91,9 @@ def test_a_convolution_trains_on_both_devices(gpu, rng):
         model.elbo_and_gradient(model.as_pixels(x), noise)
         gradients.append(to_numpy(encoder.parameters.grad))
     np.testing.assert_allclose(*gradients, rtol=1e-5, atol=1e-6)
+
+
+def test_two_strides_that_lead_to_one_shape_are_told_apart():
+    """On 6 x 6 pixels strides 2 and 3 do: a checkpoint knows a layer by its repr."""
+    two, three = (convolution.Convolution((6, 6, 1), 4, 3, stride) for stride in (2, 3))
+    assert two.out_shape == three.out_shape and repr(two) != repr(three)

@@ -192,3 +192,20 @@ def test_repr_and_str_are_ascii():
         model = make_model(decoder)
         for part in (model, model.encoder, model.decoder, *model.encoder.network.layers):
             assert repr(part).isascii() and str(part).isascii()
+
+
+def test_a_network_of_ones_own_is_told_from_what_it_inherits():
+    """A checkpoint knows the parts by their repr."""
+
+    class Poisson(BernoulliDecoder):
+        pass
+
+    class Other(GaussianEncoder):
+        pass
+
+    class Narrow(GaussianDecoder):
+        pass
+
+    for kind, sizes in ((Poisson, (2, [3], 4)), (Other, (4, [3], 2)), (Narrow, (2, [3], 4))):
+        own, plain = repr(kind(*sizes)), repr(kind.__bases__[0](*sizes))
+        assert own == plain.replace(kind.__bases__[0].__name__, kind.__name__) != plain

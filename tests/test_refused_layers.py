@@ -107,6 +107,13 @@ class OfFourRows(Tanh):
         return super().forward(x)[:4]
 
 
+class Centred(Tanh):
+    """By the batch, as batch norm does it."""
+
+    def forward(self, x):
+        return super().forward(x - x.mean(axis=0))
+
+
 class Reuses(Later, Tanh):
     """A network's last layer: its output is the q that the reader holds."""
 
@@ -192,6 +199,7 @@ TWICE = Tanh()
         ([Linear(6, 4), PromotesLater()], "forward must keep the dtype float32, got float64"),
         ([Linear(6, 4), AddsLater()], r"backward must write all of the gradient of 1\.slope"),
         ([Linear(6, 4), OfFourRows()], r"forward must return 5 rows, got \(4, 4\)"),
+        ([Linear(6, 4), Centred()], r"layer 1 \(Centred\): forward must treat each row by itself"),
         (
             [Linear(6, 4), Tanh(), Reuses()],
             "forward of Reuses must return a new array: it wrote into",

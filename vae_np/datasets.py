@@ -53,7 +53,7 @@ class Dataset:
         if largest < white / 8:
             notes.append(
                 f"the pixels reach {largest:g} of {white}: the images are nearly black, and easily "
-                "made probable; was another range meant?"
+                "made probable; was another range meant? Divide by their white: floats from 0 to 1"
             )
         if self.image_shape[0] == 1 < self.train.shape[1]:
             notes.append(

@@ -10,13 +10,13 @@ That is all that a layer of your own needs. One with parameters declares them to
 `ParameterVector` (`vae_np.parameters`), to be kept, not copied. ``backward`` *writes* the gradients
 there (``grad[...] = …``), and adds none.
 
-Three things to know. ``forward`` is a function of x and the parameters alone, and returns a new
-array: whatever else a layer keeps, running means or a random generator, is not in a checkpoint, and
-a run that goes on would go on without it. A layer with numbers of its own names them in its
-``__repr__``, as ``Leaky(0.1)``: a checkpoint knows the layers by that text, and would else load one
-into ``Leaky(0.9)``. And each layer has its own weights: tied ones, as a decoder that uses the
-encoder's W transposed, are not supported, for each ``backward`` would write over the other's
-gradient.
+Three things to know. ``forward`` is a function of x and the parameters alone, treats each row by
+itself (layer norm does, batch norm does not), and returns a new array: whatever else a layer keeps,
+running means or a random generator, is not in a checkpoint, and a run that goes on would go on
+without it. A layer with numbers of its own names them in its ``__repr__``, as ``Leaky(0.1)``: a
+checkpoint knows the layers by that text, and would else load one into ``Leaky(0.9)``. And each
+layer has its own weights: tied ones, as a decoder that uses the encoder's W transposed, are not
+supported, for each ``backward`` would write over the other's gradient.
 """
 
 import math

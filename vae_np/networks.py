@@ -79,7 +79,7 @@ class GaussianEncoder:
     n_pixels, n_latent = checks.read_only("n_pixels n_latent")
 
     def __repr__(self):
-        return f"GaussianEncoder({self.network})"
+        return f"{type(self).__name__}({self.network})"
 
     def forward(self, x):
         """(N, D) data to q_φ(z|x), a `DiagonalGaussian` over (N, Z)."""
@@ -130,7 +130,7 @@ class BernoulliDecoder:
     n_pixels, n_latent = checks.read_only("n_pixels n_latent")
 
     def __repr__(self):
-        return f"BernoulliDecoder({self.network})"
+        return f"{type(self).__name__}({self.network})"
 
     def forward(self, z):
         """(..., Z) latents to p_θ(x|z), a `Bernoulli` over (..., D)."""
@@ -221,7 +221,7 @@ class GaussianDecoder:
     def __repr__(self):
         fixed = f" at sigma {self._std!r}" if self.noise == "fixed" else ""  # a checkpoint's too
         squashed = ", mean squashed" if self.squashing else ""
-        return f"GaussianDecoder({self.network}; noise {self.noise}{fixed}{squashed})"
+        return f"{type(self).__name__}({self.network}; noise {self.noise}{fixed}{squashed})"
 
     @property
     def log_var(self):

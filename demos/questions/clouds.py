@@ -154,8 +154,8 @@ def draw(models, labels, image_shape, path):
         f"At weight 1, {elbo['information']:.1f} of the KL's {elbo['kl_of_training_images']:.1f} "
         f"nats are information, {elbo['mixture_to_prior']:.1f} are how far all clouds together\n"
         f"are from the prior. With 20 latents: {many['information']:.1f} of "
-        f"{many['kl_of_training_images']:.1f}, and {many['mixture_to_prior']:.1f}. (A cloud is drawn "
-        "at one standard deviation, or as a dot; its colour is the digit)"
+        f"{many['kl_of_training_images']:.1f}, and {many['mixture_to_prior']:.1f}. "
+        "(A cloud is drawn at one standard deviation, or as a dot; its colour is the digit)"
     )
     plots.save(figure, path, title)
 

@@ -57,7 +57,8 @@ class Convolution:
         self.out_shape = (height - size) // stride + 1, (width - size) // stride + 1, n_out
 
     def __repr__(self):
-        return f"Convolution({self.in_shape} to {self.out_shape}, {self.size}×{self.size})"
+        size = f"{self.size}×{self.size}, stride {self.stride}"
+        return f"Convolution({self.in_shape} to {self.out_shape}, {size})"
 
     def initial_values(self, generator):
         n_in, n_out = self.size**2 * self.channels, self.out_shape[2]

@@ -16,6 +16,7 @@ COLLAPSED = 0.1  # nats of KL, with all latents together
 ALIKE = 0.02  # the spread of reconstructions, as a share of the images' own
 CLIMBING = 0.005  # the last tenth's rise, as a share of what all epochs have gained,
 LEAST_RISE = 0.05  # and in nats
+LEAST_FALL = 0.5  # nats, from the best epoch to the last
 SOME = 500  # images that are looked at
 
 
@@ -24,12 +25,15 @@ def what_it_noticed(trainer, data, out):
     model, notes = trainer.model, []
     values = [row["test_elbo"] for row in trainer.history]
     rise, epochs = last_rise(trainer.history)
-    climbs = rise > max(LEAST_RISE, CLIMBING * (values[-1] - values[0]))
+    at_its_best = max(values[-epochs:]) == max(values)
+    climbs = at_its_best and rise > max(LEAST_RISE, CLIMBING * (values[-1] - values[0]))
     alike = alike_images(trainer, data.test[:SOME], climbs or len(values) == 1)
     if alike:
         notes.append(alike)
     elif unused := unused_latents(model, data.test):
         notes.append(unused)
+    if not at_its_best and (fallen := fall_since_the_best(trainer)):
+        notes.append(fallen)
     if isinstance(model.decoder, GaussianDecoder):
         notes.append(
             "These pixels are real numbers, so p(x|z) and p(x) are densities: above 0 is no error, "
@@ -67,20 +71,62 @@ def alike_images(trainer, images, may_go_on):
         f"in new images by {drawn:.1g}, in the data by {own:.2g}. "
     )
     if kl < COLLAPSED:
+        never = all(row.get("test_kl", 0) < COLLAPSED for row in trainer.history)
+        begun = (
+            " Or training has hardly begun: try more epochs first." if never or may_go_on else ""
+        )
         return (
             f"Posterior collapse. {what}The KL is {kl:.3f} nats: q(z|x) is the prior whatever x "
-            "is, and z says nothing about x. See docs/symptoms.md for its causes."
+            f"is, and z says nothing about x. See docs/symptoms.md for its causes.{begun}"
         )
-    dead, guess = dead_units(model), "Perhaps the step was too large"
+    dead, rate = dead_units(model), largest_rate(trainer)
     if dead > 0.5:
         why = f"{dead:.0%} of the ReLU units of a layer are 0 for every image, and learn no more"
+    elif drawn >= ALIKE * own:
+        why = "the decoder uses z, but the codes of all images lead to nearly one picture"
     else:
-        why = "the decoder makes nothing of z"
-        if may_go_on:
-            guess = "Perhaps it needs more epochs; if they do not help, the step may be too large"
+        own_part = (
+            "the decoder's mean" if isinstance(model.decoder, GaussianDecoder) else "the decoder"
+        )
+        why = f"{own_part} makes nothing of z"
+    small = rate < type(trainer.optimizer).default_learning_rate / 10
+    size, other = ("small", "above") if small and dead <= 0.5 else ("large", "below")
+    guess = f"Perhaps the step was too {size}"
+    if may_go_on and dead <= 0.5:
+        guess = f"Perhaps it needs more epochs; if they do not help, the step may be too {size}"
     return (
-        f"{what}The KL is {kl:.3g} nats all the same; {why}. {guess}: try a --learning-rate below "
-        f"{trainer.optimizer.learning_rate:g}, or another seed."
+        f"{what}The KL is {kl:.3g} nats all the same; {why}. {guess}: try a --learning-rate "
+        f"{other} {rate:g}, or another seed."
+    )
+
+
+def largest_rate(trainer):
+    """The largest learning rate that the run has had."""
+    rates = [rate for epoch, rate in trainer.schedule or [] if epoch < trainer.epoch]
+    return max(rates, default=trainer.optimizer.learning_rate)
+
+
+def fall_since_the_best(trainer):
+    """That the test set's ELBO was better before, and what the training set's did; or ""."""
+    tests = [row["test_elbo"] for row in trainer.history]
+    best = int(np.argmax(tests))
+    fall = tests[best] - tests[-1]
+    if fall < max(LEAST_FALL, CLIMBING * (tests[best] - tests[0])):
+        return ""
+    if getattr(trainer.objective, "kl_weight", 1) != 1:  # something else is climbed
+        return ""
+    then, now = (trainer.history[k]["train_elbo"] for k in (best, -1))
+    why = (
+        "and on the training set it has fallen too: perhaps the step is too large; try a "
+        f"--learning-rate below {largest_rate(trainer):g}."
+    )
+    if now > then:
+        why = "while on the training set it has risen: the model overfits. See docs/symptoms.md."
+        if getattr(trainer.model.decoder, "noise", "") == "per-output":
+            why += " One sigma for all pixels, --noise learned, is safer."
+    return (
+        f"On the test set the best was {tests[best]:.6g} nats, after epoch {best + 1}; now it is "
+        f"{tests[-1]:.6g}, {why}"
     )
 
 
@@ -103,8 +149,8 @@ def unused_latents(model, images):
     costs = "That costs nothing" if cost < COLLAPSED else f"They cost {cost:.2g} nats of KL"
     return (
         f"{n} of {model.n_latent} latents are in use: the means of the other "
-        f"{model.n_latent - n} hardly differ from image to image. {costs}; fewer latents would do "
-        "as well."
+        f"{model.n_latent - n} hardly differ from image to image. {costs}, and this model would "
+        "lose nothing without them; longer training may bring some into use."
     )
 
 

@@ -9,13 +9,14 @@ from contextlib import suppress
 from demos.common.command_line import FolderMoved, say, write_json
 from demos.common.findings import WIDTH
 from demos.common.machine import cores
-from demos.training.noticed import what_it_noticed
+from demos.training.noticed import largest_rate, what_it_noticed
 from demos.training.run import CHECKPOINT, HISTORY, SUMMARY, resume_command, settings
 from vae_np import figures
 from vae_np.backend import Stream, random_generator, to_numpy
 from vae_np.checkpoints import whole_file
 from vae_np.evaluation import importance_sampled_log_likelihood
 from vae_np.objectives import DoublyReparameterized, ImportanceWeighted
+from vae_np.training.divergence import DivergenceError
 from vae_np.training.threads import product_threads
 
 LOG_LIKELIHOOD_SAMPLES = 100
@@ -84,15 +85,30 @@ def what_was_saved(out, still_ours):
 
 def report(trainer, data, args, out):
     """Estimate the test log p(x), print the result and write the summary."""
-    with product_threads(trainer.threads):
-        log_likelihood = importance_sampled_log_likelihood(
-            trainer.model, data.test, LOG_LIKELIHOOD_SAMPLES, binary=args.binarize, progress=True
-        )
+    try:
+        with product_threads(trainer.threads):
+            log_likelihood = importance_sampled_log_likelihood(
+                trainer.model,
+                data.test,
+                LOG_LIKELIHOOD_SAMPLES,
+                binary=args.binarize,
+                progress=True,
+            )
+    except ValueError as error:  # q or p(x|z) is too narrow to be computed with
+        raise DivergenceError(
+            f"{error} Training has all but diverged; a learning rate below "
+            f"{largest_rate(trainer):g} may help"
+        ) from None
     last = trainer.history[-1]
     grey = "\n               (a grey pixel counts as the average over black and white ones)"
     if args.binarize or args.decoder == "gaussian":
         grey = ""
     notes = what_it_noticed(trainer, data, out)
+    if trainer.epoch < args.kl_warm_up:
+        notes.append(
+            f"The warm-up of the KL's weight takes {args.kl_warm_up} epochs, and this run had "
+            f"{trainer.epoch}. To go on:\n  {resume_command(out)} --epochs {2 * args.kl_warm_up}"
+        )
     summary = {
         "settings": settings(args),
         "epochs": trainer.epoch,

@@ -9,6 +9,7 @@ from vae_np.backend import to_numpy
 from vae_np.figures import show, tiled
 
 MOST, STEPS, FAR = 6, 11, 3  # latents in the picture; pictures of each; as far from 0, in σ
+OF_EACH = 5  # test images a class, or the classes' shares of a variance say little
 ENDS, IMAGES = 2, 200  # the change from −2 to 2 is measured, from the codes of so many images
 
 
@@ -33,6 +34,11 @@ def between_classes(means, labels):
     return between / means.var(axis=0).clip(np.finfo(np.float32).tiny)
 
 
+def fairly_many_of_each(labels):
+    """Whether chance alone would put little of a variance between the classes: 1 of each, all."""
+    return len(labels) >= OF_EACH * len(np.unique(labels))
+
+
 def walk(model, data, args):
     """The KL of each latent, what moving along it changes, and a picture; numbers and text."""
     kl, codes = kl_of_each_latent(model, data.test), to_numpy(model.encode(data.test).mean)
@@ -42,7 +48,7 @@ def walk(model, data, args):
         "kl": kl[order].tolist(),
         "change": [change(model, codes[:IMAGES], latent) for latent in order],
     }
-    if data.test_labels is not None:
+    if data.test_labels is not None and fairly_many_of_each(data.test_labels):
         shares = between_classes(codes, data.test_labels)
         numbers["between_classes"] = shares[order].tolist()
     draw(model, data, codes[0], numbers, args.out / "use_it_walks.png")

@@ -1,0 +1,135 @@
+"""What train.py notices where a run is worse at its end than before, or has hardly begun."""
+
+import json
+
+import numpy as np
+import pytest
+from conftest import TINY, make_trainer
+
+from demos import train
+from demos.training import report
+from demos.training.noticed import what_it_noticed
+from vae_np import VAE, Adam, BernoulliDecoder, GaussianDecoder, GaussianEncoder, Trainer
+from vae_np.datasets import Dataset
+from vae_np.objectives import ELBO
+
+
+def noticed(trainer, images, tests, trained=None):
+    """The notes on a run whose test and training ELBOs were these."""
+    trained = tests if trained is None else trained
+    trainer.history[:] = [
+        {"test_elbo": test, "train_elbo": train} for test, train in zip(tests, trained, strict=True)
+    ]
+    return what_it_noticed(trainer, Dataset(images, images, (2, 3)), "r")
+
+
+def test_a_fall_from_the_best_epoch_is_no_climb(images):
+    trainer = make_trainer(images)
+    notes = noticed(trainer, images, [-9, -3, -80, -70], [-9, -4, -3, -2])
+    assert not any("climbs" in note for note in notes)
+    assert notes[-1] == (
+        "On the test set the best was -3 nats, after epoch 2; now it is -70, while on the training "
+        "set it has risen: the model overfits. See docs/symptoms.md."
+    )
+    (both,) = noticed(trainer, images, [-9, -3, -80, -70])
+    assert both.endswith(
+        "it is -70, and on the training set it has fallen too: perhaps the step is too large; try "
+        f"a --learning-rate below {trainer.optimizer.learning_rate:g}."
+    )
+
+
+@pytest.mark.parametrize(
+    ("tests", "said"),
+    [
+        ([-10, -9.4, -9.91], 1),  # 0.51 nats
+        ([-10, -9.4, -9.89], 0),
+        ([-210, -10, -10.9], 0),  # less than a two hundredth of the 200 that were gained
+        ([-210, -10, -11.1], 1),
+        ([-10, -12, -9], 0),
+    ],
+)
+def test_a_small_fall_is_none(images, tests, said):
+    notes = noticed(make_trainer(images), images, tests, [-3, -2, -1])
+    assert sum("the best was" in note for note in notes) == said
+
+
+def test_of_another_weight_the_elbo_may_fall(images):
+    trainer = make_trainer(images)
+    model = trainer.model
+    other = Trainer(model, Adam(model.parameters), images, ELBO(model, kl_weight=4))
+    assert noticed(other, images, [-9, -3, -80]) == []
+
+
+def test_a_sigma_for_each_pixel_is_told_of_the_safer_one(images):
+    model = VAE(GaussianEncoder(6, [5], 3), GaussianDecoder(3, [5], 6, noise="per-output"))
+    trainer = Trainer(model, Adam(model.parameters), images)
+    notes = noticed(trainer, images, [-9, -3, -80, -70], [-9, -4, -3, -2])
+    assert any(n.endswith("One sigma for all pixels, --noise learned, is safer.") for n in notes)
+
+
+def alike(images, rate, schedule=None):
+    """A run whose decoder makes nothing of z."""
+    model = VAE(GaussianEncoder(6, [5], 3), BernoulliDecoder(3, [5], 6))
+    model.decoder.network.layers[-1].weight[...] = 0
+    model.encoder.network.layers[0].weight[...] *= 30
+    trainer = Trainer(model, Adam(model.parameters, rate), images, schedule=schedule)
+    trainer._epoch = 3
+    return trainer
+
+
+def test_a_step_far_below_the_default_is_not_called_too_large(images):
+    (note,) = noticed(alike(images, 3e-6), images, [-5, -5, -5])
+    assert note.endswith(
+        "Perhaps the step was too small: try a --learning-rate above 3e-06, or another seed."
+    )
+
+
+def test_the_largest_rate_of_a_schedule_is_named(images):
+    trainer = alike(images, 1e-5, [(0, 0.1), (2, 1e-5), (9, 0.5)])
+    (note,) = noticed(trainer, images, [-5, -5, -5])
+    assert "too large: try a --learning-rate below 0.1, or" in note
+
+
+def test_what_has_hardly_begun_is_not_called_collapsed_alone(images):
+    trainer = alike(images, 1e-3)
+    trainer.model.encoder.network.layers[-1].weight[...] = 0
+    (note,) = noticed(trainer, images, [-5, -5, -5])
+    assert note.startswith("Posterior collapse.")
+    assert note.endswith("Or training has hardly begun: try more epochs first.")
+    rows = [{"test_elbo": -5, "test_kl": kl} for kl in (0.2, 0.0)]
+    trainer.history[:] = rows
+    (note,) = what_it_noticed(trainer, Dataset(images, images, (2, 3)), "r")
+    assert note.endswith("for its causes.")
+
+
+def test_a_warm_up_that_is_not_over_is_told(stripes, monkeypatch, capsys):
+    monkeypatch.setattr(train, "draw_pictures", lambda *arguments: None)
+    monkeypatch.chdir(stripes)
+    run = ["--data", "stripes.npz", *TINY, "--out", "r", "--overwrite", "--kl-warm-up"]
+    assert train.main([*run, "7"]) == 0
+    notes = json.loads((stripes / "r" / "summary.json").read_text(encoding="utf-8"))["notes"]
+    said = "The warm-up of the KL's weight takes 7 epochs, and this run had 2. To go on:"
+    assert any(note.startswith(said) and note.endswith("--epochs 14") for note in notes)
+    assert train.main([*run, "2"]) == 0
+    assert "warm-up of the KL's weight takes" not in capsys.readouterr().out.split("\nResults")[-1]
+
+
+def test_a_model_that_cannot_be_judged_is_told_in_one_line(stripes, monkeypatch, capsys):
+    def judge(*arguments, **options):
+        raise ValueError("log p(x) of image 0 is nan: are the weights finite?")
+
+    monkeypatch.setattr(train, "draw_pictures", lambda *arguments: None)
+    monkeypatch.setattr(report, "importance_sampled_log_likelihood", judge)
+    monkeypatch.chdir(stripes)
+    assert train.main(["--data", "stripes.npz", *TINY, "--out", "r", "--learning-rate", "1"]) == 2
+    assert capsys.readouterr().err == (
+        "train.py: error: log p(x) of image 0 is nan: are the weights finite? Training has all but "
+        "diverged; a learning rate below 1 may help; what was saved last is r/checkpoint.npz\n"
+    )
+
+
+def test_where_every_image_is_its_own_class_no_share_is_told():
+    from demos.using.walks import fairly_many_of_each
+
+    assert fairly_many_of_each(np.repeat(np.arange(4), 5))
+    assert not fairly_many_of_each(np.repeat(np.arange(4), 5)[1:])
