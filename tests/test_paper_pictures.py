@@ -119,11 +119,14 @@ def test_the_best_model_ends_at_its_star(drawn, tmp_path):
     lines = curves(axes)
     for model in found:
         of = columns(model["curve"])
-        assert lines[f"{model['setting']}, train bound"] == [of["epoch"], of["train_elbo"]]
-        assert lines[f"{model['setting']}, test bound"] == [of["epoch"], of["test_elbo"]]
+        assert lines[f"{model['setting']}, train ELBO"] == [of["epoch"], of["train_elbo"]]
+        assert lines[f"{model['setting']}, test ELBO"] == [of["epoch"], of["test_elbo"]]
         star = lines[f"its test log p(x), {model['test_log_px']:.2f}"]
         assert star == [[of["epoch"][-1]], [model["test_log_px"]]]
     assert lines["1509.00519, 200 tanh: log p(x) -86.76"][1] == [-86.76, -86.76]
     assert axes.get_xlabel() == "epoch" and axes.get_ylabel() == "nats per example"
     ends = [model["test_log_px"] for model in found]
     assert numbers(drawn[0].get_suptitle()) == pytest.approx(ends, abs=0.0051)
+    args.objective = "importance-weighted"
+    best_model_picture.draw(found, args)
+    assert f"{found[0]['setting']}, test bound" in curves(drawn[1].axes[0])

@@ -3,9 +3,6 @@
 from demos.common.plots import epochs_axis, panels, run_curves, save
 from vae_np.figures import show_late
 
-BOUNDS = {"train_elbo": ("-", "train bound"), "test_elbo": ("--", "test bound")}
-
-
 # Of the smaller model in 1509.00519, table 1, by its objective and the draws.
 REPORTED = {
     ("elbo", 1): -86.76,
@@ -38,9 +35,11 @@ def describe(results, args):
 def draw(results, args):
     reported = REPORTED.get((args.objective, args.draws))
     figure, axes = panels(8, 4.6)
+    name = "ELBO" if args.objective == "elbo" else "bound"
+    climbed = {"train_elbo": ("-", f"train {name}"), "test_elbo": ("--", f"test {name}")}
     for colour, result in zip(("C0", "C1"), results, strict=False):
         curve, log_px = result["curve"], result["test_log_px"]
-        run_curves(axes, curve, "epoch", colour, result["setting"], BOUNDS)
+        run_curves(axes, curve, "epoch", colour, result["setting"], climbed)
         label = f"its test log p(x), {log_px:.2f}"
         axes.plot(curve[-1]["epoch"], log_px, "*", ms=12, color=colour, label=label)
     if reported is not None:
