@@ -282,6 +282,7 @@ def test_own_images_of_another_size_with_either_decoder(open_page, tmp_path, rng
     for k in range(4):
         shown = check_against_numpy(page, contents, k)
         assert shown["log_px"] == pytest.approx(exact[k], abs=0.05)
+    assert ("A(z)" in page.locator("#about").inner_text()) == (decoder == "bernoulli")
     if decoder == "gaussian":  # its grid is filled where it matters, wherever q stands
         page.evaluate("explore.put_q([4, 4], [0.4, 0.4])")
         page.evaluate(SETTLED)

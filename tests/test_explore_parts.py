@@ -171,7 +171,11 @@ def test_what_the_model_is_has_its_numbers_in_their_places(page):
     for language in ("en", "zh"):
         said = page.evaluate("([of, about]) => TEXT[of].about(about)", [language, about])
         assert numbers(said) == [9, 8, 2, 31, 0.4, 17, 0.013]
-        assert "mine" in said
+        assert "mine" in said and "A(z)" not in said  # which no Gaussian decoder has
+    for language in ("zh", "en"):
+        page.evaluate("(of) => { document.documentElement.lang = of; }", language)
+        page.evaluate("dispatchEvent(new Event('resize'))")
+        assert "A(z) = Σ log(1 + exp(logit))" in page.locator("#about").inner_text()
 
 
 @pytest.mark.slow

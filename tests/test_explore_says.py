@@ -17,6 +17,7 @@ FOUND = {"reconstruction": -110.25, "kl": 10.25, "gap": 5.25, "log_px": -115.25}
 FOUND |= {"ceiling": -90.75, "by": "quadrature", "log_probs": []}
 ROWS = {"encoder": -121.75, "diagonal": -119.25, "full": -118.25}
 FIT = {"start": -125.5, "from": "encoder", "state": "arrived"}
+CUT = {"mean": [5.5, 0], "cov": [0.1, 0, 0.1], "cut": True}
 # What is said, of which numbers; then what of q, of the fit, and of what was found so far.
 SAYS = [
     ("start", [5.25], {"q_from": "encoder"}, None, {}),
@@ -33,6 +34,8 @@ SAYS = [
         {"diagonal": -120.5},
     ),
     ("arrived_apart", [-120.5, -120.45], {"q_from": "fitted"}, FIT, {"diagonal": -120.45}),
+    ("arrived", [-125.5, -120.5, 5, 5.25], {"q_from": "fitted"}, FIT, {"diagonal": None}),
+    ("arrived_cut", [-125.5, -120.5], {"q_from": "fitted"}, FIT, {"posterior": CUT}),
     (
         "arrived_beta",
         [4, -151.25, -90.75, -120.5, 5.25],
@@ -43,11 +46,12 @@ SAYS = [
     ("ahead", [5.25, 1.25], {"q_from": "yours"}, None, {}),
     ("behind", [5.25, 2.25], {"q_from": "yours"}, None, {"encoder": -118.25, "diagonal": -117.25}),
     ("top", [5.25, 0.1], {"q_from": "yours"}, None, {"diagonal": -120.45}),
+    ("ahead", [5.25, 1.25], {"q_from": "yours"}, None, {"diagonal": -120.45, "posterior": CUT}),
+    ("ahead", [5.25, 1.25], {"q_from": "yours"}, None, {"diagonal": None, "full": None}),
     ("on_the_way", [5.25], {"q_from": "yours"}, None, {"encoder": None}),
     ("outside", [], {"q_from": "yours"}, None, {"gap": None}),
     ("waiting", [], {"q_from": "encoder"}, None, None),
 ]
-CUT = {"mean": [5.5, 0], "cov": [0.1, 0, 0.1], "cut": True}
 ACCOUNT = [
     ("agree", [0.004], {}, {"log_px": -115.254}),
     ("still", [-130.5, -120.5, -115.25], {"moved": [-130.5, -120.5]}, {}),
@@ -59,7 +63,10 @@ ACCOUNT = [
 ]
 SHOW = """async ([now, fit, found, rows]) => {
   const { state } = explore, q = state.encoded, mean = [0, 0];
-  for (const name in rows) rows[name] = { q: { mean, cov: [1, 0, 1] }, elbo: rows[name] };
+  for (const name in rows) {
+    if (rows[name] === null && name !== "encoder") continue; // no Gaussian on the grid was found
+    rows[name] = { q: { mean, cov: [1, 0, 1] }, elbo: rows[name] };
+  }
   const first = { fit: null, moved: null, beta: 1, q_from: "encoder", z_from: "draw", L: 1 };
   Object.assign(state, first, now);
   if (fit) {
@@ -75,7 +82,8 @@ SHOW = """async ([now, fit, found, rows]) => {
   const says = (id) => [element(id).dataset.says, element(id).innerText];
   return {
     text, fit: says("fit-says"), account: says("account-says"), estimate: says("estimate-says"),
-    disabled: element("fit").disabled, reset: element("reset").ariaDisabled === "true",
+    disabled: element("fit").ariaDisabled === "true",
+    reset: element("reset").ariaDisabled === "true",
     climb: !element("climb").hidden, climb_says: element("climb").ariaLabel,
     button: element("fit").innerText, beta: element("beta").value,
     dots: element("estimate").ariaLabel,
@@ -147,6 +155,14 @@ def test_of_the_account_it_says_what_is_so(shown, case):
         assert seen["text"]["n-sum"] == "—"
     else:
         assert numbers(seen["text"]["n-sum"]) == [-115.25]
+
+
+def test_a_climb_can_be_stopped_whatever_is_known_of_its_gap(shown):
+    seen = shown({"q_from": "climbing"}, FIT | {"state": "climbing"}, {"gap": None})
+    assert seen["button"] in ("Stop", "停止") and not seen["disabled"]
+    shown.page.locator("#fit").focus()
+    assert shown({"q_from": "stopped"}, None, {"gap": None})["disabled"]
+    assert shown.page.evaluate("document.activeElement.id") == "fit"
 
 
 def test_of_the_draws_it_says_what_is_so(shown):

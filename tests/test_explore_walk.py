@@ -106,7 +106,7 @@ class Checked(Walk):
             "encoder": ("start", "beta"),
             "yours": ("ahead", "behind", "top", "beta", "on_the_way"),
             "stopped": ("stopped", "beta", "on_the_way"),
-            "fitted": ("arrived", "arrived_own", "arrived_apart", "arrived_beta"),
+            "fitted": ("arrived", "arrived_own", "arrived_cut", "arrived_apart", "arrived_beta"),
         }
         assert key in allowed[self.q_from]
         if key == "on_the_way" and self.q_from == "yours":
@@ -126,12 +126,16 @@ class Checked(Walk):
             assert told == about([encoders, elbo, elbo - encoders, gap])
         if key == "arrived_own":
             assert told == about([self.start[1], elbo, gap])
+        if key == "arrived_cut":
+            assert told == about([self.start[1], elbo])
         if key == "arrived_apart":
             assert told == about([elbo, numbers(text["elbo-diagonal"])[0]]) and told[1] > told[0]
         if key == "arrived_beta":
             value, ceiling = elbo - (beta - 1) * kl, self.exact.log_px(x, beta)
             assert told == [beta, *(about(v) for v in (value, ceiling, elbo, gap))]
-        if self.q_from == "fitted":
+        cut = self.shown["says"]["account-says"] == "cut"
+        assert cut or key != "arrived_cut"
+        if self.q_from == "fitted" and not cut:
             self.check_top(x, beta)
         key, told = self.shown["says"]["account-says"], numbers(text["account-says"])
         if key == "still":

@@ -127,6 +127,11 @@ QUESTIONS = [  # what each button says, and words of its section's title
 ]
 
 
+def test_whose_numbers_the_equations_have_is_said_before_the_steps():
+    steps = HTML[HTML.index('id="numbering"') : HTML.index('aria-labelledby="h-1"')]
+    assert re.findall(r'<span lang="(\w+)">[^<]*1312\.6114', steps) == ["en", "zh"]
+
+
 def test_a_button_opens_the_section_that_it_names():
     buttons = re.findall(r'data-guide="([\w-]+)">(.*?)</button>', HTML)
     titles = {name: one["title"] for name, one in explanations(fill.sections())["en"].items()}

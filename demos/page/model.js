@@ -271,8 +271,8 @@ class Grid {
   expectations(q, beta = 1) {
     // With f = log p(x, z): the ELBO E_q[f] + entropy, and what f is like under q: E[∇f] =
     // S E[(f − E f)(z − μ)] and E[∇∇f] = S E[(f − E f)(z − μ)(z − μ)ᵀ] S, where S is q's precision
-    // (Bonnet's and Price's theorems). No derivative of f is needed for them. The mass of q that
-    // was seen is 1 unless q is narrower than the grid or stands outside of it.
+    // (Bonnet's and Price's theorems). No derivative of f is needed for them. Where the mass of q
+    // that was seen is not 1, q is narrower than the grid or stands outside of it: no ELBO is known.
     if (this.under(q) !== this) return this.finer.expectations(q, beta);
     const { mean: [m, n], cov: [a, b, c] } = q;
     const det = a * c - b * b, [s, t, r] = [c / det, -b / det, a / det];
@@ -291,7 +291,7 @@ class Grid {
     const [u, v, uu, uv, vv] = of_f.map((value, k) => (value - f * of_one[k]) / mass);
     return {
       mass,
-      elbo: f + 0.5 * Math.log(det) + LOG_2PI + 1,
+      elbo: on_grid(mass) ? f + 0.5 * Math.log(det) + LOG_2PI + 1 : -Infinity,
       reconstruction: f + 0.5 * (m * m + n * n + a + c) + LOG_2PI,
       precision: [s, t, r],
       slope: [s * u + t * v, t * u + r * v],
@@ -301,6 +301,12 @@ class Grid {
         t * t * uu + 2 * t * r * uv + r * r * vv,
       ],
     };
+  }
+  within({ mean, cov: [a, b, c] }) {
+    // A Gaussian, narrowed where a thousandth of it, or more, may stand outside the grid.
+    const room = mean.map((m) => this.half * this.spacing - Math.abs(m));
+    const [u, v] = [a, c].map((variance, k) => Math.min(1, room[k] / (3.3 * Math.sqrt(variance))));
+    return { mean, cov: [u * u * a, u * v * b, v * v * c] };
   }
   climb(q, { beta = 1, full = false, rate }) {
     // One step uphill, by the natural gradient (arXiv 1703.04265): q's precision moves towards
@@ -316,23 +322,23 @@ class Grid {
       if (!(s > 0 && r > 0 && det > 0)) continue;
       const cov = [r / det, -t / det, s / det];
       const step = [cov[0] * slope[0] + cov[1] * slope[1], cov[1] * slope[0] + cov[2] * slope[1]];
-      const higher = { mean: q.mean.map((m, k) => m + rate * step[k]), cov };
-      if (this.expectations(higher, beta).elbo > elbo + 1e-6) return { q: higher, rate };
+      const next = this.within({ mean: q.mean.map((m, k) => m + rate * step[k]), cov });
+      const { elbo: higher } = this.expectations(next, beta);
+      if (higher > elbo + 1e-6) return { q: next, rate, elbo: higher };
     }
-    return { q, rate: 0 };
+    return { q, rate: 0, elbo };
   }
   best(starts, full) {
-    // The highest ELBO that a Gaussian reaches from any of these starts.
-    const tops = starts.map((q) => {
-      let { elbo } = this.expectations(q), rate = 1, gain = 1;
-      while (rate && gain > 1e-5) {
-        ({ q, rate } = this.climb(q, { full, rate: Math.min(1, 2 * rate) }));
-        const { elbo: higher } = this.expectations(q);
-        [gain, elbo] = [higher - elbo, higher];
-      }
+    // The highest ELBO that a Gaussian on the grid reaches from any of these starts; null for none.
+    const tops = starts.map((start) => {
+      let q = this.within(start), rate = 1, elbo = -Infinity, before;
+      do {
+        before = elbo;
+        ({ q, rate, elbo } = this.climb(q, { full, rate: Math.min(1, 2 * rate) }));
+      } while (rate && elbo - before > 1e-5);
       return { q, elbo };
     });
-    return tops.reduce((a, b) => (b.elbo > a.elbo ? b : a));
+    return tops.reduce((a, b) => (b.elbo > (a?.elbo ?? -Infinity) ? b : a), null);
   }
   modes() {
     // The posterior's peaks that hold any weight, each with a small Gaussian on it.
@@ -493,13 +499,13 @@ function make_answers(data) {
     const wide = { mean, cov: [Math.max(a, least), b, Math.max(c, least)] }; // the grid resolves it
     const starts = [wide, ...grid.modes(), ...(elbo === null ? [] : [q])];
     rows.diagonal = grid.best(starts.map(({ mean, cov: [a, , c] }) => ({ mean, cov: [a, 0, c] })));
-    rows.full = grid.best([...starts, rows.diagonal.q], true);
+    rows.full = grid.best([...starts, ...(rows.diagonal ? [rows.diagonal.q] : [])], true);
   }
 
   return function answer(question) {
-    const { version, x, image, mean, log_var, encoded, noise, beta, rate, view } = question;
+    const { version, x, image, yours, mean, log_var, encoded, noise, beta, rate, view } = question;
     if (image !== about.image) learn_about(x, image, encoded);
-    if (question.best && !about.rows.full) best_of_both(about);
+    if (question.best && !("full" in about.rows)) best_of_both(about);
     const { log_px, posterior, rows } = about;
     let q = new DiagonalGaussian(mean, log_var), climbed = null;
     if (rate) {
@@ -520,7 +526,7 @@ function make_answers(data) {
     };
     const heat = (view, beta) => (heats[JSON.stringify([view, beta])] ??= grid.heat(view, beta));
     return {
-      version, image, log_px, posterior, rows, lens, beta, ceiling,
+      version, image, yours, log_px, posterior, rows, lens, beta, ceiling,
       mean: q.mean, log_var: q.log_var, rate: climbed?.rate, by,
       reconstruction:
         by === "quadrature" ? expected_reconstruction(decoder, rules, x, q)

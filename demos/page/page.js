@@ -25,6 +25,7 @@ function show() {
 
   const state = {
     x: null, image: 0, from: "test", index: null, strokes: [], // the image: "test", "drawing", "blank"
+    since: 0, // the number of the image that this one, if it is being drawn, has grown from
     q: null, q_from: "encoder", // "encoder", "climbing", "stopped", "fitted", "yours"
     noise: normal(2), z_from: "draw", // "draw" or "hand"; z = μ + σ ⊙ ε
     extra: [], L: 1, // the draws of the estimate
@@ -40,10 +41,11 @@ function show() {
   const climbing = () => state.fit?.state === "climbing";
 
   function change(part, asking = true) {
-    const { q } = state;
+    const { q, from } = state;
     Object.assign(state, part);
     if (part.x) {
       state.image++;
+      if (from !== "drawing" || part.from !== "drawing") state.since = state.image;
       state.encoded = model.encoder.forward(part.x);
       const fresh_start = { q: state.encoded, q_from: "encoder", fit: null, lens: null, moved: null };
       Object.assign(state, fresh_start, { tried: false, code: null });
@@ -67,6 +69,7 @@ function show() {
   // ---- Asking the worker: one question at a time; of those that come meanwhile, the latest.
 
   let busy = false, next = null, pause = null, put;
+  let pressed = null; // for which version Fit was pressed before its numbers were there
   function on_this_thread() {
     const answer = make_answers(data);
     put = (question) => setTimeout(() => hear(answer(question)));
@@ -84,9 +87,9 @@ function show() {
   } catch { on_this_thread(); }
 
   function ask(rate = 0) {
-    const { version, x, image, q: { mean, log_var }, extra, beta, lens, tried } = state;
-    const encoded = as_gaussian(state.encoded);
-    next = { version, x, image, mean, log_var, encoded, noise: extra, beta, rate, view, lens, best: tried };
+    const { version, x, image, q: { mean, log_var }, q_from, extra, beta, lens, tried } = state;
+    const encoded = as_gaussian(state.encoded), yours = q_from === "yours";
+    next = { version, x, image, yours, mean, log_var, encoded, noise: extra, beta, rate, view, lens, best: tried };
     if (!busy) send();
   }
 
@@ -108,10 +111,11 @@ function show() {
     if (found.image !== state.image && !follows_pen) return;
     state.found = found;
     const elbo = elbo_of(found), [low, high] = state.moved ?? [elbo, elbo];
-    if (current() && state.q_from === "yours" && elbo !== null) {
+    if (found.image === state.image && found.yours && elbo !== null) {
       state.moved = [Math.min(low, elbo), Math.max(high, elbo)];
     }
     if (current()) state.lens ??= found.lens;
+    if (current() && pressed === state.version) fit();
     show_soon();
   }
   const elbo_of = ({ reconstruction, kl }) => (reconstruction === null ? null : reconstruction - kl);
@@ -165,6 +169,7 @@ function show() {
       state.fit.state = "stopped";
       return change({ q: state.q, q_from: "stopped" }); // whose account is asked for
     }
+    if (!current()) pressed = state.version; // it begins with them
     if (!current() || state.found.gap === null) return;
     if (state.fit?.state !== "stopped") {
       const { q, q_from: from, found } = state, start = { q, from, elbo: elbo_of(found) };
@@ -256,7 +261,8 @@ function show() {
   }
 
   function show_planes() {
-    const { found, q, z, fit, code } = state;
+    const { q, z, fit, code } = state;
+    const found = state.found?.image >= state.since ? state.found : null; // of no other image
     const around_q = { center: q.mean, half_width: 4 * Math.max(...q.std) };
     Object.assign(views, { plane: view, lens: state.lens ?? found?.lens ?? around_q });
     for (const [k, id] of ["plane", "lens"].entries()) {
@@ -304,8 +310,8 @@ function show() {
     const { found, fit, q_from, tried, moved } = state;
     for (const id of ["account", "posterior-numbers", "fit-says"]) element(id).setAttribute("aria-busy", !current());
     element("fit").dataset.state = climbing() ? "climbing" : "idle";
-    element("fit").disabled = found?.gap === null;
-    element("reset").setAttribute("aria-disabled", q_from === "encoder"); // and keeps the focus
+    element("fit").setAttribute("aria-disabled", !climbing() && found?.gap === null); // and keeps the focus
+    element("reset").setAttribute("aria-disabled", q_from === "encoder");
     element("beta").value = state.beta;
     say("fit-says", ...fit_says());
     if (!found) return say("account-says", "waiting");
@@ -322,7 +328,7 @@ function show() {
     draw_bars(element("bars"), { kl, gap, elbo, log_px }, text());
 
     for (const name of ["mine", "encoder", "diagonal", "full", "posterior"]) {
-      const its = name === "mine" ? elbo : name === "posterior" ? log_px : rows[name]?.elbo;
+      const its = name === "mine" ? elbo : name === "posterior" ? log_px : rows[name] && rows[name].elbo;
       const its_gap = name === "mine" ? gap : its === null ? null : log_px - its;
       put_text(`elbo-${name}`, its === undefined ? "?" : fixed(its));
       put_text(`gap-${name}`, its === undefined ? "?" : fixed(its_gap));
@@ -347,12 +353,13 @@ function show() {
     // Which sentence is true of this q.
     const { found, fit, q_from, beta } = state;
     if (!found) return ["waiting"];
-    const { gap, rows } = found, elbo = elbo_of(found);
+    const { gap, rows, posterior: { cut } } = found, elbo = elbo_of(found);
     if (gap === null) return ["outside"];
     if (climbing()) return ["climbing", fit.path.at(-1).value];
     if (fit?.state === "stopped" && beta === 1) return ["stopped", fit.start.elbo, elbo];
     if (fit?.state === "arrived") {
       if (beta !== 1) return ["arrived_beta", beta, elbo - (beta - 1) * found.kl, found.ceiling, elbo, gap];
+      if (cut) return ["arrived_cut", fit.start.elbo, elbo];
       if (rows.diagonal?.elbo > elbo + 0.01) return ["arrived_apart", elbo, rows.diagonal.elbo];
       if (fit.start.from !== "encoder") return ["arrived_own", fit.start.elbo, elbo, gap];
       return ["arrived", fit.start.elbo, elbo, elbo - fit.start.elbo, gap];
@@ -360,7 +367,7 @@ function show() {
     if (beta !== 1) return ["beta", beta];
     if (q_from === "yours" && rows.encoder.elbo !== null) {
       const by = elbo - rows.encoder.elbo;
-      if (elbo > rows.diagonal?.elbo - 0.1) return ["top", gap];
+      if (!cut && elbo > rows.diagonal?.elbo - 0.1) return ["top", gap];
       return by > 0 ? ["ahead", gap, by] : ["behind", gap, -by];
     }
     return q_from === "encoder" ? ["start", gap] : ["on_the_way", gap];
@@ -391,7 +398,7 @@ function show() {
     document.title = document.querySelector(`h1 [lang="${document.documentElement.lang.slice(0, 2)}"]`).textContent;
     for (const id of ["pad", "digits", "draws"]) describe(id, text()[id]);
     [...element("digits").children].forEach((b, k) => b.setAttribute("aria-label", name_of(k)));
-    put_text("about", text().about(data.about));
+    put_text("about", text().about({ ...data.about, bernoulli: kind === "bernoulli" }));
     show_soon();
   }
 

@@ -33,9 +33,9 @@ const TEXT = {
     estimate_picture: (L) => `${L} draws of log p(x|z); their mean and the integral, where known`,
     draws: "L, the number of draws",
     agree: (d) => `The ELBO by quadrature and the ELBO on the grid, from which the gap is computed, differ by ${d} nats.`,
-    cut: "Part of the posterior lies beyond the grid: log p(x), and with it each gap, is larger than shown.",
+    cut: "Part of the posterior lies beyond the grid: log p(x), and with it each gap, is larger than shown. The best Gaussians are sought on the grid only.",
     wide: "This q is wide: here the reconstruction is summed on the grid too.",
-    still: (low, high, l) => `While you moved q, the ELBO ran from ${low} to ${high}, and log p(x) stood still at ${l}: no q is in it. So whatever the ELBO gains, the gap loses.`,
+    still: (low, high, l) => `While you moved q, the ELBO was between ${low} and ${high} wherever it was computed, and log p(x) stood still at ${l}: no q is in it. So whatever the ELBO gains, the gap loses.`,
     waiting: "The exact posterior is being computed …",
     outside: "Part of this q stands outside the grid, or q is narrower than its spacing: the gap cannot be summed here.",
     start: (gap) => `With the encoder’s q the ELBO is ${gap} nats below log p(x). A q for this image alone can win some of it back: how much?`,
@@ -46,6 +46,7 @@ const TEXT = {
     arrived: (from, to, won, left) => `The ELBO went from ${from} to ${to}. The amortization gap was ${won} nats: the price of one encoder for all images. ${left} nats remain: no diagonal Gaussian near here does better.`,
     arrived_own: (from, to, left) => `The ELBO went from ${from} to ${to}. ${left} nats remain: no diagonal Gaussian near here does better.`,
     arrived_apart: (to, best) => `A top, at ${to}, but not the highest: a diagonal Gaussian elsewhere reaches ${best}. The posterior has more than one peak.`,
+    arrived_cut: (from, to) => `The ELBO went from ${from} to ${to}. Part of the posterior lies beyond the grid. A q that reaches there may be better, but cannot be summed here.`,
     arrived_beta: (b, value, ceiling, elbo, gap) => `reconstruction − ${b} KL is now ${value}; no q of any family can pass ${ceiling}. The ELBO is ${elbo}: from the posterior, q stands ${gap} nats away.`,
     ahead: (gap, by) => `Your q: ${gap} nats to log p(x). You beat the encoder by ${by} nats.`,
     behind: (gap, by) => `Your q: ${gap} nats to log p(x). The encoder is better by ${by} nats.`,
@@ -54,7 +55,7 @@ const TEXT = {
     account: (l, e, g) => `log p(x) = ${l}, ELBO = ${e}, gap = ${g} nats.`,
     gap: "gap",
     about: (d) =>
-      `The model: ${d.widths.join(" → ")}, trained for ${d.epochs} epochs on ${d.trained_on}. The grid: points ${d.spacing} apart; over the ${d.count} test images offered, its log p(x) differs from the package’s by at most ${fixed(d.error, 3)} nats${d.half ? ", the rounding of the weights to half precision included" : ""}. All is computed in this page by one readable script: look at its source, or type explore in the console.`,
+      `The model: ${d.widths.join(" → ")}, trained for ${d.epochs} epochs on ${d.trained_on}. The grid: points ${d.spacing} apart; over the ${d.count} test images offered, its log p(x) differs from the package’s by at most ${fixed(d.error, 3)} nats${d.half ? ", the rounding of the weights to half precision included" : ""}. What changes is computed in this page by a readable script: look at its source, or type explore in the console. What stays the same came with the page: the codes of the images and the difference above${d.bernoulli ? ", and A(z) = Σ log(1 + exp(logit)) for each point of the grid" : ""}.`,
   },
   zh: {
     hints: {
@@ -86,9 +87,9 @@ const TEXT = {
     estimate_picture: (L) => `${L} 次采样各自的 log p(x|z)，以及它们的平均和积分值（如能算出）`,
     draws: "采样次数 L",
     agree: (d) => `ELBO 算了两次，一次用求积公式，一次在网格上求和（差距由后者得出），相差 ${d} nat。`,
-    cut: "后验有一部分在网格之外：log p(x) 和各个差距都比显示的更大。",
+    cut: "后验有一部分在网格之外：log p(x) 和各个差距都比显示的更大。最好的高斯也只在网格上找。",
     wide: "这个 q 很宽，重构项也改用网格求和。",
-    still: (low, high, l) => `你移动 q 时，ELBO 在 ${low} 与 ${high} 之间变化，而 log p(x) 始终是 ${l}：它与 q 无关。所以 ELBO 升多少，差距就缩多少。`,
+    still: (low, high, l) => `你移动 q 时，凡算过的地方，ELBO 都在 ${low} 与 ${high} 之间，而 log p(x) 始终是 ${l}：它与 q 无关。所以 ELBO 升多少，差距就缩多少。`,
     waiting: "正在计算精确后验……",
     outside: "这个 q 有一部分在网格之外，或比网格间距还窄：这里算不出差距。",
     start: (gap) => `用编码器的 q，ELBO 比 log p(x) 低 ${gap} nat。换成只为这张图像准备的 q，能补回多少？`,
@@ -99,6 +100,7 @@ const TEXT = {
     arrived: (from, to, won, left) => `ELBO 从 ${from} 升到 ${to}。摊销差距为 ${won} nat：这是所有图像共用一个编码器的代价。还剩 ${left} nat：附近没有更好的对角高斯了。`,
     arrived_own: (from, to, left) => `ELBO 从 ${from} 升到 ${to}。还剩 ${left} nat：附近没有更好的对角高斯了。`,
     arrived_apart: (to, best) => `到了一个顶点，ELBO 是 ${to}，但不是最高的：别处的对角高斯能达到 ${best}。这个后验不止一个峰。`,
+    arrived_cut: (from, to) => `ELBO 从 ${from} 升到 ${to}。后验有一部分在网格之外。伸到那里的 q 或许更好，但这里算不出来。`,
     arrived_beta: (b, value, ceiling, elbo, gap) => `“重构项 − ${b} KL”现在是 ${value}；无论什么样的 q 都超不过 ${ceiling}。此时 ELBO 是 ${elbo}，q 到后验的 KL 是 ${gap} nat。`,
     ahead: (gap, by) => `用你的 q，ELBO 比 log p(x) 低 ${gap} nat，比编码器好 ${by} nat。`,
     behind: (gap, by) => `用你的 q，ELBO 比 log p(x) 低 ${gap} nat，编码器比你好 ${by} nat。`,
@@ -107,6 +109,6 @@ const TEXT = {
     account: (l, e, g) => `log p(x) = ${l}，ELBO = ${e}，差距 = ${g} nat。`,
     gap: "差距",
     about: (d) =>
-      `模型：${d.widths.join(" → ")}，在 ${d.trained_on} 上训练了 ${d.epochs} 轮。网格间距 ${d.spacing}；在列出的 ${d.count} 张测试图像上，log p(x) 与程序包的结果最多相差 ${fixed(d.error, 3)} nat${d.half ? "（含权重舍入到半精度的影响）" : ""}。一切都由本页自带的一份可读脚本算出：可以查看网页源代码，或在控制台输入 explore。`,
+      `模型：${d.widths.join(" → ")}，在 ${d.trained_on} 上训练了 ${d.epochs} 轮。网格间距 ${d.spacing}；在列出的 ${d.count} 张测试图像上，log p(x) 与程序包的结果最多相差 ${fixed(d.error, 3)} nat${d.half ? "（含权重舍入到半精度的影响）" : ""}。会变的数都由本页的一份可读脚本当场算出：可以查看网页源代码，或在控制台输入 explore。不变的数随网页一起给出：图像的编码、上述差值${d.bernoulli ? "，以及每个网格点上的 A(z) = Σ log(1 + exp(logit))" : ""}。`,
   },
 };

@@ -1,0 +1,154 @@
+"""What the page says at the grid's edge, and while the numbers of a new image are not there yet."""
+
+import numpy as np
+import pytest
+from browser_page import SETTLED, chromium, exact_of, open_once  # noqa: F401 - fixtures
+from test_explore import DOCS_PAGE, data_of, images_of
+from test_explore_walk import numbers
+
+# ruff: noqa: F811 - a fixture's name as an argument
+pytestmark = pytest.mark.slow
+FRAMES = "await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));"
+
+
+@pytest.fixture
+def page(open_once):
+    page = open_once(DOCS_PAGE)
+    yield page
+    page.context.close()
+
+
+def says(page, id):
+    return page.locator(f"#{id}").get_attribute("data-says")
+
+
+@pytest.mark.parametrize("k", [187, 507, 996])
+def test_no_elbo_is_above_log_px_where_the_grid_cuts_the_posterior_off(page, k):
+    page.evaluate(f"explore.take({k})")
+    page.evaluate(SETTLED)
+    before = numbers(page.locator("#elbo-mine").inner_text())
+    page.click("#fit")
+    page.evaluate(SETTLED)
+    found = page.evaluate("() => ({ ...explore.state.found, heats: 0, targets: 0, pictures: 0 })")
+    rows = {name: found["rows"][name]["elbo"] for name in ("encoder", "diagonal", "full")}
+    for name, elbo in rows.items():
+        assert found["log_px"] - elbo > -0.02, name
+    assert rows["encoder"] < rows["diagonal"] < rows["full"]
+    assert found["gap"] > -0.02  # and it is known: Fit does not leave the grid
+    data = data_of(DOCS_PAGE.read_text(encoding="utf-8"))
+    mean, std = np.array(found["mean"]), np.exp(np.array(found["log_var"]) / 2)
+    elbo = exact_of(data).account(images_of(data)[k], mean, std)[2]
+    assert elbo == pytest.approx(found["log_px"] - found["gap"], abs=0.02)
+    assert numbers(page.locator("#elbo-mine").inner_text()) == [pytest.approx(elbo, abs=0.02)]
+    assert rows["diagonal"] > elbo - 0.02
+    assert (says(page, "fit-says"), says(page, "account-says")) == ("arrived_cut", "cut")
+    told = numbers(page.locator("#fit-says").inner_text())
+    assert told == [*before, pytest.approx(elbo, abs=0.02)]
+
+
+BEYOND = """(start) => {
+  const log_p = ([a, b]) => -0.5 * (((a - 4.2) / 0.3) ** 2 + (b / 0.3) ** 2);
+  const decoder = { forward: (z) => ({ log_prob: () => log_p(z) - standard_normal_log_prob(z) }) };
+  const grid = new Grid(decoder, { spacing: 0.1, half: 40, log_partition: null });
+  grid.look_at([]);
+  const cov = [0.04, 0, 0.04];
+  return [grid.best(start.map((mean) => ({ mean, cov })), false), grid.log_px()];
+}"""
+
+
+def test_a_climb_to_a_peak_beyond_the_grid_ends_within_it(page):
+    """The cells of a grid to ±4 end at 4.05; the target has its peak at 4.2."""
+    best, log_px = page.evaluate(BEYOND, [[2, 1]])
+    mean, cov = best["q"]["mean"], best["q"]["cov"]
+    assert 3 < mean[0] < 4.05 - 3 * cov[0] ** 0.5
+    assert mean[1] == pytest.approx(0, abs=0.05)
+    square = ((mean[0] - 4.2) ** 2 + cov[0] + mean[1] ** 2 + cov[2]) / 0.09
+    elbo = -0.5 * square + 1 + np.log(2 * np.pi) + 0.5 * np.log(cov[0] * cov[2])
+    assert best["elbo"] == pytest.approx(elbo, abs=0.05) and best["elbo"] < log_px
+    assert page.evaluate(BEYOND, [[2, 1], [9, 9]])[0]["elbo"] == best["elbo"]
+    assert page.evaluate(BEYOND, [[9, 9]])[0] is None
+
+
+def test_fit_pressed_too_early_begins_with_the_numbers_unless_another_image_is_chosen(page):
+    page.locator("#fit").focus()
+    page.evaluate("() => { explore.take(3); element('fit').click(); }")
+    page.evaluate(SETTLED)
+    assert says(page, "fit-says").startswith("arrived")
+    assert page.evaluate("document.activeElement.id") == "fit"
+    page.evaluate("() => { explore.take(4); element('fit').click(); explore.take(6); }")
+    page.evaluate(SETTLED)
+    page.wait_for_timeout(500)
+    assert says(page, "fit-says") == "start"
+
+
+def test_no_image_is_shown_the_posterior_of_another(page):
+    """As while the worker is still busy with the image before."""
+    page.evaluate("explore.take(8)")
+    page.evaluate(SETTLED)
+    seen = page.evaluate(
+        """async () => {
+          const { state } = explore, { found } = state, seen = [];
+          const earlier = { ...found, version: -1, image: state.image - 1 };
+          for (const one of [null, earlier, found]) {
+            state.found = one;
+            dispatchEvent(new Event("resize"));
+            FRAMES
+            const pictures = ["plane", "lens"].map((id) => element(id).toDataURL());
+            const told = [element("posterior-numbers").innerText, element("plane").ariaLabel];
+            seen.push([...pictures, ...told]);
+          }
+          return seen;
+        }""".replace("FRAMES", FRAMES)
+    )
+    assert seen[0] == seen[1] and seen[0][2] == "…"
+    assert all(with_it != without for with_it, without in zip(seen[2], seen[0], strict=True))
+
+
+def test_a_drawing_keeps_the_posterior_of_a_moment_ago(page):
+    """Under the pen the numbers follow; and they are of no image before the drawing."""
+    box = page.locator("#pad").bounding_box()
+    page.mouse.move(box["x"] + 30, box["y"] + 30)
+    page.mouse.down()
+    numbers_of = "() => [explore.state.image, explore.state.since]"
+    page.mouse.move(box["x"] + 60, box["y"] + 60, steps=4)
+    page.evaluate(SETTLED)
+    first, since = page.evaluate(numbers_of)
+    page.mouse.move(box["x"] + 60, box["y"] + 90, steps=4)
+    page.mouse.up()
+    page.evaluate(SETTLED)
+    later, kept = page.evaluate(numbers_of)
+    assert since == kept <= first < later
+    late = page.evaluate(
+        f"""async () => {{
+          const {{ state }} = explore;
+          state.found = {{ ...state.found, version: -1, image: state.since }};
+          dispatchEvent(new Event("resize"));
+          {FRAMES}
+          return element("posterior-numbers").innerText;
+        }}"""
+    )
+    assert len(numbers(late)) == 4
+    for other in ("element('clear').click()", "explore.take(2)"):
+        page.evaluate(other)
+        image, since = page.evaluate(numbers_of)
+        assert image == since > later
+
+
+def test_an_elbo_that_came_late_is_counted_too(page):
+    page.evaluate("explore.take(10)")
+    page.evaluate(SETTLED)
+    page.evaluate(
+        """() => {
+          const { mean, std } = explore.state.encoded;
+          explore.put_q([mean[0] + 0.6, mean[1]], std);
+          window.far = [...explore.state.q.mean, ...explore.state.q.std];
+          explore.put_q([mean[0] + 0.01, mean[1]], std);
+        }"""
+    )
+    page.evaluate(SETTLED)
+    data, far = data_of(DOCS_PAGE.read_text(encoding="utf-8")), page.evaluate("far")
+    low = exact_of(data).account(images_of(data)[10], np.array(far[:2]), np.array(far[2:]))[2]
+    high = numbers(page.locator("#elbo-mine").inner_text())[0]
+    assert says(page, "account-says") == "still" and low < high - 1
+    told = numbers(page.locator("#account-says").inner_text())
+    assert told[:2] == [pytest.approx(low, abs=0.02), high]
