@@ -45,7 +45,7 @@ def test_latents_that_no_image_uses_are_counted(notes):
     settings = ["--latent", 4, "--learning-rate", 0.02, "--epochs", 150]
     (unused,) = (note for note in notes(*settings) if "latents are in use" in note)
     assert unused.startswith(
-        ("1 of 4 latents are in use: the means of the other 3", "2 of 4 latents are")
+        ("1 of 4 latents are in use: the means of the other 3 hardly differ", "2 of 4 latents are")
     )
     assert "That costs nothing" in unused
 
@@ -113,7 +113,10 @@ def test_unused_latents_that_cost_are_not_said_to_cost_nothing(images, tmp_path)
     last.bias[1] = 3
     trainer.model.decoder.network.layers[-1].weight[...] = 9
     note = what_it_noticed(trainer, Dataset(images, images, (2, 3)), tmp_path)[0]
-    assert note.startswith("1 of 3 latents are in use") and "They cost 4.5 nats of KL" in note
+    assert note.startswith("1 of 3 latents are in use") and "That costs 4.5 nats of KL" in note
+    last.weight[:, 1] = 0.3
+    note = noticed.unused_latents(trainer.model, images)
+    assert note.startswith("2 of 3 latents are in use: the mean of the other one hardly differs")
 
 
 def test_of_one_test_image_no_latent_is_said_to_be_unused(images, tmp_path):

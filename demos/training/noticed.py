@@ -146,11 +146,15 @@ def unused_latents(model, images):
     cost, n = float((0.5 * to_numpy(each)[:, ~active]).sum(axis=1).mean()), int(active.sum())
     if n == model.n_latent:
         return ""
-    costs = "That costs nothing" if cost < COLLAPSED else f"They cost {cost:.2g} nats of KL"
+    rest = model.n_latent - n
+    others = f"means of the other {rest} hardly differ"
+    if rest == 1:
+        others = "mean of the other one hardly differs"
+    costs = "nothing" if cost < COLLAPSED else f"{cost:.2g} nats of KL"
     return (
-        f"{n} of {model.n_latent} latents are in use: the means of the other "
-        f"{model.n_latent - n} hardly differ from image to image. {costs}, and this model would "
-        "lose nothing without them; longer training may bring some into use."
+        f"{n} of {model.n_latent} latents are in use: the {others} from image to image. That costs "
+        f"{costs}, and with fewer latents this model would lose nothing; longer training may bring "
+        "more into use."
     )
 
 
