@@ -144,3 +144,26 @@ def test_a_pen_s_line_is_white_round_and_wide(page):
     for stroke in strokes:
         assert stroke["stroke"] == "#ffffff" and stroke["how"]["cap"] == "round"
         assert stroke["how"]["line"] == pytest.approx(0.085 * box["width"], rel=0.02)
+
+
+def test_the_target_s_shades_are_violet_and_the_posterior_s_its_own(page):
+    page.evaluate("explore.take(3)")
+    page.select_option("#beta", "4")
+    page.evaluate(SETTLED)
+    hues, wanted = page.evaluate(
+        """() => {
+          const densest = (canvas) => {
+            const { width, height } = canvas;
+            const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+            let best = 0;
+            for (let k = 0; k < data.length; k += 4) if (data[k + 3] > data[best + 3]) best = k;
+            return [...data.slice(best, best + 3)];
+          };
+          const rgb = (hex) => [1, 3, 5].map((k) => parseInt(hex.slice(k, k + 2), 16));
+          return [explore.state.found.pictures.map((both) => both.map(densest)),
+            [colour.kl, colour.posterior].map(rgb)];
+        }"""
+    )
+    for shades, colour in zip(hues, wanted, strict=True):
+        assert len(shades) == 2  # the plane and the lens
+        assert np.abs(np.array(shades) - colour).max() <= 2
