@@ -199,7 +199,12 @@ TWICE = Tanh()
         ([Linear(6, 4), PromotesLater()], "forward must keep the dtype float32, got float64"),
         ([Linear(6, 4), AddsLater()], r"backward must write all of the gradient of 1\.slope"),
         ([Linear(6, 4), OfFourRows()], r"forward must return 5 rows, got \(4, 4\)"),
-        ([Linear(6, 4), Centred()], r"layer 1 \(Centred\): forward must treat each row by itself"),
+        (
+            [Linear(6, 4), Centred()],
+            r"layer 1 \(Centred\): forward must treat each row by itself, got another result for "
+            "two rows than for the same two of five: with batch norm, say, a code depends on the "
+            "images beside it; layer norm is by rows$",
+        ),
         (
             [Linear(6, 4), Tanh(), Reuses()],
             "forward of Reuses must return a new array: it wrote into",
