@@ -72,6 +72,7 @@ def alike_images(trainer, images, may_go_on):
     )
     if kl < COLLAPSED:
         never = all(row.get("test_kl", 0) < COLLAPSED for row in trainer.history)
+        never &= getattr(trainer.objective, "kl_weight", 1) <= 1  # or that would be why
         begun = (
             " Or training has hardly begun: try more epochs first." if never or may_go_on else ""
         )
