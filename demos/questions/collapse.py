@@ -13,8 +13,8 @@ Two things bring the KL to 0, and they are not the same:
 - The loss does not want it, and yet most latents are given up. You will see it in networks of
   three layers of ReLU (the others have one of tanh). Often the start is blamed: as long as the
   decoder cannot read z, a latent costs its KL and earns nothing. But count the latents in use on
-  the way: all come into use, and most are given up later. A warm-up, in which the decoder learns to
-  read z while z is free, ends at a better ELBO; most are given up after it too.
+  the way: all come into use, and with most seeds most are given up later. A warm-up, in which the
+  decoder learns to read z while z is free, ends at a better ELBO; most are given up after it too.
 
 Six models learn the digits. All the ELBOs printed have the weight 1, whatever the loss had.
 """
