@@ -9,10 +9,10 @@ from vae_np.optimizers import SGD
 
 
 def test_a_schedule_sets_each_epochs_learning_rate(images):
-    trainer = make_trainer(images, SGD, schedule=[(0, 0.01), (2, 0.003)])
+    trainer = make_trainer(images, SGD, schedule=[(0, 0.02), (2, 0.003)])
     rates = []
     trainer.fit(4, after_epoch=lambda row: rates.append(trainer.optimizer.learning_rate))
-    assert rates == [0.01, 0.01, 0.003, 0.003]
+    assert rates == [0.02, 0.02, 0.003, 0.003]
 
 
 @pytest.mark.parametrize("stop", [1, 2, 3])
