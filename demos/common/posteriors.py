@@ -1,11 +1,13 @@
-"""The posterior p(z|x) of one image, without the encoder: on a grid, and in draws."""
+"""The posterior p(z|x) without the encoder: on a grid, and in draws."""
 
 import math
 
 import numpy as np
 
+from demos.common.models import over_draws
 from vae_np.backend import to_numpy
 from vae_np.inference.grid import grid_log_joint, latent_grid
+from vae_np.objectives.sgvb_a import log_weight
 
 POINTS = 81  # of the fine grid, along each axis
 
@@ -36,6 +38,15 @@ def exact_posterior(model, image, q):
         "mean": mean,
         "std": np.sqrt(weight @ (points - mean) ** 2),
     }
+
+
+def draw_log_weights(model, x, q, generator, n_draws):
+    """log w = log p(x|z) + log p(z) − log q(z|x) of draws z ~ q; (n_draws, N), NumPy."""
+
+    def value(z):
+        return log_weight(x, q, model.decoder.forward(z), z)
+
+    return over_draws(value, q, generator, n_draws, at_once=10)
 
 
 def r_hat(draws):

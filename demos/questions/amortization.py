@@ -19,25 +19,16 @@ import numpy as np
 
 from demos.common import plots
 from demos.common.findings import run
-from demos.common.models import digit_model, over_draws, standard_error, train
+from demos.common.models import digit_model, standard_error, train
+from demos.common.posteriors import draw_log_weights
 from vae_np import datasets
 from vae_np.backend import Stream, random_generator, to_numpy
 from vae_np.distributions import log_mean_exp
 from vae_np.evaluation import importance_sampled_log_likelihood
 from vae_np.inference import per_image
-from vae_np.objectives.sgvb_a import log_weight
 
 IMAGES = 100  # of each set, or 5 times the epochs, if that is fewer
 FIT_STEPS, BOUND_DRAWS, SAMPLES = 200, 1000, 3000
-
-
-def draw_log_weights(model, x, q, generator, n_draws):
-    """log w = log p(x|z) + log p(z) − log q(z|x) of draws z ~ q; (n_draws, N), NumPy."""
-
-    def value(z):
-        return log_weight(x, q, model.decoder.forward(z), z)
-
-    return over_draws(value, q, generator, n_draws, at_once=10)
 
 
 def measure(model, images, args):
