@@ -118,7 +118,7 @@ def describe(elbo, strong, averaged, warmed, deep, deep_warmed):
         f"{deep_warmed['latents_in_use']} are, where it was {warm[(len(warm) - 1) // 2]} when the "
         f"weight reached 1, and the ELBO is {deep_warmed['elbo']:.1f}, though the KL falls in that "
         f"run, from {max(deep_warmed['course']['kl']):.0f} to {deep_warmed['kl']:.1f}. So whether "
-        "the KL rises or falls tells nothing by itself; the ELBO and the latents in use do."
+        "the KL rises or falls tells nothing by itself: look at the ELBO."
     )
 
 
