@@ -298,3 +298,4 @@ def test_solutions_show_the_lines_of_the_package(capsys):
     assert main(answers(), ["--solutions"]) == 0
     out = capsys.readouterr().out
     assert [name for name in NAMES if f"{name}: " in out] == list(NAMES)
+    assert {head, *lines[:3]} <= set(out.splitlines())  # all are shown, and none is graded
