@@ -58,8 +58,12 @@ def test_a_planted_error_is_caught(name, first, error, cause):
         assert check.relative_error == pytest.approx(error, rel=1e-6)
 
 
-def test_every_planted_error_is_tested():
+def test_every_planted_error_is_tested_and_is_what_it_is_called():
     assert [name for name, *_ in FIRST_FAILURES] == list(ERRORS)
+    for name, _, _, cause in FIRST_FAILURES:
+        said = ERRORS[name][2]
+        assert ("wrong sign" in said) == (cause == "a sign is wrong"), name
+        assert ("½" in said) == (cause == "a 1/2 is missing"), name
 
 
 @pytest.mark.slow
