@@ -220,7 +220,8 @@ def test_findings_of_few_epochs_are_marked_so(tmp_path, monkeypatch, capsys, epo
     assert findings.run(experiment, "Why?\n\nBecause.", epochs=10) == 0
     said = [" ".join(capsys.readouterr().out.split())]
     said.append(json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))["findings"])
-    caution = f"After {epochs} epoch{'s' * (epochs != 1)} instead of 10 the models have hardly"
+    after = f"After {epochs} epoch{'s' * (epochs != 1)} instead of 10"
+    caution = f"{after} the models may not have learned enough: the numbers"
     assert [caution in text for text in said] == 2 * [epochs < 5]
     assert all("The gap has closed." in text for text in said)
 

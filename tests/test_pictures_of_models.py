@@ -66,6 +66,7 @@ def test_a_weight_s_terms_variances_and_pictures_are_its_own(drawn):
 
 def test_a_collapse_is_seen_in_its_own_curve(drawn):
     found, data = recorded("collapse")["models"], datasets.load("mnist5k")
+    found["Pixels averaged, warm-up"]["latents_in_use"] = 16
     collapse.draw(data, found, strips(6), "collapse.png")
     kls, elbos, latents = check_strips(drawn[0].axes, 6, data)
     for k, (name, of) in enumerate(found.items()):
@@ -77,11 +78,11 @@ def test_a_collapse_is_seen_in_its_own_curve(drawn):
         low, high = elbos.get_ylim()
         assert low < of["course"]["elbo"][-1] < high  # it ends in sight
     assert latents.get_lines()[-1].get_ydata() == [0.01, 0.01]
-    averaged, _, deep, warmed = list(found.values())[2:]
-    used = [of["latents_in_use"] for of in (averaged, deep, warmed)]
+    averaged, averaged_warmed, deep, warmed = list(found.values())[2:]
+    used = [of["latents_in_use"] for of in (averaged, averaged_warmed, deep, warmed)]
     said = numbers(drawn[0].get_suptitle())
-    assert said[:3] == [used[0], 20, used[1]] and said[4] == used[2]
-    assert [said[3], said[5]] == pytest.approx([deep["elbo"], warmed["elbo"]], abs=0.51)
+    assert said[:4] == [used[0], 20, used[1], used[2]] and said[5] == used[3]
+    assert [said[4], said[6]] == pytest.approx([deep["elbo"], warmed["elbo"]], abs=0.51)
 
 
 def test_the_likelihoods_have_their_curves_and_their_sigmas(drawn, rng):

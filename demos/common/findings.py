@@ -131,8 +131,8 @@ def caution(epochs, usual):
         return ""
     passes = "epoch" if epochs == 1 else "epochs"
     return (
-        f"After {epochs} {passes} instead of {usual} the models have hardly learned: the numbers "
-        "are what was measured, but the sentences around them may not fit. "
+        f"After {epochs} {passes} instead of {usual} the models may not have learned enough: the "
+        "numbers are what was measured, but the sentences around them may not fit. "
     )
 
 

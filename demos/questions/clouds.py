@@ -40,6 +40,7 @@ CLOUDS, PRIOR_DRAWS, BLOCK = 400, 2000, 50
 HOLE = 0.1  # a draw is in a hole where q̄ is below a tenth of the prior
 NEAR = 0.9  # of the prior's draws
 SHOWN = 8
+SIDE = 5.0  # of the plane that is drawn, from 0
 
 
 def log_mixture(q, z):
@@ -117,7 +118,7 @@ def experiment(args):
 def describe(free, elbo, strong, many, n_images):
     parts = (
         f"{model['latents']} latents at KL weight {model['kl_weight']:g}: "
-        f"{model['kl_of_training_images']:.1f} = {model['information']:.1f} + "
+        f"{model['kl_of_training_images']:.1f}, of them {model['information']:.1f} and "
         f"{model['mixture_to_prior']:.1f}"
         for model in (free, elbo, strong, many)
     )
@@ -143,8 +144,10 @@ def draw(models, labels, image_shape, path):
             size = np.maximum(2 * np.array(std), 0.06)  # at weight 0 they are points
             axes.add_patch(Ellipse(mean, *size, color=f"C{label}", alpha=0.5, lw=0))
         axes.plot(*model["shown"][0], "kx", ms=9, mew=2)
-        axes.set(title=f"KL weight {model['kl_weight']:g}", aspect="equal")
-        axes.set(xlim=(-5, 5), ylim=(-5, 5), xlabel="z₁", ylabel="z₂")
+        outside = sum(np.abs(mean).max() > SIDE for mean, _ in model["clouds"])
+        missing = f"; {outside} of {len(labels)} lie outside" if outside else ""
+        axes.set(title=f"KL weight {model['kl_weight']:g}{missing}", aspect="equal")
+        axes.set(xlim=(-SIDE, SIDE), ylim=(-SIDE, SIDE), xlabel="z₁", ylabel="z₂")
         figures.strip(below, images(model), image_shape, "decoded at the ×")
     tiles = figures.tiled(images(many), image_shape, 2)
     figures.show(panels[0, 3], tiles, f"20 latents: {SHOWN} draws of the prior")

@@ -103,7 +103,8 @@ def describe(plain, told, right):
         f"{plain['kl']:.1f}; told the label, {told['elbo']:.1f} ({told['elbo'] - np.log(10):.1f} "
         f"with log p(y), as a bound on log p(x, y)) and {told['kl']:.1f}: a code need not say the "
         f"class. By the nearest mean code of a class, {plain['right_by_code']:.0%} of the plain "
-        f"VAE's codes tell it, and {told['right_by_code']:.0%} of the other's: its z is the style. "
+        f"VAE's codes tell it, and {told['right_by_code']:.0%} of the other's, where 10% would be "
+        "chance: its z is mostly the style. "
         f"The label with the largest ELBO is the right one for {right:.1%} of the images."
     )
 

@@ -157,8 +157,8 @@ def describe(results, error):
     return (
         f"The gradients written by hand are right to {error:.0e}. Three encoders, one decoder. "
         f"Convolutional: {own}. Fully connected, of the same size: {narrow}. Fully connected, 200 "
-        f"wide: {wide}. What a filter learns from one patch serves for all: as many parameters go "
-        "further. The price is time, as each pixel is copied into all patches that see it."
+        f"wide: {wide}. As many parameters go further where a filter serves for all patches. "
+        "The price is time, as each pixel is copied into all patches that see it."
     )
 
 
@@ -166,7 +166,7 @@ def in_words(result):
     last = result["history"][-1]
     return (
         f"{result['parameters']:,} parameters, test ELBO {last['test_elbo']:.1f} nats per image, "
-        f"training {last['train_elbo']:.1f}, {last['seconds']:.0f} s"
+        f"training {last['train_elbo']:.1f}, {last['seconds']:.1f} s"
     )
 
 

@@ -160,7 +160,7 @@ def describe(two, twenty, rotated):
         f"images, 20 latents: {told(twenty)}; the encoder's {twenty['price']['encoder']:.2f}. "
         f"Rotated: {told(rotated)}. log p(x) is {twenty['log_px']:.2f} before and "
         f"{rotated['log_px']:.2f} after; but of the {better[0]:.2f} nats by which diag(σ²) was "
-        f"better than σ² I, {better[1]:.2f} are left. Training had turned the latents to suit it."
+        f"better than σ² I, {better[1]:.2f} are left: training turns the latents to suit it."
     )
 
 
@@ -188,7 +188,7 @@ def draw(summary, qs, kls, points, log_posterior, path):
     for panel, (name, of) in zip(axes[1], summary.items(), strict=True):
         names = [FAMILIES.get(key, f"{key}'s q") for key in of["price"]]
         panel.bar_label(panel.bar(names, of["price"].values()), fmt="%.2f")
-        panel.set(title=f"{name}: what q costs", ylabel="log p(x) − ELBO, nats")
+        panel.set(title=f"{name}: what q costs", ylabel="log p(x) − ELBO, nats", ymargin=0.1)
     axes[1, 2].sharey(axes[1, 1])
     cost = [summary[name]["price"]["diagonal"] for name in list(summary)[1:]]
     title = "Exact posteriors, grey, and the best q of each family, at 2 standard deviations\n"

@@ -165,7 +165,8 @@ def draw(gradients, runs, path):
     gains.set_title("What training gets from it:\ntest images", fontsize="medium")
     gains.set_xlabel("nats per example")
     gains.locator_params(axis="x", nbins=5)
-    gains.legend(fontsize="small")
+    named = gains.get_legend_handles_labels()
+    figure.legend(*named, fontsize="small", loc="outside lower right", ncols=3)
     weighted, better = (gradients[KNOWN][name]["ratio"] for name in OBJECTIVES)
     plots.save(
         figure,

@@ -88,7 +88,7 @@ def describe(summary):
     return (
         f"At all {len(points)} points drawn, log p(x) = ELBO + KL(q ‖ posterior) for every one of "
         f"the {EXAMPLES} examples, to {summary['largest_identity_error']:.0e} nats. At the start "
-        f"the gap was {first['gap']:.2f} nats, at the end it is {last['gap']:.4f}. "
+        f"the gap was {first['gap']:.2f} nats, at the end it is {last['gap']:.2g}. "
         f"log p(x) rose from {first['log_px']:.2f} to {last['log_px']:.3f} nats per example; the "
         f"best possible, probabilistic PCA, is {optimum:.3f}. The encoder's variances are off "
         f"those of the classical mean-field solution by at most {off:.1%}. Maximizing "
@@ -111,7 +111,7 @@ def draw(points, optimum, path):
         label="the gap",
     )
     levels.set(
-        title="Both rise to the maximum-likelihood solution",
+        title="Both rise towards the maximum-likelihood solution",
         xlabel="epoch",
         ylabel="nats per example",
         xscale="symlog",

@@ -93,7 +93,7 @@ def experiment(args):
 
 def describe(results):
     none, elbo, strong, best = to_compare(results)
-    halfway = none["variance_course"][len(none["variance_course"]) // 2]
+    halfway = none["variance_course"][(len(none["variance_course"]) - 1) // 2]
     spread = np.mean(none["variance_of_posterior_mean"])
     return (
         "In nats per example on the test set. Weight 0: the posterior variance is "

@@ -142,18 +142,22 @@ def experiment(args):
 def describe(results, without_u, spread):
     fixed, learned, per_pixel, bernoulli, bug = (results[kind] for kind in NAMES)
     std, rms = learned["std"][0], math.sqrt(learned["squared_error"] / PIXELS)
+    reached = "it diverges in the first epoch"
+    if without_u:
+        epochs = f"{len(without_u)} epoch{'s' * (len(without_u) > 1)}"
+        reached = f"it reaches {max(without_u):.0f} nats in {epochs}"
     return (
         "log N(x; mean, ½) is −(x − mean)² − ½ log π in every pixel of the test set, to "
         f"{fixed['identity_error']:.0e} nats: squared error is a Gaussian of σ = 0.71. For these "
-        f"digits that is far too wide. Learned, σ is {std:.3f}, which is the root mean squared "
+        f"digits that is far too wide. Learned, σ is {std:.3f}, near the root mean squared "
         f"error of the reconstructions ({rms:.3f}), and the ELBO rises from "
         f"{fixed['elbo']:.1f} to {learned['elbo']:.1f} nats per example. The error then counts "
         f"{0.5 / std**2:.0f} times as much against the KL, which goes from {fixed['kl']:.1f} to "
         f"{learned['kl']:.1f} nats. A σ per pixel reaches {per_pixel['elbo']:.1f}, by being sure "
         "of pixels that hardly ever change; where it is sure and wrong it pays: the median test "
         f"image has {per_pixel['median_elbo']:.0f} nats, the worst {per_pixel['lowest_elbo']:.0f}"
-        f". Without u nothing holds its ELBO: it reaches {max(without_u, default=math.nan):.0f} "
-        f"nats in {len(without_u)} epochs; with u no density can average above {CEILING:.0f}. "
+        f". Without u nothing holds its ELBO: {reached}; with u no density can average above "
+        f"{CEILING:.0f}. "
         f"Bernoulli's {bernoulli['elbo']:.1f} nats are a probability's and do not compare with "
         f"these; its squared error, {bernoulli['squared_error']:.1f} per image, does (the "
         f"Gaussians' are {fixed['squared_error']:.1f}, {learned['squared_error']:.1f} and "

@@ -136,8 +136,8 @@ def describe(summary):
         f"best of {', '.join(map(str, RATES))} in 20 epochs with seed 0), the test ELBO is "
         f"{elbos[REPARAMETERIZATION]:.1f} nats per example with reparameterization, "
         f"{elbos[BASELINE]:.1f} with the score function and its baseline, and {elbos[NONE]:.1f} "
-        f"without; at the start it was {before:.1f}. θ's gradient has no such trouble in any of "
-        "the three: it is the encoder that learns slowly, and the decoder has only the encoder's z "
+        f"without; at the start it was {before:.1f}. θ's gradient is the same formula in "
+        "all three: it is the encoder that learns slowly, and the decoder has only the encoder's z "
         "to learn from, and the encoder's learning rate."
     )
 

@@ -1,0 +1,58 @@
+"""A sentence about an experiment's numbers is said only where the run's own numbers bear it out."""
+
+import pytest
+from drawn_figures import drawn, recorded  # noqa: F401
+
+from demos.questions import clouds, posterior, why_mse, why_q
+
+
+@pytest.mark.parametrize(
+    ("worst", "error", "missed"), [(-2.99, 0.29, True), (-0.5, 0.29, False), (0.36, 0.1, False)]
+)
+def test_q_misses_a_part_only_where_its_estimate_is_far_below(worst, error, missed):
+    of = recorded("why_q")
+    exact = of["two_latents"]["q_minus_reference"]
+    exact |= {"worst": worst, "standard_error_of_worst": error}
+    said = why_q.describe(of["two_latents"], of["twenty_latents"], of["images"])
+    assert f"the worst image by {worst:+.2f} with a standard error of {error:.2f}" in said
+    assert ("where q misses a part of the posterior, its samples cannot tell" in said) == missed
+
+
+@pytest.mark.parametrize(("r_hat", "agree"), [(1.02, True), (1.09, True), (1.11, False)])
+def test_chains_are_said_to_disagree_only_where_r_hat_is_above_one(r_hat, agree):
+    of = recorded("posterior")
+    for row in of["images"]:
+        row["hmc_r_hat"] = 1.0
+    of["images"][2]["hmc_r_hat"] = r_hat
+    said = posterior.describe(of["images"], of["gaps"])
+    assert f"{r_hat:.2f} for the worst, rank {of['images'][2]['rank']}: the " in said
+    assert said.endswith("the chains agree.") == agree
+    assert ("modes that lie far apart they seldom cross" in said) != agree
+
+
+@pytest.mark.parametrize(
+    ("elbos", "said"),
+    [
+        ([4000.0, 5000.4, 4500.0], "it reaches 5000 nats in 3 epochs; with u"),
+        ([-46.2], "it reaches -46 nats in 1 epoch; with u"),
+        ([], "it diverges in the first epoch; with u"),
+    ],
+)
+def test_what_holds_no_elbo_is_said_as_far_as_it_came(elbos, said):
+    models = recorded("why_mse")["models"]
+    assert f"Without u nothing holds its ELBO: {said}" in why_mse.describe(models, elbos, 1e-4)
+
+
+def test_clouds_beyond_the_panel_are_counted(drawn):  # noqa: F811 - the fixture
+    of = recorded("clouds")
+    *plane, _ = of["models"]
+    for model in plane:
+        model["clouds"] = [[[0, 0], [1, 1]]] * len(of["labels"])
+    plane[0]["clouds"] = [[[5.1, 0], [1, 1]], [[0, -6], [1, 1]], *plane[1]["clouds"][2:]]
+    clouds.draw(of["models"], of["labels"], (28, 28), "clouds.png")
+    titles = [axes.get_title() for axes in drawn[0].axes[:3]]
+    assert titles == [
+        f"KL weight 0; 2 of {len(of['labels'])} lie outside",
+        "KL weight 1",
+        "KL weight 4",
+    ]
