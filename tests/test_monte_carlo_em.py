@@ -1,5 +1,6 @@
 """Monte Carlo EM stopped, saved and gone on with; what it learns is in test_rival_objectives.py."""
 
+import math
 import signal
 
 import numpy as np
@@ -22,6 +23,19 @@ def test_monte_carlo_em_wants_the_decoder_alone(images):
     model = make_model()
     with pytest.raises(ValueError, match="decoder must be a decoder"):
         MonteCarloEM(model, Adam([model.decoder.parameters]), model.as_pixels(images))
+
+
+@pytest.mark.parametrize("n_weight_updates", [1, 3])
+def test_each_minibatch_updates_the_weights_as_often_as_asked(
+    images, monkeypatch, n_weight_updates
+):
+    model, steps = make_model(), []
+    optimizer, x = Adam([model.decoder.parameters], 0.01), model.as_pixels(images)
+    em = MonteCarloEM(model.decoder, optimizer, x, 10, n_weight_updates=n_weight_updates)
+    step = optimizer.step
+    monkeypatch.setattr(optimizer, "step", lambda: steps.append(step()))
+    em.fit(2, progress=False)
+    assert len(steps) == 2 * math.ceil(len(images) / 10) * n_weight_updates
 
 
 def test_monte_carlo_em_goes_on_from_a_checkpoint_bit_for_bit(images, tmp_path):
