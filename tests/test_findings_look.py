@@ -3,7 +3,7 @@
 import pytest
 from drawn_figures import drawn, recorded  # noqa: F401
 
-from demos.questions import clouds, posterior, why_mse, why_q
+from demos.questions import clouds, posterior, tug_of_war, why_mse, why_q
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,9 @@ def test_clouds_beyond_the_panel_are_counted(drawn):  # noqa: F811 - the fixture
         "KL weight 1",
         "KL weight 4",
     ]
+
+
+def test_halfway_through_one_epoch_is_its_start():
+    weights = recorded("tug_of_war")["weights"]
+    weights[0]["variance_course"] = [0.5, 0.03]
+    assert "(halfway through training it was 0.5)" in tug_of_war.describe(weights)
