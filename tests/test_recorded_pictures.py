@@ -60,6 +60,7 @@ DRAWN = {  # from a summary, into a file
     ),
     "best_model": draw_best_model,
     "best_model_importance_weighted": draw_best_model,
+    "best_model_doubly_reparameterized": draw_best_model,
     "figure_2": draw_figure_2,
     "figure_3": lambda of, path: figure_3_picture.draw(of["curves"], path, figure_3.TITLE),
     "full_bayes": lambda of, path: full_bayes.draw(of["runs"], path),

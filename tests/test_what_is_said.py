@@ -64,6 +64,9 @@ SAID = {
     "best_model_importance_weighted": lambda of: best_model_picture.describe(
         of["models"], SimpleNamespace(**of["options"])
     ),
+    "best_model_doubly_reparameterized": lambda of: best_model_picture.describe(
+        of["models"], SimpleNamespace(**of["options"])
+    ),
 }
 
 
