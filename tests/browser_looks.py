@@ -126,6 +126,7 @@ def screens(open_once):
     for _ in range(2):
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
+            page.mouse.move(0, 0)  # over no button
             page.evaluate(SETTLED)
             found.append(Screen(page, width))
         page.click("#theme")

@@ -106,7 +106,7 @@ def test_the_clouds_are_where_the_encoder_puts_them(drawn):
     clouds.draw(found["models"], found["labels"], data.image_shape, "clouds.png")
     axes = np.reshape(drawn[0].axes, (2, 4))
     for (plane, below), model in zip(axes.T, found["models"][:3], strict=False):
-        assert numbers(plane.get_title()) == [model["kl_weight"]]
+        assert numbers(plane.get_title())[0] == model["kl_weight"]
         for k, (ellipse, cloud) in enumerate(zip(plane.patches, model["clouds"], strict=True)):
             mean, std = np.array(cloud)
             assert list(ellipse.get_center()) == mean.tolist()
