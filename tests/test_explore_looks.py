@@ -50,6 +50,7 @@ def test_z_follows_the_keys_and_the_pointer(open_page):
     page.evaluate(SETTLED)
     assert page.locator("#plane").get_attribute("aria-label") != before
     page.click("#draw-z")
+    page.evaluate(SETTLED)
     assert "drawn from N(0, I)" in page.locator("#noise-says").inner_text()
     data = data_of(DOCS_PAGE.read_text(encoding="utf-8"))
     codes = np.frombuffer(base64.b64decode(data["codes"]), np.float32).reshape(-1, 2)
