@@ -33,9 +33,9 @@ def test_chains_are_said_to_disagree_only_where_r_hat_is_above_one(r_hat, agree)
 @pytest.mark.parametrize(
     ("elbos", "said"),
     [
-        ([4000.0, 5000.4, 4500.0], "it reaches 5000 nats in 3 epochs; with u"),
-        ([-46.2], "it reaches -46 nats in 1 epoch; with u"),
-        ([], "it diverges in the first epoch; with u"),
+        ([4000.0, 5000.4, 4500.0], "by epoch 3 it reaches 5000 nats; with u"),
+        ([-46.2], "by epoch 1 it reaches -46 nats; with u"),
+        ([], "by epoch 1 it diverges; with u"),
     ],
 )
 def test_what_holds_no_elbo_is_said_as_far_as_it_came(elbos, said):
