@@ -286,7 +286,6 @@ def test_solutions_show_the_lines_of_the_package(capsys):
     source = (DEMOS.parent / path).read_text(encoding="utf-8").splitlines()[int(line) - 1 :]
     assert lines[0].strip() == "def kl_backward(self, upstream):"
     assert lines[:3] == source[:3]
-
     assert "def gaussian_kl_backward(xp, variance_minus_1, upstream):" in lines  # what it calls
     assert verdict("importance_weighted_backward", share_of_each_draw)[0] == RIGHT
 
