@@ -57,6 +57,8 @@ def small_figure_3(monkeypatch):
 def test_figure_3_compares_the_three_methods_and_keeps_finished_curves(
     small_figure_3, monkeypatch, tmp_path
 ):
+    # Of 20 draws appendix D errs by more than their spread shows: by 0.28 nats on one processor.
+    monkeypatch.setattr(figure_3_estimates, "DRAWS", 200)
     summary, findings = figure_3.experiment(options(tmp_path, 10_000))
     assert len(summary["curves"]) == 6
     for curve in summary["curves"]:
@@ -66,8 +68,7 @@ def test_figure_3_compares_the_three_methods_and_keeps_finished_curves(
         if curve["method"] == "AEVB":
             for sampled in (curve["from_prior"], curve["half_from_q"]):
                 error = np.hypot(points[-1]["test_error"], sampled["test_error"])
-                # Appendix D errs by more than its draws' spread shows: 0.28 nats were seen.
-                assert abs(points[-1]["test"] - sampled["test"]) < 0.25 + 4 * error
+                assert abs(points[-1]["test"] - sampled["test"]) < 0.05 + 4 * error
     assert "nats above importance sampling" in findings
     assert picture(tmp_path, "figure_3")
 
