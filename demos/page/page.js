@@ -333,8 +333,8 @@ function show() {
       put_text(`elbo-${name}`, its === undefined ? "?" : fixed(its));
       put_text(`gap-${name}`, its === undefined ? "?" : fixed(its_gap));
     }
-    element("climb").hidden = !fit;
-    if (!fit) return;
+    element("climb").hidden = !fit || found.posterior.cut; // cut off, its top is not known
+    if (element("climb").hidden) return;
     const top = fit.beta === 1 ? log_px : found.ceiling;
     const ends = [fit.path[0].value, fit.path.at(-1).value, top].map((v) => fixed(v));
     describe("climb", text().climb_picture(...ends));
@@ -358,8 +358,8 @@ function show() {
     if (climbing()) return ["climbing", fit.path.at(-1).value];
     if (fit?.state === "stopped" && beta === 1) return ["stopped", fit.start.elbo, elbo];
     if (fit?.state === "arrived") {
-      if (beta !== 1) return ["arrived_beta", beta, elbo - (beta - 1) * found.kl, found.ceiling, elbo, gap];
       if (cut) return ["arrived_cut", fit.start.elbo, elbo];
+      if (beta !== 1) return ["arrived_beta", beta, elbo - (beta - 1) * found.kl, found.ceiling, elbo, gap];
       if (rows.diagonal?.elbo > elbo + 0.01) return ["arrived_apart", elbo, rows.diagonal.elbo];
       if (fit.start.from !== "encoder") return ["arrived_own", fit.start.elbo, elbo, gap];
       return ["arrived", fit.start.elbo, elbo, elbo - fit.start.elbo, gap];
