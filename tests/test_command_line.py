@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from conftest import DEMOS
+from threadpoolctl import threadpool_info
 
 from demos import train
 from demos.common import long_runs, machine
@@ -141,6 +142,9 @@ def test_a_result_says_what_it_was_measured_on(tmp_path, monkeypatch):
     ]
     of = found[0]
     assert of["date"] == time.strftime("%Y-%m-%d")
+    blas = next((one for one in threadpool_info() if one["user_api"] == "blas"), None)
+    assert blas is None or str(blas["version"]) in of["products"]
+    assert blas is None or f"{blas.get('architecture', 'unknown')} kernels" in of["products"]
     assert of["numpy"] == np.__version__ and sys.version.startswith(of["python"])
     if hasattr(os, "sched_getaffinity"):  # Linux has it
         assert of["cores"] == len(os.sched_getaffinity(0))

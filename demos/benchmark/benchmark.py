@@ -18,7 +18,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from demos.benchmark import on_a_gpu
-from demos.benchmark.report import NAMES, draw, file_name, print_report, products_library
+from demos.benchmark.report import NAMES, draw, file_name, print_report
 from demos.benchmark.turns import (
     Peer,
     PeerError,
@@ -119,7 +119,7 @@ def main(argv=None):
     try:
         args.out = make_folder(args.out) if args.out else make_free_folder(Path("runs/benchmark"))
         about = {key: getattr(args, key) for key in ("device", "rounds", "examples", "clock")}
-        result = {**machine(), "products": products_library(), **about}
+        result = {**machine(), **about}
         name = file_name("cpu", result["processor"], f"{result['cores']} cores")
         if not on_cpu:
             result |= on_a_gpu.gpu()

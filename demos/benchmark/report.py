@@ -4,7 +4,6 @@ import re
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
-from threadpoolctl import threadpool_info
 
 from demos.common.command_line import say
 from vae_np.checkpoints import whole_file
@@ -22,15 +21,6 @@ NAMES = {
     "jax_step": "JAX, jitted step",
     "jax_scan": "JAX, scanned epoch",
 }
-
-
-def products_library():
-    """Which library computes NumPy's matrix products, and with which of its kernels."""
-    for library in threadpool_info():
-        if library["user_api"] == "blas":
-            kernels = library.get("architecture", "unknown")
-            return f"{library['internal_api']} {library['version']}, {kernels} kernels"
-    return "a library that threadpoolctl does not know"
 
 
 def file_name(device, *about):

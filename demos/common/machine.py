@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_info
 
 
 def machine():
@@ -16,12 +17,22 @@ def machine():
         "cores": cores(),
         "python": platform.python_version(),
         "numpy": np.__version__,
+        "products": products_library(),  # other kernels round otherwise
     }
 
 
 def cores():
     """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def products_library():
+    """Which library computes NumPy's matrix products, and with which of its kernels."""
+    for library in threadpool_info():
+        if library["user_api"] == "blas":
+            kernels = library.get("architecture", "unknown")
+            return f"{library['internal_api']} {library['version']}, {kernels} kernels"
+    return "a library that threadpoolctl does not know"
 
 
 def processor():
