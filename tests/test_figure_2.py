@@ -113,6 +113,22 @@ def test_figure_2_draws_curves_of_different_reach(tmp_path):
         run_figure_2(tmp_path, 1e6, draw=True)
 
 
+def test_a_run_that_diverged_is_told_so_wherever_it_had_got(tmp_path, monkeypatch, capsys):
+    record_curves(tmp_path, "mnist", 3, AEVB=[-200, -150], wake_sleep=[-300])
+    path = tmp_path / "mnist_3.json"
+    record = json.loads(path.read_text())
+    for curve, why in zip(record["curves"], (None, "it fell apart"), strict=True):
+        curve["diverged"] = why
+    path.write_text(json.dumps(record))
+    monkeypatch.setattr(figure_2, "side_by_side", lambda *_, **__: [record])
+    _, findings = run_figure_2(tmp_path, 1e4, "MNIST 3")
+    assert capsys.readouterr().out.splitlines() == [
+        "MNIST 3, AEVB, step size 0.02: test ELBO -150.0",
+        "MNIST 3, wake-sleep, step size 0.02: it fell apart",
+    ]
+    assert findings.endswith("Diverged: MNIST 3, wake-sleep: it fell apart")
+
+
 @pytest.mark.parametrize("setting", ["MNIST 21", "frey", ""])
 def test_figure_2_names_its_settings(setting, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["figure_2.py", "--setting", setting])
