@@ -99,8 +99,8 @@ def importance_weighted_backward(log_w, upstream):
         bound = log (1/K Σₖ wₖ)
 
     log_w is (K, N), the sum is over the first axis; bound and upstream are (N,), and line up with
-    it. For real images log w is about −1000, where exp(log_w) is 0, and of one image far from that
-    of another: what can be subtracted first?
+    it. log w may be −1000 or +1000, where exp(log_w) is 0 or infinite, and of one image far from
+    that of another: what can be subtracted first?
     """
     raise NotImplementedError("write dlog_w")
 

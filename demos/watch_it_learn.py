@@ -68,8 +68,8 @@ def experiment(args):
     return {"points": points}, (
         f"The ELBO of the test digits rises from {low:.1f} to {high:.1f} nats by epoch {last}, "
         f"half of that by epoch {halfway}. The KL rises with it, from {kl_before:.2f} to "
-        f"{kl_after:.2f} nats: that is what the codes come to say about the digits, and no sign "
-        "that anything goes wrong."
+        f"{kl_after:.2f} nats: that is mostly what the codes come to say about the digits, and no "
+        "sign that anything goes wrong."
     )
 
 

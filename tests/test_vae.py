@@ -8,6 +8,7 @@ from vae_np import VAE, BernoulliDecoder, GaussianDecoder, GaussianEncoder
 from vae_np.distributions import Bernoulli, DiagonalGaussian
 from vae_np.inference import per_image
 from vae_np.inference.hmc import sample_posterior
+from vae_np.layers import Linear
 
 
 def test_encode_and_decode_return_distributions(rng):
@@ -137,8 +138,14 @@ def test_bad_latents(rng):
         (lambda: GaussianEncoder(6, [5], 3, seed=-1), "seed must be a whole number >= 0"),
         (lambda: GaussianEncoder(6, [5], 3, seed="a"), "seed must be a whole number >= 0"),
         (
-            lambda: GaussianEncoder(6, [5], 3, dtype=int),
+            lambda: GaussianEncoder(6, [5], 3, dtype=np.dtype(int)),
             "dtype must be float32 or float64, got int64",
+        ),
+        (lambda: make_model(dtype="foo"), "dtype must be float32 or float64, got foo"),
+        (lambda: make_model(dtype=None), "dtype must be float32 or float64, got None"),
+        (
+            lambda: Linear(3, 2, input_gradient="no"),
+            "input_gradient must be True or False, got 'no'",
         ),
         (
             lambda: VAE(make_model().encoder, make_model().encoder),

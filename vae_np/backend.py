@@ -3,7 +3,7 @@
 One function body serves both devices: ``xp = array_module(x)``, then ``xp.exp(x)``. The arrays
 themselves decide, so a CPU model and a GPU model can live side by side in one process. Here too
 stands how a formula takes one pass over memory on each. But for `vae_np.matrix_products` and
-`vae_np.training.recording`, no other file knows that CuPy exists.
+`vae_np.training.recording`, no other file calls CuPy.
 """
 
 import math

@@ -1,7 +1,7 @@
 """The checks of arguments, called where a user calls in: not inside the mathematics.
 
-Each returns the value, cast where that is right, or raises ValueError that names the argument, what
-it got and what it wants.
+Each returns the value, cast where that is right (`values_in` its ends), or raises ValueError that
+names the argument, what it got and what it wants; `within_reach` only warns.
 """
 
 import math
@@ -71,6 +71,16 @@ def true_or_false(name, value):
     if not isinstance(value, bool | np.bool_):
         raise ValueError(f"{name} must be True or False, got {value!r}")
     return bool(value)
+
+
+def float_dtype(dtype):
+    """``dtype`` as NumPy's: float32 or float64."""
+    try:
+        if dtype is not None and np.dtype(dtype) in (np.float32, np.float64):
+            return np.dtype(dtype)
+    except TypeError:  # NumPy knows no such dtype
+        pass
+    raise ValueError(f"dtype must be float32 or float64, got {getattr(dtype, '__name__', dtype)}")
 
 
 def between_0_and_1(name, value):

@@ -33,7 +33,7 @@ class DiagonalGaussian:
     mean : (..., D) array
     log_var : array that broadcasts to mean's shape
         The log of the variance σ², one per output, or one number of shape () for all. In float32
-        within about ±87: beyond, σ² is infinite or rounded to 0.
+        within about ±87: beyond, σ² is infinite, or loses its digits until it is 0.
     """
 
     mean: np.ndarray

@@ -1,4 +1,4 @@
-"""The pictures that the demos draw. Each function writes one PNG file."""
+"""The pictures that the demos draw. Each function with a ``path`` writes one PNG file."""
 
 import math
 from statistics import NormalDist

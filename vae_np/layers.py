@@ -24,7 +24,7 @@ import math
 import numpy as np
 
 from vae_np.backend import array_module, in_one_pass
-from vae_np.checks import one_of, read_only, whole_number
+from vae_np.checks import one_of, read_only, true_or_false, whole_number
 from vae_np.matrix_products import matmul, sum_rows
 
 INITS = ("fan-in", "paper")
@@ -47,7 +47,8 @@ class Linear:
 
     def __init__(self, n_in, n_out, init="fan-in", input_gradient=True):
         self.n_in, self.n_out = whole_number("n_in", n_in), whole_number("n_out", n_out)
-        self.init, self.input_gradient = one_of("init", init, INITS), input_gradient
+        self.init = one_of("init", init, INITS)
+        self.input_gradient = true_or_false("input_gradient", input_gradient)
 
     # Slices of the network's parameters, once bound: write into them, as in `weight[...] = …`.
     weight, bias, dweight, dbias = read_only("weight bias dweight dbias")

@@ -6,6 +6,7 @@ from operator import attrgetter
 import numpy as np
 
 from vae_np.backend import device_of, on_a_cache_line, to_device
+from vae_np.checks import float_dtype
 
 
 def _copied_into(name):
@@ -41,8 +42,7 @@ class ParameterVector:
     """
 
     def __init__(self, initial, dtype=np.float32, device="cpu"):
-        if np.dtype(dtype) not in (np.float32, np.float64):
-            raise ValueError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
+        dtype = float_dtype(dtype)
         flat = np.concatenate([np.ravel(to_device(array, "cpu")) for array in initial.values()])
         self._value = to_device(on_a_cache_line(flat.astype(dtype)), device)
         self._grad = to_device(on_a_cache_line(np.zeros_like(flat, dtype=dtype)), device)

@@ -216,7 +216,8 @@ class VAE:
         write_checkpoint(path, {"identity": self.identity()}, arrays)
 
     def load(self, path):
-        """Read the weights from ``path``: what `save` wrote, or a checkpoint of a `Trainer`.
+        """Read the weights from ``path``: what `save` wrote, or a checkpoint of a `Trainer`
+        that trained both networks (one that climbs `FullBayes` has no single θ).
 
         Raises
         ------

@@ -45,8 +45,8 @@ def make_parser(description, epochs=None, samples=None, resumes=False):
             type=positive,
             default=int(samples),
             metavar="N",
-            help="training samples that each model sees, rounded up to whole epochs; 1e5 or 100000 "
-            f"alike (default: {samples:g})",
+            help="training samples that a model sees at most, rounded up to whole epochs; 1e5 or "
+            f"100000 alike (default: {samples:g})",
         )
     parser.add_argument(
         "--seed", type=natural, default=0, metavar="N", help="for all randomness (default: 0)"

@@ -104,7 +104,8 @@ def write_scores(path, reports):
 
 
 def make_parser(learner, exercises):
-    parser = Parser((learner.__doc__ or "") + "\nThe exit status is 0 if all are right, else 1.")
+    status = "\nThe exit status is 0 if all are right, 1 if not, 2 if there was nothing to grade."
+    parser = Parser((learner.__doc__ or "") + status)
     parser.add_argument(
         "file", nargs="?", type=named_path, metavar="FILE", help="grade this copy instead"
     )

@@ -20,7 +20,7 @@ def bernoulli(rng):
 
 
 def beta_vae(rng):
-    """The paper's model of Frey faces, with a weight on the KL."""
+    """With the paper's decoder of Frey faces, a σ per pixel, and a weight on the KL."""
     decoder = GaussianDecoder(
         LATENTS, [5], PIXELS, squash=True, activation="softplus", **common(rng)
     )

@@ -54,7 +54,7 @@ def train(data, x, y, args):
     (_, pixels), (_, n_labels), device = x.shape, y.shape, args.device
     seeds, deep = ([args.seed, Stream.ENCODER], [args.seed, Stream.DECODER]), [200, 200]
     encoder = GaussianEncoder(pixels + n_labels, [200], LATENT, seed=seeds[0], device=device)
-    # One layer alone could only add what y says to what z says.
+    # With one layer, a hidden unit adds what y says to what z says: two mix them more freely.
     decoder = BernoulliDecoder(LATENT + n_labels, deep, pixels, seed=seeds[1], device=device)
     decoder.start_at(data.mean_image)
     optimizer = Adam([encoder.parameters, decoder.parameters])

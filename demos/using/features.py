@@ -15,9 +15,10 @@ FEATURES = {"codes": "codes (means of q)", "pixels": "pixels"}
 def fit_linear(rows, targets):
     """The weights of a linear classifier, (D, C): least squares onto one-hot targets, (N, C).
 
-    It minimizes Σ (target − row W)² + λ Σ W². There are fewer rows than weights: so it is solved as
-    W = Xᵀ A with A = (X Xᵀ + λ I)⁻¹ Y. λ is the one with the least leave-one-out error, for which
-    no row need be left out: the error at row i, had it been, is A_i / [(X Xᵀ + λ I)⁻¹]_ii.
+    It minimizes Σ (target − row W)² + λ Σ W². It is solved as W = Xᵀ A, the smaller system where
+    there are fewer rows than columns, with A = (X Xᵀ + λ I)⁻¹ Y. λ is the one with the least
+    leave-one-out error, for which no row need be left out: the error at row i, had it been, is
+    A_i / [(X Xᵀ + λ I)⁻¹]_ii.
     """
     values, vectors = np.linalg.eigh(rows @ rows.T)
     least, best = np.inf, None

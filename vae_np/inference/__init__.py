@@ -1,4 +1,4 @@
-"""p(z|x) and log p(x) without the encoder: what the paper, and its readers, compare with.
+"""p(z|x) without the encoder, and log p(x): what the paper, and its readers, compare with.
 
 - `grid`: the exact posterior of one or two latents, as a sum over a grid;
 - `linear_gaussian`: a model in which everything has a closed form, classical mean field included;

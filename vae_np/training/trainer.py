@@ -30,7 +30,8 @@ class Trainer:
     Each epoch's shuffle and noise come from ``seed`` and the epoch's number alone. A trainer that
     goes on within an epoch draws that epoch's randomness once more from its start, and so ends
     with the same weights, bit for bit, as one that was never stopped, on the same processor.
-    After a `DivergenceError` the weights are useless: `load` a checkpoint then.
+    After a `DivergenceError` the weights are useless, unless it was ``evaluate``'s number that was
+    not finite: `load` a checkpoint then.
 
     Parameters
     ----------
