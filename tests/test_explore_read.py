@@ -1,0 +1,25 @@
+"""The page as it is read, from top to bottom: each word and number in its place, both languages."""
+
+import pytest
+from as_recorded import RECORDED, check_text
+from browser_page import SETTLED, chromium, open_page  # noqa: F401 - fixtures
+from test_explore import DOCS_PAGE
+
+# ruff: noqa: F811 - a fixture's name as an argument
+pytestmark = pytest.mark.slow
+SAME_DRAWS = "{ let u = 0.37; Math.random = () => (u = (u + 0.618034) % 1); }"
+READ = r"() => document.body.innerText.replace(/\s*\n\s*/g, `\n`)"
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_page_reads_as_recorded(language, open_page, tmp_path):
+    page = open_page(DOCS_PAGE, search=f"?lang={language}", script=SAME_DRAWS)
+    read = [page.evaluate(READ)]
+    for beta in ("1", "4"):
+        page.select_option("#beta", beta)
+        page.click("#fit")
+        page.evaluate(SETTLED)
+        read.append(page.evaluate(READ))
+    found = tmp_path / f"page_{language}.txt"
+    found.write_text("\n\n".join(read) + "\n", encoding="utf-8")
+    check_text(found, RECORDED / found.name, absolute=0.02)
