@@ -78,6 +78,9 @@ def test_on_a_gpu_every_peer_runs_at_every_size(monkeypatch, tmp_path, capsys):
     assert rows[5000, "torch_eager"]["times_vae_np"] == 2.75  # of the ratios 3, 2 and 2.75
     printed = capsys.readouterr().out
     assert "left out at 1000: JAX, scanned epoch (no jax)" in printed and "NVIDIA X1" in printed
+    words = [line.split() for line in printed.splitlines()]
+    assert "batch µs a step range times vae_np version".split() in words
+    assert "5000 PyTorch, eager 100000 90000 to 110000 2.75 x 1".split() in words
 
 
 def test_our_peers_run_on_a_gpu(gpu, rng):
@@ -95,7 +98,7 @@ def test_what_a_gpu_does_not_have_is_refused(monkeypatch, capsys):
     for option in ("--beside-busy", "--cpu-time"):
         with pytest.raises(SystemExit):
             benchmark.main(["--device", "gpu", option])
-        assert "are for a CPU" in capsys.readouterr().err
+        assert "--beside-busy and --cpu-time are for a CPU" in capsys.readouterr().err
 
 
 def test_a_peer_times_each_epoch():
@@ -116,6 +119,23 @@ def test_which_clock_counts(options, seconds, monkeypatch):
     peer.run_epoch()
     peer.close()
     assert peer.seconds == [seconds]
+
+
+def test_a_peer_that_ends_says_whose_error_it_is():
+    peer = turns.Peer("vae_np_1", 60, 20, 30, "cpu")
+    peer.process.kill()
+    peer.process.wait()
+    said = r"^the process of vae_np_1 ended; its own error is above$"
+    with pytest.raises(turns.PeerError, match=said):
+        peer._answer()
+
+
+def test_what_a_peer_lacks_is_named(monkeypatch):
+    images = np.zeros((10, 784), np.uint8)
+    monkeypatch.setattr(our_peers.fused, "one_pass", lambda *_: None)
+    lacks = "^numba is not installed, or not for this device or so small a model$"
+    with pytest.raises(ValueError, match=lacks):
+        our_peers.vae_np_fast(images, 5, 10, "cpu")
 
 
 @pytest.mark.parametrize(("name", "module"), [("jax_step", "jax"), ("vae_np_fast", "numba")])

@@ -87,7 +87,10 @@ def test_black_and_white_images_are_not_taken_for_nearly_black(tmp_path, dtype):
 @pytest.mark.parametrize(
     ("x", "message"),
     [
-        (np.full((5, 4), 1.5), r"finite pixels in \[0, 1\] if they are floats, got 1.5 to 1.5"),
+        (
+            np.full((5, 4), 1.5),
+            r" must hold finite pixels in \[0, 1\] if they are floats, got 1.5",
+        ),
         (np.full((5, 4), -0.5), "got -0.5 to -0.5$"),
         (np.full((5, 4), 1.0000001), "got 1.0000001 to 1.0000001$"),
         (np.full((5, 4), np.nan), "finite pixels"),

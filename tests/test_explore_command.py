@@ -27,17 +27,20 @@ def complaint(capsys, *options):
 def test_what_cannot_be_a_page_is_refused_in_one_line(own_run, tmp_path, capsys):
     folder = own_run("--latent", "3")
     line = complaint(capsys, "--checkpoint", folder)
-    assert "3 latents" in line and "--latent 2" in line
+    wants = "3 latents; the page draws a plane and wants 2: train.py --latent 2"
+    assert line.endswith(wants)
     assert "no checkpoint" in complaint(capsys, "--checkpoint", tmp_path / "nowhere")
 
     path = folder / "checkpoint.npz"
     path.write_bytes(path.read_bytes()[:-300])
     assert "cut short" in complaint(capsys, "--checkpoint", folder)
     write_checkpoint(path, {"settings": None}, {"theta": np.zeros(3)})
-    assert "not of a run of train.py" in complaint(capsys, "--checkpoint", folder)
+    wants = "is not of a run of train.py, which the page wants"
+    assert wants in complaint(capsys, "--checkpoint", folder)
     write_checkpoint(path, {"settings": {"latent": 2}}, {"theta": np.zeros(3)})
     assert "another version" in complaint(capsys, "--checkpoint", folder)
-    assert "is a folder" in complaint(capsys, "--out", tmp_path)
+    line = complaint(capsys, "--out", tmp_path)
+    assert line.endswith(f"is a folder: name a file, such as {tmp_path / 'explore.html'}")
     assert "is a file" in complaint(capsys, "--out", path / "page.html")  # before the training
     assert not (tmp_path / "nowhere").exists()
     assert not (folder / "explore.html").exists()
@@ -63,7 +66,7 @@ def test_how_long_the_grids_take_is_said_before_they_do(own_run, capsys, monkeyp
     assert explore.main(["--checkpoint", "run", "--no-open"]) == 0
     z = 3 * 121**2 + 241**2
     line = f"log p(x|z) of 16 images of 16 pixels at {z:,} z, of grids, takes about {z / 50:.0f} s"
-    assert line in said[0]
+    assert f"{line}; it is more where finer grids are needed.\n" in said[0]
 
 
 @pytest.mark.slow
@@ -81,7 +84,7 @@ def test_ctrl_c_leaves_no_page(tmp_path, monkeypatch, capsys):
     out = tmp_path / "page.html"
     assert explore.main(["--out", str(out), "--no-open"]) == 130
     assert not out.exists()
-    assert "no page was written" in capsys.readouterr().err
+    assert capsys.readouterr().err == "\nInterrupted: no page was written.\n"
 
 
 @pytest.mark.slow
@@ -94,7 +97,8 @@ def test_the_page_is_written_where_it_says_and_opened(own_run, capsys, monkeypat
     out = capsys.readouterr().out
     size = path.stat().st_size / 1e6
     assert f"The page is {Path('run') / 'explore.html'}, {size:.2f} MB." in out
-    told = re.findall(r"log p\(x\) of 16 images, grid of (\S+): (\S+) nats from a finer one", out)
+    checked = r"Checking log p\(x\) of 16 images, grid of (\S+): (\S+) nats from a finer one"
+    told = re.findall(checked, out)
     data = data_of(path.read_text(encoding="utf-8"))
     assert float(told[-1][0]) == data["grid"]["spacing"]
     assert float(told[-1][1]) <= fill.TOLERANCE
@@ -118,7 +122,7 @@ def test_without_a_run_a_model_of_two_latents_is_trained(tmp_path, monkeypatch, 
     settings, epochs, images = seen
     assert (settings.latent, settings.hidden, settings.data) == (2, [200], "mnist5k")
     assert epochs == settings.epochs == 80 and images == 20
-    assert "a model of two latents, 80 epochs" in capsys.readouterr().out
+    assert "Training a model of two latents, 80 epochs.\n" in capsys.readouterr().out
     assert (tmp_path / "runs" / "explore.html").exists()
 
 

@@ -222,7 +222,8 @@ def test_where_numba_fails_numpys_lines_run_and_it_is_said_once(dtype, error, mo
     expected = run(Adam, dtype, "NumPy", monkeypatch)
     fused._compiled.cache_clear()
     monkeypatch.setattr(numba, "njit", fails)
-    with pytest.warns(UserWarning, match=f"NumPy's lines .* numba cannot .{error.__name__}: no"):
+    said = f"NumPy's lines update the weights: numba cannot .{error.__name__}: no"
+    with pytest.warns(UserWarning, match=said):
         ours = run(Adam, dtype, "numba", monkeypatch)
     for array, other in zip(ours, expected, strict=True):
         np.testing.assert_array_equal(array, other)

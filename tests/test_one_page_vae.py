@@ -10,7 +10,7 @@ import types
 
 import numpy as np
 import pytest
-from as_recorded import RECORDED, check_picture
+from as_recorded import RECORDED, check_picture, check_text
 from conftest import DEMOS, run
 from recorded_tolerances import SHARE
 
@@ -195,7 +195,10 @@ def check_what_is_printed(printed):
 
 @pytest.mark.slow
 def test_page_learns_digits(tmp_path):
-    check_what_is_printed(run(tmp_path, "one_page_vae").stdout)
+    printed = run(tmp_path, "one_page_vae").stdout
+    check_what_is_printed(printed)
+    (tmp_path / "one_page_vae.txt").write_text(printed, encoding="utf-8")
+    check_text(tmp_path / "one_page_vae.txt", RECORDED / "one_page_vae.txt", 0.02, absolute=0.5)
     pictures = sorted((tmp_path / "runs").iterdir())
     assert [path.name for path in pictures] == [f"one_page_vae_{k}.png" for k in (1, 2, 3)]
     for path in pictures:

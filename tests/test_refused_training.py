@@ -124,7 +124,8 @@ def test_images_beyond_a_squashed_mean_are_said_where_training_begins(make, rng)
 
     for wrong in (x.clip(0, 1.5), x.clip(max=1)):
         low, high = re.escape(f"{wrong.min():g}"), re.escape(f"{wrong.max():g}")
-        message = f"images from {low} to {high} lie outside 0 to 1.*squash=False"
+        stays = "where the decoder's mean stays: scale them, or make it with squash=False"
+        message = f"images from {low} to {high} lie outside 0 to 1, {stays}"
         with pytest.warns(UserWarning, match=message) as warned:
             begin(wrong)
         assert warned[0].filename == __file__  # the line that gave them

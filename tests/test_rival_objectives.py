@@ -220,7 +220,8 @@ def test_bad_arguments_are_refused(rng):
             model.elbo(x, objective.draw_noise(rng, 1, 4))
     bayes = FullBayes(model, 4)
     optimizer = Adam(list(bayes.vectors.values()))
-    with pytest.raises(ValueError, match="weight_prior is one of theta, which this objective"):
+    said = "weight_prior is one of theta, which this objective does not learn"
+    with pytest.raises(ValueError, match=said):
         Trainer(model, optimizer, x, bayes, weight_prior=True)
     with pytest.raises(ValueError, match="objective must be an object made from this model"):
         Trainer(make_model(dtype=np.float64), optimizer, x, bayes)

@@ -104,7 +104,7 @@ def write_scores(path, reports):
 
 
 def make_parser(learner, exercises):
-    status = "\nThe exit status is 0 if all are right, 1 if not, 2 if there was nothing to grade."
+    status = "\nThe exit status is 0 if all are right, 1 if not, 2 if nothing could be graded."
     parser = Parser((learner.__doc__ or "") + status)
     parser.add_argument(
         "file", nargs="?", type=named_path, metavar="FILE", help="grade this copy instead"
