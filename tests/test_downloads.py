@@ -95,7 +95,8 @@ def test_what_a_mirror_answers_is_said_and_what_is_awaited_is_named(server, monk
 def test_truncated_or_altered_download_is_said_and_not_kept(server, tmp_path, body):
     url, pages = server
     pages["/file.gz"] = body
-    with pytest.raises(DataError, match=r"(?s)truncated or altered.*not kept.*by hand"):
+    said = r"(?s)truncated or altered, its SHA-256 is wrong; not kept.*by hand"
+    with pytest.raises(DataError, match=said):
         downloads.fetch("mnist/file.gz", [url])
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
 

@@ -194,7 +194,11 @@ TWICE = Tanh()
         ([Linear(6, 4), *[Sequential([TWICE])] * 2], "network has the same layer twice"),
         ([Linear(6, 4), Tanh], r"layer 1 is a class: make a layer of it, as in Tanh\(\)"),
         ([WritesIntoItsInput(), Linear(6, 4)], r"layer 0 \(Writes.*forward fails.*read-only"),
-        ([Copies(6), Linear(6, 4)], r"layer 0 \(Scale\(6\)\): bind must keep the arrays that"),
+        (
+            [Copies(6), Linear(6, 4)],
+            r"layer 0 \(Scale\(6\)\): bind must keep the arrays that it is given, not copies: its "
+            "output does not follow them$",
+        ),
         ([Linear(6, 4), WritesLater()], r"layer 1 \(WritesLater\): forward fails.*read-only"),
         ([Linear(6, 4), PromotesLater()], "forward must keep the dtype float32, got float64"),
         ([Linear(6, 4), AddsLater()], r"backward must write all of the gradient of 1\.slope"),
@@ -211,7 +215,11 @@ TWICE = Tanh()
         ),
         ([Linear(6, 4), SparesMemory()], "forward of SparesMemory must return a new array"),
         ([Dropout(6), Linear(6, 4)], r"layer 0 \(Scale\(6\)\): forward must return the same for"),
-        ([Linear(6, 4), Noisy()], r"layer 1 \(Noisy\): forward must return the same for the same"),
+        (
+            [Linear(6, 4), Noisy()],
+            r"layer 1 \(Noisy\): forward must return the same for the same x and parameters, got "
+            r"two results: does it draw noise, or keep a state\?$",
+        ),
         ([Fades(), Linear(6, 4)], r"layer 0 \(Fades\): forward must return the same for the same"),
         ([ReturnsNothing(), Linear(6, 4)], "forward must return 5 rows, got NoneType"),
         ([Linear(6, 4), OneAxisTooMany()], r"forward must return 5 rows, got \(5, 4, 1\)"),

@@ -1,5 +1,6 @@
 """What use_it.py finds, computed again by other means, on a small model and few images."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import numpy as np
@@ -21,6 +22,12 @@ def data(rng):
     x[labels == 1, 8:] += 150
     x = x.astype(np.uint8)
     return datasets.Dataset(x[:40], x[40:], (4, 4), labels[:40], labels[40:])
+
+
+def test_a_class_without_a_labelled_training_image_is_named(data):
+    one = dataclasses.replace(data, train_labels=0 * data.train_labels)
+    said = "Features: not every class has a labelled training image."
+    assert features.classify(None, one, None) == ({}, said)
 
 
 @pytest.fixture

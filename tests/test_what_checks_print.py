@@ -82,6 +82,8 @@ VERDICTS = [  # f(x), x, and what is said to be its gradient
     (lambda x: np.maximum(x, 0).sum(), 0 * X, ONES),
     (lambda x: np.maximum(x, 0).sum(), 0 * X, 2 * ONES),
     (lambda x: np.sin(3000 * x).sum(), X, 3000 * np.cos(3000 * X)),
+    (lambda x: np.floor(1e5 * x).sum(), X, ONES),
+    (lambda x: x.sum() + 2.0**42, X, ONES),
     (lambda x: 1.0, X, ONES),
     (in_place, X + 0, ONES),
     (lambda x: np.log(-np.abs(x)).sum(), X, ONES),
