@@ -38,6 +38,13 @@ def test_resumed_run_equals_an_uninterrupted_one(stripes, error_of):
     summaries = [json.loads((stripes / f / "summary.json").read_text()) for f in ("short", "long")]
     assert summaries[0]["test_log_likelihood"] == summaries[1]["test_log_likelihood"]
 
+    (stripes / "long" / "summary.json").unlink()  # killed after its last epoch
+    run(stripes, "train", "--resume", "long")
+    again = checkpoint_arrays(stripes / "long" / "checkpoint.npz")
+    assert all(np.array_equal(again[name], long[name]) for name in long)
+    summary = json.loads((stripes / "long" / "summary.json").read_text())
+    assert summary["test_log_likelihood"] == summaries[1]["test_log_likelihood"]
+
 
 WARM_UP = ["--data", "stripes.npz", *TINY, "--kl-weight", "2", "--kl-warm-up", "3"]
 STEPS = 4  # an epoch: 64 images in minibatches of 20
