@@ -2,6 +2,8 @@
 
 import json
 import re
+import runpy
+import sys
 import xml.etree.ElementTree as ElementTree
 from statistics import NormalDist
 
@@ -16,6 +18,17 @@ SVG = "{http://www.w3.org/2000/svg}"
 PAGES = {"light": "#ffffff", "dark": "#0d1117"}  # GitHub's
 DRAWINGS = {"model": draw_model.drawing, **draw_pictures.DRAWINGS}
 SIGNS = {"KL", "ELBO", "log", "diag", "nat", "Eq"}  # alike in both languages
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["draw_model", "draw_pictures", "draw_launches", "make_notebook"])
+def test_what_cannot_be_written_ends_the_script(name, tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(sys, "argv", [name, "--out", str(tmp_path / "file" / "out")])
+    with pytest.raises(SystemExit) as leaving:
+        runpy.run_path(str(DEMOS / "documents" / f"{name}.py"), run_name="__main__")
+    assert leaving.value.code == 2
+    assert capsys.readouterr().err.startswith(f"{name}.py: error: ")
 
 
 def drawn(name, theme="light", language="en"):
