@@ -8,7 +8,7 @@ import pytest
 from conftest import TINY, make_trainer
 
 from demos import train
-from demos.training import noticed
+from demos.training import noticed, report
 from demos.training.noticed import last_rise, what_it_noticed
 from vae_np import VAE, Adam, BernoulliDecoder, GaussianEncoder, Trainer
 from vae_np.datasets import Dataset
@@ -181,3 +181,12 @@ def test_a_climb_is_a_twentieth_of_a_nat_and_a_two_hundredth_of_the_gain(
     trainer.history[:] = [{"test_elbo": value} for value in (-gain, -rise, 0)]
     notes = what_it_noticed(trainer, Dataset(images, images, (2, 3)), tmp_path)
     assert sum("still climbs" in note for note in notes) == said
+
+
+@pytest.mark.parametrize(
+    ("epochs", "said"), [(0, ""), (1, "over 1 epoch; the"), (2, "over 2 epochs; the")]
+)
+def test_a_warm_up_is_announced(epochs, said):
+    line = report.warming_up(SimpleNamespace(kl_warm_up=epochs, kl_weight=0.5))
+    rises = f"the KL's weight rises from 0 to 0.5 {said} ELBO has it at 1\n"
+    assert line == (rises if epochs else "")
