@@ -128,6 +128,7 @@ def test_a_peer_that_ends_says_whose_error_it_is():
     said = r"^the process of vae_np_1 ended; its own error is above$"
     with pytest.raises(turns.PeerError, match=said):
         peer._answer()
+    peer.close()
 
 
 def test_what_a_peer_lacks_is_named(monkeypatch):
