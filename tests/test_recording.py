@@ -263,10 +263,7 @@ def test_without_nvmath_steps_are_plain_and_the_command_is_said(monkeypatch, ima
     trainer.fit(2)
     assert len(calls) == 2 * STEPS
     (line,) = capsys.readouterr().err.splitlines()
-    assert line == (
-        "Steps are not recorded, and so take longer: that needs nvmath-python: "
-        'python -m pip install -e ".[cuda12]" or ".[cuda13]"'
-    )
+    assert line.endswith('needs nvmath-python: python -m pip install -e ".[cuda12]" or ".[cuda13]"')
 
 
 @pytest.mark.parametrize("n_images", [29, 30])

@@ -73,16 +73,6 @@ def true_or_false(name, value):
     return bool(value)
 
 
-def float_dtype(dtype):
-    """``dtype`` as NumPy's: float32 or float64."""
-    try:
-        if dtype is not None and np.dtype(dtype) in (np.float32, np.float64):
-            return np.dtype(dtype)
-    except TypeError:  # NumPy knows no such dtype
-        pass
-    raise ValueError(f"dtype must be float32 or float64, got {getattr(dtype, '__name__', dtype)}")
-
-
 def between_0_and_1(name, value):
     """``value``, a number strictly between 0 and 1."""
     if not (isinstance(value, numbers.Real) and 0 < value < 1):

@@ -6,7 +6,6 @@ from operator import attrgetter
 import numpy as np
 
 from vae_np.backend import device_of, on_a_cache_line, to_device
-from vae_np.checks import float_dtype
 
 
 def _copied_into(name):
@@ -20,6 +19,16 @@ def _copied_into(name):
             own[:] = to_device(array, device_of(own))
 
     return property(attrgetter(f"_{name}"), copy)
+
+
+def _float_dtype(dtype):
+    """``dtype`` as NumPy's: float32 or float64."""
+    try:
+        if dtype is not None and np.dtype(dtype) in (np.float32, np.float64):
+            return np.dtype(dtype)
+    except TypeError:  # NumPy knows no such dtype
+        pass
+    raise ValueError(f"dtype must be float32 or float64, got {getattr(dtype, '__name__', dtype)}")
 
 
 class ParameterVector:
@@ -42,7 +51,7 @@ class ParameterVector:
     """
 
     def __init__(self, initial, dtype=np.float32, device="cpu"):
-        dtype = float_dtype(dtype)
+        dtype = _float_dtype(dtype)
         flat = np.concatenate([np.ravel(to_device(array, "cpu")) for array in initial.values()])
         self._value = to_device(on_a_cache_line(flat.astype(dtype)), device)
         self._grad = to_device(on_a_cache_line(np.zeros_like(flat, dtype=dtype)), device)
