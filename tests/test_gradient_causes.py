@@ -76,7 +76,7 @@ def test_a_gradient_that_is_rounded(rng):
     f, x, _, derivative = squares(rng)
     check = check_gradient("Square dx", f, x, derivative.astype(np.float32))
     assert check.verdict == "WRONG"
-    assert check.seen.endswith(" of the 15 entries, yours is right to 5 digits")
+    assert check.seen.endswith(" of the 15 entries, yours is right to 5 digits only")
     assert check.suggests == "it or f is rounded, as in float32"
 
 
