@@ -131,12 +131,16 @@ def test_a_peer_that_ends_says_whose_error_it_is():
     peer.close()
 
 
-def test_what_a_peer_lacks_is_named(monkeypatch):
+def test_what_a_peer_lacks_is_named(gpu, monkeypatch):
     images = np.zeros((10, 784), np.uint8)
     monkeypatch.setattr(our_peers.fused, "one_pass", lambda *_: None)
     lacks = "^numba is not installed, or not for this device or so small a model$"
     with pytest.raises(ValueError, match=lacks):
         our_peers.vae_np_fast(images, 5, 10, "cpu")
+    monkeypatch.setattr(our_peers, "cublas", lambda cupy: None)
+    lacks = "^nvmath-python is not installed, without which nothing is recorded$"
+    with pytest.raises(ValueError, match=lacks):
+        our_peers.vae_np(images, 5, 10, gpu)
 
 
 @pytest.mark.parametrize(("name", "module"), [("jax_step", "jax"), ("vae_np_fast", "numba")])

@@ -7,7 +7,7 @@ import pytest
 from conftest import run
 
 from demos import gradient_check
-from demos.gradients.planted import ERRORS, planted
+from demos.gradients.planted import ERRORS, describe, planted
 from demos.gradients.table import LEVELS, table
 
 
@@ -58,8 +58,28 @@ def test_a_planted_error_is_caught(name, first, error, cause):
         assert check.relative_error == pytest.approx(error, rel=1e-6)
 
 
+DESCRIBED = """
+Linear.backward_to_input: dx with the wrong sign
+Tanh.backward: dx with the wrong sign
+ReLU.backward: dx with the wrong sign
+Softplus.backward: dx with the wrong sign
+Sigmoid.backward: dx with the wrong sign
+DiagonalGaussian.sample_backward: dlog_var without its ½
+DiagonalGaussian.log_prob_backward: dlog_var without its ½
+Bernoulli.log_prob_backward: dlogits with the wrong sign
+DiagonalGaussian.kl_backward: dlog_var without its ½
+GaussianEncoder.backward: mean and log_var exchanged
+VAE.elbo_and_gradient: the KL subtracted twice
+vae_np.objectives.sgvb_a.standard_normal_log_prob_backward: z's place in the prior p(z) forgotten
+vae_np.objectives.importance_weighted.normalized_weights: the shares w_k / Σ w squared
+vae_np.objectives.score_function.score_signal: the signal with the wrong sign
+vae_np.inference.hmc.log_joint_and_gradient: the gradient with the wrong sign
+"""
+
+
 def test_every_planted_error_is_tested_and_is_what_it_is_called():
     assert [name for name, *_ in FIRST_FAILURES] == list(ERRORS)
+    assert [describe(name) for name in ERRORS] == DESCRIBED.strip().splitlines()
     for name, _, _, cause in FIRST_FAILURES:
         said = ERRORS[name][2]
         assert ("wrong sign" in said) == (cause == "a sign is wrong"), name
