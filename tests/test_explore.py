@@ -167,7 +167,7 @@ def test_a_section_becomes_html():
     ]
     lines += [
         "|---|---|",
-        "| q | `r` |",
+        "|  | `r` |",
         "![s](t.png)",
         "",
         "    u < v",
@@ -188,7 +188,7 @@ def test_a_section_becomes_html():
         "h <b>i</b></p>"
         "<ul><li>j\n  k</li><li>l &lt; m</li></ul>"
         "<ol><li>A</li><li>B</li></ol>"
-        "<table><tr><td>n|o</td><td>p</td></tr><tr><td>q</td><td><code>r</code></td></tr></table>"
+        "<table><tr><td>n|o</td><td>p</td></tr><tr><td></td><td><code>r</code></td></tr></table>"
         "<pre tabindex='0'>u &lt; v</pre><details><p>w</p></details>"
         "<pre tabindex='0'>x = 1\n\n    y</pre>" + mathml("z")
     )
