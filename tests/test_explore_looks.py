@@ -210,6 +210,7 @@ def test_a_finger_scrolls_until_it_means_to_draw(open_page):
     page = open_page(DOCS_PAGE, 390, height=844, touch=True)
     hand = page.context.new_cdp_session(page)
     image = "() => explore.state.from"
+    shown = "() => [[...explore.state.x], explore.state.index, explore.state.strokes]"
 
     def touch(kind, *places):
         points = [{"x": x, "y": y, "id": k} for k, (x, y) in enumerate(places)]
@@ -235,6 +236,7 @@ def test_a_finger_scrolls_until_it_means_to_draw(open_page):
     page.locator("#pad").tap()
     page.evaluate(SETTLED)
     assert page.evaluate(image) == "test"  # the tap only says that one means to
+    known = page.evaluate(shown)
     box = page.locator("#pad").bounding_box()
     a, b = (box["x"] + 40, box["y"] + 40), (box["x"] + 90, box["y"] + 90)
     touch("Start", a)
@@ -243,6 +245,7 @@ def test_a_finger_scrolls_until_it_means_to_draw(open_page):
     touch("End")
     page.evaluate(SETTLED)
     assert page.evaluate(image) == "test"  # two fingers make no stroke
+    assert page.evaluate(shown) == known
     assert swipe("pad") == 0
     assert page.evaluate(image) == "drawing"
     strokes = "() => explore.state.strokes.length"
