@@ -43,6 +43,15 @@ def test_what_is_not_finite_before_the_first_step_is_no_divergence(images, pixel
         )
 
 
+def test_the_first_step_of_a_later_epoch_comes_after_weights_have_changed(images):
+    trainer = make_trainer(images)
+    trainer.fit(1, progress=False)
+    trainer.model.decoder.parameters.value[:] = np.inf
+    step = trainer.steps_per_epoch + 1
+    with pytest.raises(DivergenceError, match=rf"step {step} \(epoch 2\): training diverged; a "):
+        trainer.fit(2, progress=False)
+
+
 def test_divergence_after_the_last_step_shows_in_the_evaluation(images):
     trainer, values = make_trainer(images[:20]), iter([0.0, 0.0, np.nan])
     message = (

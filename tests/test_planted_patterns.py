@@ -294,3 +294,4 @@ WRONG = "t: WRONG (1 derivative{}, relative error inf, wanted below 0.01)"
 def test_what_is_printed(check, text):
     assert str(check) == text
     assert check.passed == (check.verdict == "right")
+    assert all(np.size(entry) for entry in check.shortened)  # a loop over none goes well
