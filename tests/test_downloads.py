@@ -23,6 +23,7 @@ from vae_np.datasets import DataError, load
 DRIP = [b"x"] * 100
 asked = []  # the paths, of the server below
 CONTENT = gzip.compress(bytes(16) + bytes(range(100)), mtime=0)
+OTHER = gzip.compress(bytes(16) + bytes(range(100, 200)), mtime=0)  # another of the data set
 
 
 @pytest.fixture
@@ -49,7 +50,8 @@ def server(monkeypatch, tmp_path):
     thread = threading.Thread(target=httpd.serve_forever)
     thread.start()
     monkeypatch.setenv("VAE_NP_DATA", str(tmp_path / "cache"))
-    monkeypatch.setitem(downloads.SHA256, "mnist/file.gz", hashlib.sha256(CONTENT).hexdigest())
+    for name, content in (("mnist/file.gz", CONTENT), ("mnist/other.gz", OTHER)):
+        monkeypatch.setitem(downloads.SHA256, name, hashlib.sha256(content).hexdigest())
     yield f"http://127.0.0.1:{httpd.server_port}/", pages
     httpd.shutdown()
     thread.join()
@@ -91,7 +93,7 @@ def test_what_a_mirror_answers_is_said_and_what_is_awaited_is_named(server, monk
     assert [(options["desc"], options["unit"]) for options in bars] == 2 * [("file.gz", "B")]
 
 
-@pytest.mark.parametrize("body", [CONTENT[:-10], CONTENT[:-1] + b"x", b""])
+@pytest.mark.parametrize("body", [CONTENT[:-10], CONTENT[:-1] + b"x", b"", OTHER])
 def test_truncated_or_altered_download_is_said_and_not_kept(server, tmp_path, body):
     url, pages = server
     pages["/file.gz"] = body
@@ -117,16 +119,17 @@ def test_a_tilde_is_the_home_folder(monkeypatch, tmp_path):
     assert downloads.data_folder() == tmp_path / "data"
 
 
-def test_a_file_that_is_not_ours_stays_where_it_is(server, tmp_path):
+@pytest.mark.parametrize("content", [b"another", OTHER])
+def test_a_file_that_is_not_ours_stays_where_it_is(server, tmp_path, content):
     """Fashion-MNIST's files, say, have the same names."""
     url, pages = server
     path = tmp_path / "cache" / "mnist" / "file.gz"
     path.parent.mkdir(parents=True)
-    path.write_bytes(b"another")
+    path.write_bytes(content)
     pages["/file.gz"] = CONTENT
     with pytest.raises(DataError, match=r"file\.gz is not mnist/file\.gz of the data set.*move it"):
         downloads.fetch("mnist/file.gz", [url])
-    assert path.read_bytes() == b"another"
+    assert path.read_bytes() == content
     path.unlink()
     assert downloads.fetch("mnist/file.gz", [url]).read_bytes() == CONTENT
 
