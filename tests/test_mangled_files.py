@@ -2,14 +2,18 @@
 
 import functools
 import io
+import tokenize
 import warnings
+import zipfile
+import zlib
 
 import numpy as np
+import pytest
 from conftest import make_model, make_trainer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vae_np.checkpoints import CheckpointError
+from vae_np.checkpoints import DAMAGED, CheckpointError, read_checkpoint
 from vae_np.datasets import DataError, load
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 2, 3)).astype(np.uint8)
@@ -64,6 +68,52 @@ def loaded(path, content):
 def archive(compressed):
     save = np.savez_compressed if compressed else np.savez
     return written(save, x=IMAGES, y=LABELS)
+
+
+def of_shape(shape):
+    """An .npy file that claims this shape, in as many bytes as before."""
+    old = b"(5, 2, 3), }"
+    header = written(np.save, IMAGES)
+    return header.replace(old + b" " * (len(shape) - 9), shape + b", }")
+
+
+def encrypted():
+    """An archive that claims to be, in its own entry of the first file and in the folder's."""
+    whole = bytearray(archive(False))
+    for signature, flags in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        whole[whole.index(signature) + flags] |= 1
+    return bytes(whole)
+
+
+def badly_compressed():
+    whole = bytearray(archive(True))
+    whole[whole.index(b"x.npy") + len(b"x.npy") + 20] = 0xFF  # after the extra field: no such block
+    return bytes(whole)
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        (EOFError, b""),
+        (MemoryError, of_shape(b"(1099511627776, 784, 9)")),
+        (OverflowError, of_shape(b"(999999999999999999999, 2)")),
+        (RuntimeError, encrypted()),
+        (ValueError, b"no array"),
+        (tokenize.TokenError, of_shape(b"(((5, 2, 3)")),
+        (zipfile.BadZipFile, archive(True)[:-30]),
+        (zlib.error, badly_compressed()),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_each_kind_of_damage_is_one_line(tmp_path, kind, content):
+    path = tmp_path / "damaged.npz"
+    path.write_bytes(content)
+    for read, error in ((load, DataError), (read_checkpoint, CheckpointError)):
+        with pytest.raises(error, match=r"damaged\.npz") as raised:
+            read(path)
+        assert isinstance(raised.value.__context__, kind)
+        assert "\n" not in str(raised.value)
+    assert kind in DAMAGED
 
 
 @mangled
