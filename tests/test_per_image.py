@@ -35,5 +35,8 @@ def test_what_it_cannot_start_from_is_not_called_divergence(linear, rng):
     said = "^the ELBO is not finite where the fit starts: check x, initial and the weights$"
     with pytest.raises(ValueError, match=said):
         per_image.fit(linear.decoder, x, wide, rng)
+    wide.log_var[1:] = 0  # one image is enough
+    with pytest.raises(ValueError, match=said):
+        per_image.fit(linear.decoder, x, wide, rng)
     with pytest.raises(ValueError, match="learning_rate must be a finite number > 0, got None"):
         per_image.fit(linear.decoder, x, q, rng, learning_rate=None)
