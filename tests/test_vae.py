@@ -154,6 +154,7 @@ def test_bad_latents(rng):
         (lambda: make_model(activation="gelu"), "activation must be one of tanh, relu, softplus"),
         (lambda: make_model(latent=0), "n_latent must be a whole number >= 1, got 0"),
         (lambda: make_model(pixels=1.5), "n_pixels must be a whole number >= 1, got 1.5"),
+        (lambda: GaussianEncoder(1.5, [5], 3), "n_pixels must be a whole number >= 1, got 1.5"),
         (
             lambda: make_model(hidden=(2.5,)),
             "each hidden width must be a whole number >= 1, got 2.5",
