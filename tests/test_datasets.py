@@ -92,6 +92,7 @@ def test_black_and_white_images_are_not_taken_for_nearly_black(tmp_path, dtype):
             r" must hold finite pixels in \[0, 1\] if they are floats, got 1.5",
         ),
         (np.full((5, 4), -0.5), "got -0.5 to -0.5$"),
+        (np.linspace(-1, 1, 20).reshape(5, 4), "got -1.0 to 1.0$"),
         (np.full((5, 4), 1.0000001), "got 1.0000001 to 1.0000001$"),
         (np.full((5, 4), np.nan), "finite pixels"),
         (np.full((5, 4), 255.0), "got 255.0 to 255.0"),

@@ -13,9 +13,10 @@ from vae_np.training.monte_carlo_em import MonteCarloEM
 
 
 def test_optimizer_of_another_model_is_refused(images):
-    with pytest.raises(ValueError, match="optimizer must be made from this model's parameters"):
-        Trainer(make_model(), Adam(make_model().parameters), images)
     other = make_model()
+    for optimizer in (Adam(other.parameters), Adam, "adam", None):
+        with pytest.raises(ValueError, match="optimizer must be made from this model's parameters"):
+            Trainer(make_model(), optimizer, images)
     with pytest.raises(ValueError, match="objective must be an object made from this model"):
         Trainer(make_model(), Adam(other.parameters), images, ELBO(other))
 
