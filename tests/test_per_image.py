@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from conftest import PIXELS
+from conftest import LATENT, PIXELS
 
 from vae_np.distributions import DiagonalGaussian
 from vae_np.inference import per_image
+from vae_np.parameters import ParameterVector
 
 
 @pytest.mark.parametrize("n_steps", [1, 8])
@@ -40,3 +41,21 @@ def test_what_it_cannot_start_from_is_not_called_divergence(linear, rng):
         per_image.fit(linear.decoder, x, wide, rng)
     with pytest.raises(ValueError, match="learning_rate must be a finite number > 0, got None"):
         per_image.fit(linear.decoder, x, q, rng, learning_rate=None)
+
+
+def test_it_starts_from_the_q_that_is_given(linear, rng):
+    x = rng.standard_normal((3, PIXELS))
+    q = DiagonalGaussian(rng.standard_normal((3, LATENT)), rng.standard_normal((3, LATENT)))
+    fitted = per_image.fit(linear.decoder, x, q, rng, n_steps=1, learning_rate=1e-12)
+    np.testing.assert_allclose(fitted.mean, q.mean, rtol=1e-9)
+    np.testing.assert_allclose(fitted.log_var, q.log_var, rtol=1e-9)
+
+
+def test_its_elbo_is_one_for_each_image(linear, rng):
+    x, q = rng.standard_normal((3, PIXELS)), linear.encode(rng.standard_normal((3, PIXELS)))
+    parameters = ParameterVector({"mean": q.mean, "log_var": q.log_var}, x.dtype)
+    noise = rng.standard_normal((4, 3, LATENT))
+    found = per_image.elbo_and_gradient(parameters, linear.decoder, x, noise)
+    log_px_given_z = linear.decoder.forward(q.sample(noise)).log_prob(x)
+    np.testing.assert_allclose(found.reconstruction, log_px_given_z.mean(axis=0))
+    np.testing.assert_allclose(found.kl, q.kl_to_standard_normal())
