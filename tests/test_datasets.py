@@ -55,7 +55,7 @@ def test_embedded_file_is_under_a_megabyte_and_has_its_provenance():
 )
 @pytest.mark.parametrize("suffix", [".npz", ".npy"])
 def test_a_file_of_your_own(tmp_path, x, image_shape, suffix):
-    path = tmp_path / f"own{suffix}"
+    path = tmp_path / f"My Own Digits{suffix}"
     np.savez(path, x=x, other=1) if suffix == ".npz" else np.save(path, x)
     data = load(str(path))
     assert data.train.shape == (8, x[0].size)
