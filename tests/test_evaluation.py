@@ -66,6 +66,8 @@ def test_counts_must_be_positive(linear, rng):
         evaluate_elbo(linear, rng.random((2, PIXELS)), n_draws=0)
     with pytest.raises(ValueError, match="batch_size must be a whole number >= 1, got -1"):
         evaluate_elbo(linear, rng.random((2, PIXELS)), batch_size=-1)
+    with pytest.raises(ValueError, match="n_chains must be a whole number >= 1, got 0"):
+        reciprocal_log_likelihood(linear, rng.random((2, PIXELS)), 20, n_chains=0)
 
 
 @pytest.mark.parametrize(
@@ -84,6 +86,8 @@ def test_bad_seeds_and_images_are_refused(estimate, options, rng):
             estimate(model, x, seed=seed, **options)
     with pytest.raises(ValueError, match="images must be an array of NumPy or CuPy, got None"):
         estimate(model, None, **options)
+    with pytest.raises(ValueError, match="model must be a VAE, got NoneType"):
+        estimate(None, x, **options)
 
 
 def test_binary_evaluation_sees_the_same_binary_images_each_time(rng, monkeypatch):

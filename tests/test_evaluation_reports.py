@@ -7,6 +7,7 @@ import pytest
 from conftest import LATENT, PIXELS, exact, make_model
 
 from vae_np import VAE, evaluation
+from vae_np.backend import Stream, random_generator
 from vae_np.evaluation import (
     evaluate_elbo,
     grid_log_likelihood,
@@ -184,6 +185,51 @@ def test_another_objective_is_averaged_over_all_images(linear, rng):
     objective.model = make_model()
     with pytest.raises(ValueError, match="objective must be an object made from this model"):
         evaluate_elbo(linear, x, objective=objective)
+
+
+DRAWN = [
+    (evaluate_elbo, {"n_draws": 2}, [Stream.ELBO_NOISE]),
+    (importance_sampled_log_likelihood, {"n_samples": 3}, [Stream.IMPORTANCE_NOISE]),
+    (prior_sampled_log_likelihood, {"n_samples": 3}, [Stream.IMPORTANCE_NOISE]),
+    (grid_log_likelihood, {"spacing": 1}, []),
+    (reciprocal_log_likelihood, {"n_samples": 20}, [Stream.POSTERIOR]),
+]
+
+
+@pytest.mark.parametrize(("evaluate", "options", "streams"), DRAWN)
+def test_the_seed_makes_one_generator_for_each_use(rng, monkeypatch, evaluate, options, streams):
+    """For all batches: made anew, it would give each the same noise."""
+    model, made = make_model(latent=2), []
+
+    def generator(seed, device):
+        made.append(seed)
+        return random_generator(seed, device)
+
+    monkeypatch.setattr(evaluation, "random_generator", generator)
+    evaluate(model, rng.random((5, 6)), binary=True, seed=7, batch_size=2, **options)
+    assert sorted(made) == sorted([7, stream] for stream in (Stream.BINARIZE_TEST, *streams))
+
+
+@pytest.mark.parametrize(("evaluate", "options", "streams"), DRAWN)
+def test_binary_images_are_those_of_the_seed_in_whatever_batches(rng, evaluate, options, streams):
+    model, grey = make_model(latent=2, dtype=np.float64), rng.random((5, 6))
+    uniform = random_generator([7, Stream.BINARIZE_TEST]).random(grey.shape)
+    both = [
+        evaluate(model, images, binary=binary, seed=7, batch_size=2, **options)
+        for images, binary in ((grey, True), ((uniform < grey).astype(float), False))
+    ]
+    np.testing.assert_array_equal(*(found.value for found in both))
+
+
+def test_the_first_image_whose_log_px_is_not_finite_is_named(rng):
+    """A pixel that is surely white: images where it is black cannot be, and they alone."""
+    model, x = make_model(latent=2), (rng.random((5, 6)) < 0.5).astype(np.float32)
+    model.decoder.network.layers[-1].bias[0] = np.inf
+    x[:, 0] = [1, 1, 0, 1, 0]
+    for batch_size in (1, 2, 100):
+        with pytest.raises(ValueError, match=r"log p\(x\) of image 2 is -inf: are the weights fin"):
+            importance_sampled_log_likelihood(model, x, 3, batch_size=batch_size)
+    importance_sampled_log_likelihood(model, x[[0, 1, 3]], 3)
 
 
 @pytest.mark.parametrize("evaluate", [grid_log_likelihood, reciprocal_log_likelihood])
