@@ -40,6 +40,12 @@ def test_every_image_comes_once_and_the_last_minibatch_takes_what_is_left():
     assert (np.concatenate(rows) != np.concatenate(other)).any()
 
 
+def test_each_seed_and_each_epoch_has_its_own_order_and_noise():
+    drawn = [aevb.shuffled(38, *which, "cpu") for which in ((0, 0), (0, 1), (1, 0))]
+    assert len({tuple(order) for order, _ in drawn}) == 3
+    assert len({generator.random() for _, generator in drawn}) == 3
+
+
 def test_it_runs_by_itself(monkeypatch, capsys, images):
     few = datasets.load("mnist5k")
     few = datasets.Dataset(few.train[:200], few.test, few.image_shape)
@@ -51,6 +57,7 @@ def test_it_runs_by_itself(monkeypatch, capsys, images):
         assert re.fullmatch(rf"epoch {number:2}: training ELBO -\d+\.\d\d nats per digit", line)
     elbo = [float(line.split()[4]) for line in lines]
     assert elbo[-1] > elbo[0] + 50
+    assert elbo[0] > -400  # it starts at the mean image: from grey it would be -543
 
 
 @pytest.mark.parametrize(
