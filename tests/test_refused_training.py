@@ -82,36 +82,35 @@ def test_optimizers_want_a_list_of_vectors_and_trainers_an_optimizer(images):
         Trainer(make_model(), Adam, images)
 
 
-@pytest.mark.parametrize("part", ["settings", "draw_noise"])
+@pytest.mark.parametrize("part", ["vectors", "settings", "draw_noise", "value_and_gradient"])
 def test_an_own_objective_without_what_a_save_needs_is_refused_at_once(images, part):
-    def own(model):
-        known = ELBO(model)
-        names = {"model", "vectors", "settings", "draw_noise", "value_and_gradient"} - {part}
+    model = make_model()
+    known = ELBO(model)
+    names = {"model", "vectors", "settings", "draw_noise", "value_and_gradient"} - {part}
+    own = types.SimpleNamespace(**{name: getattr(known, name) for name in names})
+    with pytest.raises(ValueError, match=f"objective must have `{part}`, which namespace"):
+        Trainer(model, Adam(model.parameters), images, own)
+
+
+@pytest.mark.parametrize(("part", "known"), [("objective", ELBO), ("optimizer", Adam)])
+def test_settings_of_an_own_part_that_cannot_be_saved_are_refused_at_once(images, part, known):
+    class Own(known):
+        def settings(self):
+            return {part: "own", "weights": np.ones(2)}
+
+    with pytest.raises(ValueError, match=rf"settings\(\) of the {part} must be .*'weights'"):
+        make_trainer(images, **{part: Own})
+
+
+@pytest.mark.parametrize("part", ["settings", "learning_rate", "state", "steps", "step"])
+def test_an_own_optimizer_without_what_a_save_needs_is_refused_at_once(images, part):
+    def own(vectors, learning_rate):
+        known = Adam(vectors, learning_rate)
+        names = {"vectors", "settings", "learning_rate", "state", "steps", "step"} - {part}
         return types.SimpleNamespace(**{name: getattr(known, name) for name in names})
 
-    with pytest.raises(ValueError, match=f"objective must have `{part}`, which namespace"):
-        make_trainer(images, objective=own)
-
-
-def test_settings_of_an_own_objective_that_cannot_be_saved_are_refused_at_once(images):
-    class Own(ELBO):
-        def settings(self):
-            return {"objective": "own", "weights": np.ones(2)}
-
-    with pytest.raises(ValueError, match=r"settings\(\) of the objective must be .*'weights'"):
-        make_trainer(images, objective=Own)
-
-
-def test_an_own_optimizer_without_state_is_refused_at_once(images):
-    class Own:
-        def __init__(self, vectors, learning_rate):
-            self.vectors, self.learning_rate, self.steps = vectors, learning_rate, 0
-
-        def settings(self):
-            return {"optimizer": "own"}
-
-    with pytest.raises(ValueError, match=r"optimizer must have `state`, which <.*Own object"):
-        make_trainer(images, optimizer=Own)
+    with pytest.raises(ValueError, match=f"optimizer must have `{part}`, which namespace"):
+        make_trainer(images, optimizer=own)
 
 
 @pytest.mark.parametrize("make", ["trainer", "em"])
