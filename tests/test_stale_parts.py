@@ -141,10 +141,34 @@ def test_another_beta_is_another_run(images, tmp_path):
         other.load(tmp_path / "c.npz")
 
 
+@pytest.mark.parametrize(
+    ("settings", "difference"),
+    [
+        ({"batch_size": 20}, "batch size is 10, not 20"),
+        ({"n_draws": 2}, "number of draws is 1, not 2"),
+        ({"binarize": True}, "binarize is False, not True"),
+        ({"weight_prior": True}, "weight prior is False, not True"),
+        ({"rate": 0.02}, r"learning rate is 0\.01, not 0\.02"),
+        ({"dtype": np.float64}, "dtype is float32, not float64"),
+        ({"kl_weight": 2}, r"kl_weight is 1\.0, not 2\.0"),
+    ],
+)
+def test_other_settings_are_another_run(images, tmp_path, settings, difference):
+    def made(batch_size=10, rate=0.01, dtype=np.float32, kl_weight=1, **more):
+        model = make_model(dtype=dtype)
+        objective, optimizer = ELBO(model, kl_weight), Adam(model.parameters, rate)
+        return Trainer(model, optimizer, images, objective, batch_size=batch_size, **more)
+
+    made().save(tmp_path / "c.npz")
+    with pytest.raises(CheckpointError, match=f"of another run: its {difference}"):
+        made(**settings).load(tmp_path / "c.npz")
+    made().load(tmp_path / "c.npz")
+
+
 @pytest.mark.parametrize("flag", ["no", 1, None])
 def test_flags_are_true_or_false(images, flag):
     model = make_model()
-    for name in ("binarize", "weight_prior"):
+    for name in ("binarize", "weight_prior", "graph"):
         with pytest.raises(ValueError, match=f"{name} must be True or False, got {flag!r}"):
             Trainer(model, Adam(model.parameters), images, **{name: flag})
     with pytest.raises(ValueError, match=f"binary must be True or False, got {flag!r}"):
