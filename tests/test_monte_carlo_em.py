@@ -8,15 +8,17 @@ import pytest
 from conftest import make_model
 
 from vae_np import Adam
+from vae_np.backend import Stream, random_generator
 from vae_np.checkpoints import CheckpointError, read_checkpoint, write_checkpoint
+from vae_np.training import aevb
 from vae_np.training.divergence import DivergenceError
 from vae_np.training.monte_carlo_em import MonteCarloEM
 
 
-def tiny_em(images, seed=0):
-    model = make_model()
-    optimizer, x = Adam([model.decoder.parameters], 0.01), model.as_pixels(images)
-    return MonteCarloEM(model.decoder, optimizer, x, batch_size=10, seed=seed)
+def tiny_em(images, seed=0, model=None, rate=0.01, batch_size=10, **more):
+    model = model or make_model()
+    optimizer, x = Adam([model.decoder.parameters], rate), model.as_pixels(images)
+    return MonteCarloEM(model.decoder, optimizer, x, batch_size, seed=seed, **more)
 
 
 def test_monte_carlo_em_wants_the_decoder_alone(images):
@@ -59,6 +61,57 @@ def test_monte_carlo_em_goes_on_from_a_checkpoint_bit_for_bit(images, tmp_path):
     assert np.array_equal(untouched.z, before) and untouched.epoch == 0
 
 
+@pytest.mark.parametrize(
+    ("settings", "difference"),
+    [
+        ({"batch_size": 20}, "batch size is 10, not 20"),
+        ({"rate": 0.02}, r"learning rate is 0\.01, not 0\.02"),
+        ({"n_leapfrog": 5}, "leapfrog steps is 10, not 5"),
+        ({"target_acceptance": 0.8}, r"target acceptance is 0\.9, not 0\.8"),
+        ({"n_weight_updates": 2}, "weight updates is 5, not 2"),
+        ({"weight_prior": True}, "weight prior is False, not True"),
+        ({"model": make_model(dtype=np.float64)}, "dtype is float32, not float64"),
+        ({"model": make_model("fixed")}, "decoder is BernoulliDecoder"),
+    ],
+)
+def test_other_settings_are_another_run(images, tmp_path, settings, difference):
+    tiny_em(images).save(tmp_path / "em.npz")
+    with pytest.raises(CheckpointError, match=f"of another run: its {difference}"):
+        tiny_em(images, **settings).load(tmp_path / "em.npz")
+
+
+def test_other_images_are_another_run(images, tmp_path):
+    tiny_em(images).save(tmp_path / "em.npz")
+    with pytest.raises(CheckpointError, match="its number of training images is 38, not 20"):
+        tiny_em(images[:20]).load(tmp_path / "em.npz")
+    with pytest.raises(CheckpointError, match="its checksum of the training images is"):
+        tiny_em(images[::-1]).load(tmp_path / "em.npz")
+
+
+def test_each_seed_and_each_epoch_of_monte_carlo_em_has_its_own_draws(images, monkeypatch):
+    em, seen = tiny_em(images, seed=3), []
+    start = random_generator([3, Stream.POSTERIOR]).standard_normal((38, 3), dtype=np.float32)
+    np.testing.assert_array_equal(em.z, start)
+
+    def e_step(rows, generator):
+        seen.append((*rows, generator.random()))
+        return np.ones(len(rows))
+
+    monkeypatch.setattr(em, "e_step", e_step)
+    em.fit(2, progress=False)
+    minibatches = [m for epoch in (0, 1) for m in aevb.minibatches(38, 10, 3, epoch, "cpu")]
+    assert seen == [(*rows, generator.random()) for rows, generator in minibatches]
+
+
+@pytest.mark.parametrize("n_leapfrog", [1, 4])
+def test_each_draw_takes_as_many_leapfrog_steps_as_asked(images, monkeypatch, rng, n_leapfrog):
+    em, decoded = tiny_em(images, n_leapfrog=n_leapfrog), []
+    forward = em.decoder.forward
+    monkeypatch.setattr(em.decoder, "forward", lambda z: decoded.append(z) or forward(z))
+    em.e_step(np.arange(10), rng)
+    assert len(decoded) == 1 + n_leapfrog
+
+
 def pressed(em, times, monkeypatch):
     """Ctrl-C in the second minibatch of the epochs to come, so often."""
     m_step, seen = em.m_step, []
@@ -86,6 +139,16 @@ def test_monte_carlo_em_stops_after_a_whole_epoch_and_goes_on_bit_for_bit(
     assert again.optimizer.steps == whole.optimizer.steps
     assert np.array_equal(again.decoder.parameters.value, whole.decoder.parameters.value)
     assert np.array_equal(again.z, whole.z)
+
+
+def test_a_stop_in_the_last_epoch_of_monte_carlo_em_is_told(images, monkeypatch):
+    em = tiny_em(images)
+    pressed(em, 1, monkeypatch)
+    assert not em.fit(1, progress=False) and em.epoch == 1
+    assert em.fit(1, progress=False)  # nothing left to do
+    for wrong in (-1, 1.5):
+        with pytest.raises(ValueError, match=f"epochs must be a whole number >= 0, got {wrong}"):
+            em.fit(wrong, progress=False)
 
 
 def test_monte_carlo_em_does_not_go_on_from_half_an_epoch(images, tmp_path, monkeypatch):
@@ -121,6 +184,8 @@ def test_monte_carlo_em_saves_nothing_that_is_not_finite(images, tmp_path):
     for spoilt, what in (
         (lambda em: em.decoder.parameters.value, "a weight"),
         (lambda em: em.optimizer.state[0][1], "a number of its optimizer"),
+        (lambda em: em.z, "a number of its z"),
+        (lambda em: em.step_size, "a number of its step_size"),
     ):
         em = tiny_em(images)
         spoilt(em)[0] = np.inf

@@ -77,7 +77,8 @@ def test_the_e_step_moves_the_codes_of_its_images_and_no_others_to_their_posteri
 
 def test_monte_carlo_em_averages_the_acceptance_and_tunes_the_step_by_it(rng, monkeypatch):
     decoder, x = make_model(dtype=np.float64).decoder, rng.random((7, 6))
-    em = MonteCarloEM(decoder, SGD([decoder.parameters]), x, batch_size=3, step_size=0.2)
+    options = {"batch_size": 3, "step_size": 0.2, "target_acceptance": 0.7}
+    em = MonteCarloEM(decoder, SGD([decoder.parameters]), x, **options)
     em.fit(0, progress=False)
     assert em.epoch == 0 and np.isnan(em.acceptance)
     e_step, seen, step, epochs = em.e_step, [], 0.2, []
@@ -86,7 +87,7 @@ def test_monte_carlo_em_averages_the_acceptance_and_tunes_the_step_by_it(rng, mo
     assert [len(acceptance) for acceptance in seen] == [3, 3, 1]
     assert em.acceptance == pytest.approx(np.concatenate(seen).mean(), rel=1e-12)
     for acceptance in seen:
-        step *= np.exp(acceptance.mean() - 0.9)
+        step *= np.exp(acceptance.mean() - 0.7)
     assert float(em.step_size[0, 0]) == pytest.approx(step, rel=1e-12)
     em.fit(3, lambda: epochs.append(em.epoch), progress=False)
     assert epochs == [1, 2, 3] and len(seen) == 9
