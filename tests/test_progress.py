@@ -13,27 +13,29 @@ from vae_np.training.monte_carlo_em import MonteCarloEM
 
 X = np.random.default_rng(1).standard_normal((7, PIXELS))
 LONG = {
-    "HMC": lambda model, rng: sample_posterior(
-        model.decoder, X, 3, rng, np.zeros((1, 7, LATENT)), n_warmup=5, progress=True
+    "HMC": lambda model, rng, shown: sample_posterior(
+        model.decoder, X, 3, rng, np.zeros((1, 7, LATENT)), n_warmup=5, progress=shown
     ),
-    "a q for each image": lambda model, rng: per_image.fit(
-        model.decoder, X, model.encode(X), rng, n_steps=4, progress=True
+    "a q for each image": lambda model, rng, shown: per_image.fit(
+        model.decoder, X, model.encode(X), rng, n_steps=4, progress=shown
     ),
-    "importance sampling": lambda model, rng: importance_sampled_log_likelihood(
-        model, X, 5, batch_size=3, progress=True
+    "importance sampling": lambda model, rng, shown: importance_sampled_log_likelihood(
+        model, X, 5, batch_size=3, progress=shown
     ),
-    "appendix D": lambda model, rng: reciprocal_log_likelihood(
-        model, X, 20, batch_size=3, progress=True
+    "appendix D": lambda model, rng, shown: reciprocal_log_likelihood(
+        model, X, 20, batch_size=3, progress=shown
     ),
-    "training": lambda model, rng: make_trainer(rng.random((38, 6), np.float32)).fit(2),
-    "Monte Carlo EM": lambda model, rng: MonteCarloEM(
+    "training": lambda model, rng, shown: make_trainer(rng.random((38, 6), np.float32)).fit(
+        2, progress=shown
+    ),
+    "Monte Carlo EM": lambda model, rng, shown: MonteCarloEM(
         model.decoder, Adam([model.decoder.parameters]), X, batch_size=3
-    ).fit(2),
+    ).fit(2, progress=shown),
 }
 
 
 @pytest.mark.parametrize("name", LONG)
-def test_a_bar_ends_full(name, linear, rng, monkeypatch):
+def test_a_bar_ends_full_where_it_is_asked_for(name, linear, rng, monkeypatch):
     bars = []
 
     def shown(disable, **options):
@@ -42,6 +44,8 @@ def test_a_bar_ends_full(name, linear, rng, monkeypatch):
         return bar
 
     monkeypatch.setattr(progress, "tqdm", shown)
-    LONG[name](linear, rng)
+    LONG[name](linear, rng, False)
+    assert not bars
+    LONG[name](linear, rng, True)
     (bar,) = bars
     assert bar.n == bar.total > 1

@@ -24,10 +24,12 @@ STEPS_PER_EPOCH = 4
 def test_training_raises_the_elbo(images):
     trainer = make_trainer(images)
     before = evaluate_elbo(trainer.model, images, n_draws=50).value
-    assert trainer.fit(60, progress=False)
+    rows = []
+    assert trainer.fit(60, after_epoch=rows.append, progress=False)
     after = evaluate_elbo(trainer.model, images, n_draws=50).value
     assert after > before + 1
     assert [row["epoch"] for row in trainer.history] == list(range(1, 61))
+    assert rows == trainer.history
     assert trainer.seconds > 0
 
 
