@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 from conftest import make_trainer, weights
 
-from vae_np.training.interrupt import deferred_interrupt
-
-NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+from vae_np.training.interrupt import SIGNALS, deferred_interrupt
 
 
 def raise_in_step(trainer, at, monkeypatch, *signals):
@@ -25,9 +23,12 @@ def raise_in_step(trainer, at, monkeypatch, *signals):
     monkeypatch.setattr(trainer, "_train_step", interrupted)
 
 
-@pytest.mark.parametrize(
-    "number", [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
-)
+def test_ctrl_c_a_kill_and_a_closed_terminal_are_heard():
+    names = {"SIGINT", "SIGTERM", "SIGHUP"}  # Windows has no SIGHUP
+    assert {number.name for number in SIGNALS} == {n for n in names if hasattr(signal, n)}
+
+
+@pytest.mark.parametrize("number", SIGNALS)
 def test_a_stop_waits_for_the_step_and_the_run_goes_on_bit_for_bit(
     images, monkeypatch, tmp_path, number
 ):
