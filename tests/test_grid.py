@@ -101,6 +101,13 @@ def test_a_posterior_beyond_the_edge_has_no_error_bar(x):
     assert abs(value[0] - exact) <= error[0] + 1e-6
 
 
+@pytest.mark.parametrize("wrong", [0, -1, math.nan, math.inf])
+def test_a_step_and_a_reach_are_above_0(wrong):
+    for name, sizes in (("spacing", (wrong, 6)), ("limit", (0.1, wrong))):
+        with pytest.raises(ValueError, match=f"{name} must be a finite number > 0, got {wrong}"):
+            latent_grid(2, *sizes)
+
+
 def test_more_points_than_can_be_kept_are_refused():
     for n_latent, spacing in ((1, 1e-20), (1, 1e-7), (2, 1e-3)):
         with pytest.raises(ValueError) as raised:

@@ -51,6 +51,9 @@ def test_maximum_likelihood_takes_all_but_one_dimension(rng):
     np.testing.assert_allclose(weight.T @ weight + variance * np.eye(PIXELS), covariance)
     with pytest.raises(ValueError, match=r"x must have shape \(N, D\) with N >= 1, got \(60,\)"):
         maximum_likelihood(x[:, 0], LATENT)
+    for wrong in (0, 1.5):
+        with pytest.raises(ValueError, match=f"n_latent must be a whole number >= 1, got {wrong}"):
+            maximum_likelihood(x, wrong)
 
 
 @pytest.mark.parametrize("scale", [1e-9, 1.0, 1e9])

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import LATENT, PIXELS
+from conftest import LATENT, PIXELS, make_model
 
 from vae_np.distributions import DiagonalGaussian
 from vae_np.inference import per_image
@@ -25,13 +25,29 @@ def test_the_step_size_falls_to_0_over_the_second_half(linear, rng, monkeypatch,
     np.testing.assert_allclose(rates, expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_each_step_takes_as_many_draws_as_asked(rng, monkeypatch, dtype):
+    """And the q that is found has the dtype of the model."""
+    model, x, seen = make_model(dtype=dtype), rng.random((4, 6), dtype), []
+    forward = model.decoder.forward
+    monkeypatch.setattr(model.decoder, "forward", lambda z: seen.append(z.shape) or forward(z))
+    q = per_image.fit(model.decoder, x, model.encode(x), rng, n_steps=2, n_draws=7)
+    assert seen == [(1, 4, 3), (7, 4, 3), (7, 4, 3)]  # first it looks at the mean
+    assert q.mean.dtype == q.log_var.dtype == dtype
+    with pytest.raises(ValueError, match="n_draws must be a whole number >= 1, got 0"):
+        per_image.fit(model.decoder, x, q, rng, n_draws=0)
+
+
 def test_what_it_cannot_start_from_is_not_called_divergence(linear, rng):
     x = rng.standard_normal((3, PIXELS))
     q = linear.encode(x)
-    lost = DiagonalGaussian(q.mean, np.full_like(q.log_var, np.nan))
     said = "^initial must be finite, and its mean or log_var is not everywhere$"
-    with pytest.raises(ValueError, match=said):
-        per_image.fit(linear.decoder, x, lost, rng)
+    for lost in (np.nan, np.inf):
+        spoilt = q.mean.copy()
+        spoilt[1, 0] = lost
+        for start in (DiagonalGaussian(spoilt, q.log_var), DiagonalGaussian(q.mean, spoilt)):
+            with pytest.raises(ValueError, match=said):
+                per_image.fit(linear.decoder, x, start, rng)
     wide = DiagonalGaussian(q.mean, np.full_like(q.log_var, 1000))
     said = "^the ELBO is not finite where the fit starts: check x, initial and the weights$"
     with pytest.raises(ValueError, match=said):
