@@ -134,8 +134,27 @@ def test_the_value_beside_the_gradient_is_the_value(objective, rng):
 def test_to_evaluate_full_bayes_leaves_the_model_as_it_was(images):
     model = make_model()
     before = model.decoder.parameters.value.copy()
-    evaluate_elbo(model, images, objective=FullBayes(model, len(images), initial_std=0.5))
+    bayes = FullBayes(model, len(images), initial_std=0.5)
+    np.testing.assert_array_equal(bayes.weight_posterior.mean, before)
+    evaluate_elbo(model, images, objective=bayes)
     np.testing.assert_array_equal(model.decoder.parameters.value, before)
+    with pytest.raises(ValueError, match="x must be float32 as the model is"):  # nor must an error
+        bayes.value(images / 255, bayes.draw_noise(np.random.default_rng(0), 1, len(images)))
+    np.testing.assert_array_equal(model.decoder.parameters.value, before)
+
+
+@pytest.mark.parametrize("std", [0, -1, np.nan, None])
+def test_the_weights_start_with_a_spread(std):
+    with pytest.raises(ValueError, match=f"initial_std must be a finite number > 0, got {std}"):
+        FullBayes(make_model(), 38, initial_std=std)
+
+
+def test_the_kl_of_all_weights_is_their_sum():
+    """Each of N(μ, σ²) from N(0, 1): ½ (μ² + σ² − 1 − log σ²)."""
+    bayes = FullBayes(make_model(dtype=np.float64), 38, initial_std=0.3)
+    mean, variance = bayes.weight_posterior.mean, 0.09
+    kl = 0.5 * (mean**2 + variance - 1 - np.log(variance)).sum()
+    assert bayes.weight_kl() == pytest.approx(kl, rel=1e-12)
 
 
 def test_no_kl_in_the_loss_leaves_an_autoencoder(rng):

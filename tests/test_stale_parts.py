@@ -165,6 +165,13 @@ def test_other_settings_are_another_run(images, tmp_path, settings, difference):
     made().load(tmp_path / "c.npz")
 
 
+def test_full_bayes_of_more_images_is_another_run(images, tmp_path):
+    of = {n: make_trainer(images, objective=lambda model, n=n: FullBayes(model, n)) for n in (5, 6)}
+    of[5].save(tmp_path / "c.npz")
+    with pytest.raises(CheckpointError, match="its n_training is 5, not 6"):
+        of[6].load(tmp_path / "c.npz")
+
+
 @pytest.mark.parametrize("flag", ["no", 1, None])
 def test_flags_are_true_or_false(images, flag):
     model = make_model()
