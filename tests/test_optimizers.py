@@ -106,3 +106,4 @@ def test_settings_hold_every_number():
     expected = {"optimizer": "Adam", "beta1": 0.5, "beta2": 0.999, "epsilon": 1e-8}
     assert optimizer.settings() == expected
     assert SGD([vector]).settings() == {"optimizer": "SGD"}
+    assert Adagrad((vector,)).settings() == {"optimizer": "Adagrad", "epsilon": 1e-8}
