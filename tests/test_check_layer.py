@@ -5,7 +5,7 @@ import pytest
 from conftest import make_model
 from documents import ROOT
 
-from vae_np import distributions
+from vae_np import distributions, gradcheck
 from vae_np.gradcheck import check_layer, check_model
 from vae_np.layers import Linear, Sequential, Tanh
 
@@ -57,6 +57,23 @@ def test_parameters_are_near_their_initial_values_and_hide_nothing(rng, monkeypa
     check_layer(Affine(), rng.standard_normal((5, 3)))
     assert 0 < min(seen[0]) < max(seen[0]) < 0.2
     assert len(set(seen[0])) == 6 and max(seen[0]) > 0.1
+
+
+@pytest.mark.parametrize(("n_rows", "directions"), [(2, 0), (3, 5)])
+def test_the_numbers_of_all_tensors_decide_whether_each_is_checked(
+    rng, monkeypatch, n_rows, directions
+):
+    monkeypatch.setattr(gradcheck, "ONE_BY_ONE", 12)  # of x 6 or 9, and 3 each of a and b
+    checks = check_layer(Affine(), rng.standard_normal((n_rows, 3)))
+    assert [check.directions for check in checks] == [directions] * 3
+    assert failed(checks) == []
+
+
+@pytest.mark.parametrize(("y", "got"), [(1.0, "float"), ([1.0], "list"), (None, "NoneType")])
+def test_a_forward_that_returns_no_array_is_told_what_it_returns(rng, monkeypatch, y, got):
+    monkeypatch.setattr(Affine, "forward", lambda layer, x: y)
+    with pytest.raises(ValueError, match=f"forward must return an array, got {got}: no return"):
+        check_layer(Affine(), rng.standard_normal((5, 3)))
 
 
 class Square:

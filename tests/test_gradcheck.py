@@ -113,12 +113,15 @@ def test_a_constant_has_the_derivative_zero_exactly(rng):
         ),
         (lambda: np.ones(3), np.ones(3), 1e-3, r"f must return one real .* got float64 \(3,\)"),
         (lambda: np.float32(1), np.ones(3), 1e-3, r"f must return .* of float64, got float32 \(\)"),
+        (lambda: np.float16(1), np.ones(3), 1e-3, r"f must return .* of float64, got float16 \(\)"),
         (lambda: 1.0, np.ones(3), 0, "step must be a finite number > 0, got 0"),
     ],
 )
 def test_what_cannot_be_checked_is_refused(f, array, step, message):
     with pytest.raises(ValueError, match=message):
         check_gradient("bad", f, array, array, step=step)
+    with pytest.raises(ValueError, match=message):
+        numerical_gradient(f, array, step)
 
 
 def test_a_gradient_of_another_shape_or_kind_is_refused(rng):
