@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import stand_in_cupy
 import stand_in_gpu
-from conftest import make_model
+from conftest import make_model, make_trainer
 
 import vae_np
 from vae_np import SGD, Adagrad, Adam, Trainer
@@ -41,6 +41,7 @@ from vae_np.objectives import (
     WakeSleep,
 )
 from vae_np.objectives.score_function import BASELINES
+from vae_np.training import recording
 from vae_np.training.monte_carlo_em import MonteCarloEM
 
 DECODERS = ("bernoulli", "fixed", "learned", "per-output")
@@ -181,6 +182,28 @@ def test_a_step_copies_nothing_to_the_host_and_launches_few_kernels(monkeypatch,
     assert len(set(copies_at_step)) == 1
     # The launches, not the arithmetic, are what a small step costs on a GPU.
     assert np.diff(launches_at_step).max() <= 99
+
+
+@pytest.mark.parametrize(
+    "find",
+    [
+        lambda trainer: trainer.model,
+        lambda trainer: trainer.model.encoder,
+        lambda trainer: trainer.model.decoder,
+        lambda trainer: trainer.objective,
+        lambda trainer: trainer.optimizer,
+        lambda trainer: trainer.model.encoder.network,
+        lambda trainer: trainer.model.decoder.network,
+        lambda trainer: trainer.model.encoder.network.layers[1],
+        lambda trainer: trainer.model.decoder.network.layers[-1],
+    ],
+)
+def test_a_part_of_ones_own_is_found_wherever_it_is_and_never_recorded(images, find):
+    trainer = make_trainer(images)
+    assert recording._own_part(trainer) is None
+    part = find(trainer)
+    object.__setattr__(part, "__class__", type("Mine", (type(part),), {"__module__": "vae_np_own"}))
+    assert recording._own_part(trainer) == "Mine"
 
 
 def test_every_function_that_the_package_uses_exists_in_cupy():
