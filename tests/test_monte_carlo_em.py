@@ -10,6 +10,7 @@ from conftest import make_model
 from vae_np import Adam
 from vae_np.backend import Stream, random_generator
 from vae_np.checkpoints import CheckpointError, read_checkpoint, write_checkpoint
+from vae_np.inference.hmc import log_joint_and_gradient, transition
 from vae_np.training import aevb
 from vae_np.training.divergence import DivergenceError
 from vae_np.training.monte_carlo_em import MonteCarloEM
@@ -103,13 +104,37 @@ def test_each_seed_and_each_epoch_of_monte_carlo_em_has_its_own_draws(images, mo
     assert seen == [(*rows, generator.random()) for rows, generator in minibatches]
 
 
+def test_a_visit_moves_its_images_codes_and_then_climbs_with_them(images, monkeypatch):
+    em, moved, climbed = tiny_em(images, n_weight_updates=1), [], []
+    e_step, fill_gradient = em.e_step, em.fill_gradient
+
+    def moving(rows, generator):
+        acceptance = e_step(rows, generator)
+        moved.append((em.x[rows], em.z[rows]))
+        return acceptance
+
+    monkeypatch.setattr(em, "e_step", moving)
+    monkeypatch.setattr(
+        em, "fill_gradient", lambda x, z: climbed.append((x, z)) or fill_gradient(x, z)
+    )
+    em.fit(1, progress=False)
+    for ours, theirs in zip(climbed, moved, strict=True):
+        np.testing.assert_array_equal(np.hstack(ours), np.hstack(theirs))
+
+
 @pytest.mark.parametrize("n_leapfrog", [1, 4])
-def test_each_draw_takes_as_many_leapfrog_steps_as_asked(images, monkeypatch, rng, n_leapfrog):
-    em, decoded = tiny_em(images, n_leapfrog=n_leapfrog), []
-    forward = em.decoder.forward
-    monkeypatch.setattr(em.decoder, "forward", lambda z: decoded.append(z) or forward(z))
-    em.e_step(np.arange(10), rng)
-    assert len(decoded) == 1 + n_leapfrog
+def test_the_e_step_is_a_transition_of_as_many_leapfrog_steps_as_asked(images, n_leapfrog):
+    em, rows = tiny_em(images, n_leapfrog=n_leapfrog), np.arange(20, 30)
+
+    def target(z):
+        return log_joint_and_gradient(em.decoder, em.x[rows], z)
+
+    start, steps = em.z[rows], np.full((10, 1), 0.05, np.float32)
+    state = (start, *target(start))
+    (z, *_), _ = transition(target, state, steps, n_leapfrog, np.random.default_rng(5))
+    em.e_step(rows, np.random.default_rng(5))
+    np.testing.assert_array_equal(em.z[rows], z)
+    assert (z != start).any()
 
 
 def pressed(em, times, monkeypatch):
