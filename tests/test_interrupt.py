@@ -104,6 +104,13 @@ def test_an_impatient_stop_does_not_part_an_epoch_from_its_row(images, tmp_path)
     assert (again.epoch, again.step, len(again.history)) == (1, 0, 1)
 
 
+def test_an_epoch_whose_last_step_heard_the_stop_has_all_that_an_epoch_has(images, monkeypatch):
+    trainer, rows = make_trainer(images), []
+    raise_in_step(trainer, 4, monkeypatch, signal.SIGINT)
+    assert not trainer.fit(3, lambda: {"a": 1.0}, rows.append, progress=False)
+    assert rows == trainer.history and [row["a"] for row in rows] == [1.0]
+
+
 def test_a_stop_in_the_last_evaluation_is_told_to_a_loop_over_fit(images):
     def evaluate():
         signal.raise_signal(signal.SIGINT)
