@@ -166,6 +166,16 @@ def test_no_kl_in_the_loss_leaves_an_autoencoder(rng):
     assert not heads[3:].any()
 
 
+@pytest.mark.parametrize("weight", [0, 3])
+def test_the_elbo_that_is_reported_has_the_weight_1(rng, weight):
+    model = make_model(dtype=np.float64)
+    x, noise = rng.random((4, 6)), rng.standard_normal((1, 4, 3))
+    expected = model.elbo(x, noise)
+    for method in (ELBO(model, weight).value, ELBO(model, weight).value_and_gradient):
+        np.testing.assert_array_equal(method(x, noise).value, expected.value)
+        np.testing.assert_array_equal(method(x, noise).kl, expected.kl)
+
+
 def test_a_checkpoint_names_an_objective_as_one_types_it(linear):
     assert {name: of(linear).settings()["objective"] for name, of in OBJECTIVES.items()} == {
         name: name for name in OBJECTIVES
