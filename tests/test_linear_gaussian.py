@@ -4,6 +4,10 @@ import numpy as np
 import pytest
 from conftest import LATENT, PIXELS, exact
 
+from vae_np import GaussianDecoder
+from vae_np.backend import to_device
+from vae_np.distributions import DiagonalGaussian
+from vae_np.inference import linear_gaussian
 from vae_np.inference.linear_gaussian import maximum_likelihood, mean_field
 
 
@@ -80,3 +84,27 @@ def test_what_noise_is_enough(scale, variances, left_over):
 def test_images_that_are_all_the_same_have_no_likeliest_model():
     with pytest.raises(ValueError, match="1 dimensions hold all the data"):
         maximum_likelihood(np.ones((6, 3)), 1)
+
+
+def test_closed_forms_of_what_lies_on_a_gpu_are_numpys(gpu, rng):
+    x, (mean, log_var) = rng.standard_normal((30, PIXELS)), rng.standard_normal((2, 30, LATENT))
+    found = []
+    for device in ("cpu", gpu):
+        more = {"dtype": np.float64, "device": device}
+        decoder = GaussianDecoder(LATENT, [], PIXELS, noise="learned", std=0.5, **more)
+        data = to_device(x, device)
+        q = DiagonalGaussian(to_device(mean, device), to_device(log_var, device))
+        best = mean_field(decoder, data)
+        found.append(
+            [
+                *linear_gaussian.posterior(decoder, data),
+                linear_gaussian.log_likelihood(decoder, data),
+                linear_gaussian.kl_to_posterior(q, decoder, data),
+                linear_gaussian.expected_elbo(q, decoder, data),
+                *(best.mean, best.log_var),
+                *maximum_likelihood(data, LATENT)[:2],
+            ]
+        )
+    for ours, theirs in zip(*found, strict=True):
+        assert isinstance(theirs, np.ndarray)
+        np.testing.assert_allclose(theirs, ours, rtol=1e-12)
