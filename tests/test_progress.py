@@ -34,12 +34,23 @@ LONG = {
 }
 
 
+LABELS = {
+    "HMC": ("HMC", "draw"),
+    "a q for each image": ("fitting q", "step"),
+    "importance sampling": ("log p(x)", "sample"),
+    "appendix D": ("log p(x)", "image"),
+    "training": (None, "step"),
+    "Monte Carlo EM": (None, "example"),
+}
+
+
 @pytest.mark.parametrize("name", LONG)
 def test_a_bar_ends_full_where_it_is_asked_for(name, linear, rng, monkeypatch):
-    bars = []
+    bars, labels = [], []
 
     def shown(disable, **options):
         bar = tqdm(disable=disable is True, **options)  # None: on a terminal
+        labels.append((options.get("desc"), options["unit"]))
         bars.extend([bar] * (disable is None))
         return bar
 
@@ -49,3 +60,4 @@ def test_a_bar_ends_full_where_it_is_asked_for(name, linear, rng, monkeypatch):
     LONG[name](linear, rng, True)
     (bar,) = bars
     assert bar.n == bar.total > 1
+    assert labels[0] == LABELS[name]  # appendix D: those of its HMC are not shown
