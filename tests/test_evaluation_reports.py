@@ -1,5 +1,6 @@
 """What an evaluation says besides its value, and how much it decodes at a time."""
 
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -137,6 +138,22 @@ def test_appendix_d_wants_chains_and_a_whole_number_of_draws(linear, rng):
         appendix_d(linear.decoder, x, rng.standard_normal((3, LATENT)), 10, rng)
     with pytest.raises(ValueError, match=r"n_draws must be a whole number >= 1, got 2\.5"):
         appendix_d(linear.decoder, x, rng.standard_normal((2, 3, LATENT)), 2.5, rng)
+
+
+def test_chains_that_rest_at_first_have_moved_in_the_end(linear, rng, monkeypatch):
+    module = sys.modules[appendix_d.__module__]
+    sample = module.sample_posterior
+
+    def resting(*arguments):
+        draws = sample(*arguments)
+        draws.z[1:5, :, 1] = draws.z[0, :, 1]
+        draws.z[:, 0, 2] = draws.z[0, 0, 2]  # and one of an image's ten chains all the time
+        return draws
+
+    monkeypatch.setattr(module, "sample_posterior", resting)
+    x = rng.standard_normal((3, PIXELS))
+    estimate = reciprocal_log_likelihood(linear, x, 2000)
+    np.testing.assert_allclose(estimate.value, exact(linear, x)[0], atol=0.5)
 
 
 def test_appendix_d_starts_its_chains_at_draws_from_q(linear, rng, monkeypatch):
