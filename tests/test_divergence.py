@@ -83,8 +83,25 @@ def test_weights_that_are_not_finite_are_never_saved_as_good(images, monkeypatch
     assert trainer.history == []
 
 
+@pytest.mark.parametrize(
+    ("network", "part", "infinite"), [("encoder", "2.bias", "kl"), ("decoder", "2.bias", "rec")]
+)
+def test_one_term_that_is_infinite_is_heard_at_once(images, network, part, infinite):
+    """A KL of σ² beyond float32, though tanh keeps what is decoded finite; or a certain pixel."""
+    trainer = make_trainer(images)
+    vector = getattr(trainer.model, network).parameters
+    vector.views(vector.value)[part][-1] = 200 if infinite == "kl" else np.inf
+    with pytest.raises(DivergenceError, match="the ELBO is not finite at step 1"):
+        trainer.fit(1, progress=False)
+    assert trainer.step == 0
+    assert np.isinf(trainer.sums[0]).tolist() == [infinite == "rec", infinite == "kl"]
+
+
+@pytest.mark.parametrize("network", ["encoder", "decoder"])
 @pytest.mark.parametrize("optimizer", [Adam, Adagrad])
-def test_an_infinite_state_is_divergence_and_not_a_frozen_weight(images, optimizer, tmp_path):
+def test_an_infinite_state_is_divergence_and_not_a_frozen_weight(
+    images, optimizer, network, tmp_path
+):
     """g² of a float32 gradient above 1.8e19 is infinite: its weight would never move again."""
     trainer = make_trainer(images, optimizer)
     good = tmp_path / "c.npz"
@@ -94,12 +111,12 @@ def test_an_infinite_state_is_divergence_and_not_a_frozen_weight(images, optimiz
 
     def explode(*batch):
         step(*batch)
-        trainer.model.encoder.parameters.grad[3] = 2e19
+        getattr(trainer.model, network).parameters.grad[3] = 2e19
         with np.errstate(over="ignore"):
             trainer.optimizer.step()
 
     trainer._train_step = explode
-    message = r"what the optimizer remembers of the encoder's gradients is not finite at step 4"
+    message = f"what the optimizer remembers of the {network}'s gradients is not finite at step 4"
     with pytest.raises(DivergenceError, match=message):
         trainer.fit(2, progress=False)
     assert np.isfinite(trainer.model.encoder.parameters.value).all()

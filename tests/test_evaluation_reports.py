@@ -249,9 +249,8 @@ def test_the_first_image_whose_log_px_is_not_finite_is_named(rng):
     importance_sampled_log_likelihood(model, x[[0, 1, 3]], 3)
 
 
-@pytest.mark.parametrize("evaluate", [grid_log_likelihood, reciprocal_log_likelihood])
-def test_no_image_at_a_time_is_refused(linear, rng, evaluate):
-    options = {"n_samples": 20} if evaluate is reciprocal_log_likelihood else {}
+@pytest.mark.parametrize(("evaluate", "options", "streams"), DRAWN)
+def test_no_image_at_a_time_is_refused(linear, rng, evaluate, options, streams):
     for batch_size in (0, -1, 1.5):
         with pytest.raises(ValueError, match="batch_size must be a whole number >= 1, got"):
             evaluate(linear, rng.standard_normal((2, PIXELS)), batch_size=batch_size, **options)
