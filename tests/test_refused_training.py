@@ -66,8 +66,9 @@ def test_what_is_called_must_be_a_function(images):
     trainer = make_trainer(images)
     with pytest.raises(ValueError, match=r"evaluate must be a function, got \{'a': 1\}"):
         trainer.fit(1, {"a": 1}, progress=False)
-    with pytest.raises(ValueError, match="after_epoch must be a function, got 3"):
-        trainer.fit(1, after_epoch=3, progress=False)
+    for wrong in (3, 0, False, {}):
+        with pytest.raises(ValueError, match=f"after_epoch must be a function, got {wrong}"):
+            trainer.fit(1, after_epoch=wrong, progress=False)
 
 
 def test_the_batch_size_is_for_good(images):
