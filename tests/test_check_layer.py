@@ -6,6 +6,7 @@ from conftest import make_model
 from documents import ROOT
 
 from vae_np import distributions, gradcheck
+from vae_np.backend import to_device
 from vae_np.gradcheck import check_layer, check_model
 from vae_np.layers import Linear, Sequential, Tanh
 
@@ -66,6 +67,11 @@ def test_more_than_5000_numbers_of_all_tensors_are_checked_along_directions(
     monkeypatch.setattr(gradcheck, "check_gradient", lambda *_, directions: directions)
     checks = check_layer(Affine(), rng.standard_normal((n_rows, 3)))  # a and b have 3 each
     assert checks == [directions] * 3
+
+
+def test_a_layer_is_checked_on_a_gpu(gpu, rng):
+    checks = check_layer(Linear(3, 2), to_device(rng.standard_normal((5, 3)), gpu))
+    assert len(checks) == 3 and failed(checks) == []
 
 
 @pytest.mark.parametrize(("y", "got"), [(1.0, "float"), ([1.0], "list"), (None, "NoneType")])

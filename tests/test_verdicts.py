@@ -181,6 +181,7 @@ def test_a_step_that_vanishes_beside_x_is_said(large):
     said = check_gradient("large", lambda: 3 * x[1], x, np.array([7.0, 3.0]))
     assert said.verdict == "undecided"
     assert "vanishes beside numbers as large as" in said.seen
+    assert said.relative_error == math.inf and said.worst is None
 
 
 def test_large_numbers_are_moved_by_what_is_meant():
