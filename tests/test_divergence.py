@@ -24,8 +24,8 @@ def test_divergence_names_the_step_and_leaves_the_checkpoint(images, tmp_path):
 @pytest.mark.parametrize(
     ("images", "pixels"),
     [
-        (np.array([[0, 3e18], [1, 2]], np.float32), "from 0 to 3e+18"),
-        (np.array([[0, 51], [255, 2]], np.uint8), "from 0 to 1"),
+        (np.array([[1, 2], [0, 3e18], [1, 2]], np.float32), "from 0 to 3e+18"),
+        (np.array([[9, 51], [255, 0], [7, 2]], np.uint8), "from 0 to 1"),
     ],
 )
 def test_what_is_not_finite_before_the_first_step_is_no_divergence(images, pixels, gpu):

@@ -172,12 +172,12 @@ def test_appendix_d_wants_chains_that_move(linear, rng, monkeypatch):
     """Frozen, they would fit a Gaussian to where they started, which says nothing of p(z|x)."""
     sample = appendix_d.sample_posterior
 
-    def second_image_frozen(*arguments):
+    def all_but_the_first_frozen(*arguments):
         draws = sample(*arguments)
-        draws.z[:, :, 1] = draws.z[0, :, 1]
+        draws.z[:, :, 1:] = draws.z[0, :, 1:]
         return draws
 
-    monkeypatch.setattr(appendix_d, "sample_posterior", second_image_frozen)
+    monkeypatch.setattr(appendix_d, "sample_posterior", all_but_the_first_frozen)
     with pytest.raises(ValueError, match=r"HMC never moved for image 1: too steep a log p\(x, z\)"):
         reciprocal_log_likelihood(linear, rng.standard_normal((3, PIXELS)), 100)
 

@@ -41,7 +41,7 @@ def test_one_log_var_for_all_latents_is_as_many_equal_ones(linear, rng):
 
 
 def test_q_must_be_over_the_images(linear, rng):
-    q = DiagonalGaussian(*rng.standard_normal((2, 1, LATENT)))
+    q = DiagonalGaussian(rng.standard_normal((1, LATENT)), np.array(0.0))
     for function in (linear_gaussian.kl_to_posterior, linear_gaussian.expected_elbo):
         with pytest.raises(ValueError, match=r"q must be over .N, Z. = \(4, 2\), got \(1, 2\)"):
             function(q, linear.decoder, rng.standard_normal((4, PIXELS)))
