@@ -109,6 +109,7 @@ def test_a_step_and_a_reach_are_above_0(wrong):
 
 
 def test_more_points_than_can_be_kept_are_refused():
+    assert len(latent_grid(1, 1e-4, 6)[0]) == 120_001  # of one latent they can
     for n_latent, spacing in ((1, 1e-20), (1, 1e-7), (2, 1e-3)):
         with pytest.raises(ValueError) as raised:
             latent_grid(n_latent, spacing, 6)

@@ -11,7 +11,8 @@ from vae_np import Adam
 from vae_np.backend import Stream, random_generator
 from vae_np.checkpoints import CheckpointError, read_checkpoint, write_checkpoint
 from vae_np.inference.hmc import log_joint_and_gradient, transition
-from vae_np.training import aevb
+from vae_np.progress import progress_bar
+from vae_np.training import aevb, monte_carlo_em
 from vae_np.training.divergence import DivergenceError
 from vae_np.training.monte_carlo_em import MonteCarloEM
 
@@ -39,6 +40,19 @@ def test_each_minibatch_updates_the_weights_as_often_as_asked(
     monkeypatch.setattr(optimizer, "step", lambda: steps.append(step()))
     em.fit(2, progress=False)
     assert len(steps) == 2 * math.ceil(len(images) / 10) * n_weight_updates
+
+
+def test_the_progress_bar_begins_where_the_run_is(images, monkeypatch):
+    made, em = [], tiny_em(images)
+
+    def noted(progress, **options):
+        made.append((options["initial"], options["total"]))
+        return progress_bar(progress, **options)
+
+    monkeypatch.setattr(monte_carlo_em, "progress_bar", noted)
+    em.fit(1)
+    em.fit(3)
+    assert made == [(0, 38), (38, 3 * 38)]
 
 
 def test_monte_carlo_em_goes_on_from_a_checkpoint_bit_for_bit(images, tmp_path):

@@ -54,6 +54,7 @@ def test_binarize_needs_a_bernoulli_decoder(images):
         3.0,
         *({"a": value} for value in (None, "b", [1, 2])),
         *({name: 1.0} for name in ("epoch", "train_kl", "seconds")),
+        {"a": 1.0, 2: 1.0},
     ],
 )
 def test_evaluate_must_return_numbers_of_its_own(images, result):

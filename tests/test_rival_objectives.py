@@ -205,6 +205,7 @@ def test_bad_arguments_are_refused(rng):
         ({"step_size": -1}, "step_size must be a finite number > 2.22045e-16, got -1"),
         ({"x": x * np.nan}, "x must be finite"),
         ({"batch_size": 0}, "batch_size must be a whole number >= 1, got 0"),
+        ({"seed": -1}, "seed must be a whole number >= 0, got -1"),
     ):
         with pytest.raises(ValueError, match=message):
             MonteCarloEM(decoder, **{"optimizer": adam, "x": x, **options})
