@@ -122,8 +122,9 @@ def test_a_gradient_of_other_than_real_numbers_is_refused(dtype):
 def test_a_gradient_of_0_can_be_right(directions):
     x = np.ones(3)
     with np.errstate(all="raise"):
-        said = check_gradient("flat", lambda: 5.0, x, np.zeros(3), directions=directions)
-        assert said.passed and said.relative_error == 0 and not said.shortened
+        for value, yours in ((5.0, np.zeros(3)), (5, np.zeros(3, int))):
+            said = check_gradient("flat", lambda v=value: v, x, yours, directions=directions)
+            assert said.passed and said.relative_error == 0 and not said.shortened
         assert not check_gradient("sum", x.sum, x, np.zeros(3), directions=directions).passed
 
 
