@@ -239,7 +239,7 @@ def test_what_is_no_layer_is_refused(rng, layer, message):
 def test_a_right_model_is_right_and_stays_as_it_is(rng, decoder, dtype):
     model = make_model(decoder, dtype=dtype)
     before = weights(model)
-    checks = check_model(model, rng.random((4, 6)), rng.standard_normal((2, 4, 3)))
+    checks = check_model(model, rng.random((4, 6), dtype), model.draw_noise(rng, 2, 4))
     assert failed(checks) == []
     assert [(check.name, check.derivatives) for check in checks] == [
         (f"{part} {name}", int(np.prod(shape)))

@@ -223,8 +223,9 @@ def test_the_seed_makes_one_generator_for_each_use(rng, monkeypatch, evaluate, o
         return random_generator(seed, device)
 
     monkeypatch.setattr(evaluation, "random_generator", generator)
-    evaluate(model, rng.random((5, 6)), binary=True, seed=7, batch_size=2, **options)
+    found = evaluate(model, rng.random((5, 6)), binary=True, seed=7, batch_size=2, **options)
     assert sorted(made) == sorted([7, stream] for stream in (Stream.BINARIZE_TEST, *streams))
+    assert np.asarray(found.value).dtype == np.float64  # of a model in float32
 
 
 @pytest.mark.parametrize(("evaluate", "options", "streams"), DRAWN)
