@@ -235,9 +235,10 @@ def test_an_altered_checkpoint_is_refused_and_changes_nothing(images, tmp_path, 
 
 
 def test_arrays_that_cannot_be_weights_are_refused(images, tmp_path):
-    trainer = make_trainer(images)
+    trainer, trained = make_trainer(images), make_trainer(images)
     before = weights(trainer)
-    trainer.save(tmp_path / "good.npz")
+    trained.fit(1, progress=False)
+    trained.save(tmp_path / "good.npz")
     about, arrays = read_checkpoint(tmp_path / "good.npz")
     text, nan = arrays["encoder"].astype(str), arrays["encoder"] * np.nan
     write_checkpoint(tmp_path / "text.npz", about, arrays | {"encoder": text})
@@ -248,6 +249,7 @@ def test_arrays_that_cannot_be_weights_are_refused(images, tmp_path):
         with pytest.raises(CheckpointError, match="holds numbers that are not finite"):
             load(tmp_path / "nan.npz")
     np.testing.assert_array_equal(weights(trainer), before)
+    assert trainer.epoch == trainer.optimizer.steps == len(trainer.history) == 0
 
 
 def test_an_epoch_whose_evaluation_failed_can_be_saved_and_gone_on_from(images, tmp_path):

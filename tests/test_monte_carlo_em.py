@@ -200,13 +200,19 @@ def test_monte_carlo_em_does_not_go_on_from_half_an_epoch(images, tmp_path, monk
         with pytest.raises(ValueError, match="epoch 1 was cut short: load a checkpoint to go on"):
             go_on()
     assert not (tmp_path / "half.npz").exists()
+    tiny_em(images, seed=1).save(tmp_path / "other.npz")
+    with pytest.raises(CheckpointError, match="its seed is 1, not 0"):
+        em.load(tmp_path / "other.npz")
+    with pytest.raises(ValueError, match="cut short"):  # what was refused has mended nothing
+        em.fit(3, progress=False)
     em.load(tmp_path / "em.npz")
     assert em.fit(1, progress=False)
 
 
 def test_a_checkpoint_of_monte_carlo_em_knows_the_optimizers_numbers(images, tmp_path):
-    path = tmp_path / "em.npz"
-    tiny_em(images).save(path)
+    path, trained = tmp_path / "em.npz", tiny_em(images)
+    trained.fit(1, progress=False)
+    trained.save(path)
     about, arrays = read_checkpoint(path)
     other = tiny_em(images)
     other.optimizer.beta1 = 0.5
@@ -215,8 +221,10 @@ def test_a_checkpoint_of_monte_carlo_em_knows_the_optimizers_numbers(images, tmp
     for altered in ({"epoch": "2"}, {"epoch": None}, {"optimizer_steps": 1.5}):
         write_checkpoint(path, about | altered, arrays)
         said = r"/\w+\.npz does not say where in its run it was saved$"
+        untouched, before = tiny_em(images), tiny_em(images)
         with pytest.raises(CheckpointError, match=said):
-            tiny_em(images).load(path)
+            untouched.load(path)
+        assert np.array_equal(untouched.z, before.z) and untouched.epoch == 0
 
 
 def test_monte_carlo_em_saves_nothing_that_is_not_finite(images, tmp_path):
