@@ -155,6 +155,7 @@ def test_the_kl_of_all_weights_is_their_sum():
     mean, variance = bayes.weight_posterior.mean, 0.09
     kl = 0.5 * (mean**2 + variance - 1 - np.log(variance)).sum()
     assert bayes.weight_kl() == pytest.approx(kl, rel=1e-12)
+    assert type(bayes.weight_kl()) is float
 
 
 def test_no_kl_in_the_loss_leaves_an_autoencoder(rng):
