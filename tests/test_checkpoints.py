@@ -210,7 +210,7 @@ def test_crash_while_saving_leaves_the_old_checkpoint(images, tmp_path, monkeypa
         {"history": []},
         {"history": [1]},
         *({"history": [{k: ROW[k] for k in ROW if k != lacking}]} for lacking in ROW),
-        {"history": [ROW | {"train_elbo": np.nan}]},
+        *({"history": [ROW | {number: np.nan}]} for number in ("train_elbo", "seconds", "last")),
         *(
             {"epoch": 2, "history": [ROW, second]}
             for second in (1, {"epoch": 2}, ROW | {"epoch": 2, "train_elbo": np.nan})

@@ -53,14 +53,16 @@ def test_the_first_step_of_a_later_epoch_comes_after_weights_have_changed(images
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_divergence_after_the_last_step_shows_in_the_evaluation(images, value):
+@pytest.mark.parametrize("others", [({"a": 1.0}, {}), ({}, {"a": 1.0})])
+def test_divergence_after_the_last_step_shows_in_the_evaluation(images, value, others):
+    before, after = others
     trainer, values = make_trainer(images[:20]), iter([0.0, 0.0, value])
     message = (
         r"test_elbo is not finite at step 6 \(epoch 3\), though the weights are: look at evaluate "
         "first; if that is right, a learning rate below 0.01 may help"
     )
     with pytest.raises(DivergenceError, match=message):
-        trainer.fit(3, lambda: {"a": 1.0, "test_elbo": next(values), "b": 2.0}, progress=False)
+        trainer.fit(3, lambda: before | {"test_elbo": next(values)} | after, progress=False)
     assert len(trainer.history) == 2
 
 

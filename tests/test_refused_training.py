@@ -80,6 +80,9 @@ def test_the_batch_size_is_for_good(images):
 def test_optimizers_want_a_list_of_vectors_and_trainers_an_optimizer(images):
     with pytest.raises(ValueError, match="vectors must be a list such as a VAE's parameters"):
         Adam(make_model())
+    for wrong in (["phi", make_model().parameters[0]], "phi", make_model().parameters[0]):
+        with pytest.raises(ValueError, match="vectors must be a list such as a VAE's parameters"):
+            Adam(wrong)
     with pytest.raises(ValueError, match="optimizer must be made from this model's parameters"):
         Trainer(make_model(), Adam, images)
 
