@@ -31,9 +31,12 @@ needs_blas = pytest.mark.skipif(
 @needs_blas
 def test_the_largest_product_decides():
     model = make_model(pixels=100, hidden=(50,))  # its largest weight is 100 × 50
+    small = make_model().parameters[0]
     with product_threads(2):
-        assert threads_for(model.parameters, 10**9 // 5000 - 1) == 1
-        assert threads_for(model.parameters, 10**9 // 5000) == 2
+        for large in model.parameters:  # the encoder's first weight, the decoder's last
+            for vectors in ([large], [small, large], [large, small]):
+                assert threads_for(vectors, 10**9 // 5000 - 1) == 1
+                assert threads_for(vectors, 10**9 // 5000) == 2
     with product_threads(1):  # as under OPENBLAS_NUM_THREADS=1
         assert threads_for(model.parameters, 10**9) == 1
 
