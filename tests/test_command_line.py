@@ -56,6 +56,8 @@ def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
     args = make_parser("").parse_args(["--out=~/x", "--data=~/d.npz"])
     assert choose_folder(args) == tmp_path / "x"
     assert args.data == os.path.join(tmp_path, "d.npz")
+    monkeypatch.chdir(tmp_path)  # --resume may start elsewhere
+    assert make_parser("").parse_args(["--data=d.npz"]).data == args.data
     for again in (["--resume=~/x"], ["--resume=~/x", "--out", str(tmp_path / "x")]):
         assert parse_once(make_parser(""), again).out == tmp_path / "x"
 

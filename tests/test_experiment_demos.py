@@ -153,6 +153,7 @@ def test_whole_numbers_are_exact():
             experiment_options.natural(text)
     with pytest.raises(argparse.ArgumentTypeError, match="wants a whole number of at most 9, got"):
         command_line.number(int, 0, 9)("10")
+    assert command_line.number(int, 0, 9)("9") == 9
     assert command_line.number(float, 0)("0.5") == 0.5
 
 

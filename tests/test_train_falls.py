@@ -77,11 +77,42 @@ def alike(images, rate, schedule=None):
     return trainer
 
 
-def test_a_step_far_below_the_default_is_not_called_too_large(images):
-    (note,) = noticed(alike(images, 3e-6), images, [-5, -5, -5])
-    assert note.endswith(
-        "Perhaps the step was too small: try a --learning-rate above 3e-06, or another seed."
-    )
+@pytest.mark.parametrize(
+    ("rate", "said"),
+    [  # Adam's is 0.001: a tenth of it is far below
+        (3e-06, "small: try a --learning-rate above 3e-06"),
+        (9e-05, "small: try a --learning-rate above 9e-05"),
+        (0.00011, "large: try a --learning-rate below 0.00011"),
+    ],
+)
+def test_a_step_far_below_the_default_is_not_called_too_large(images, rate, said):
+    trainer = alike(images, rate)
+    (note,) = noticed(trainer, images, [-5, -5, -5])
+    assert note.endswith(f"Perhaps the step was too {said}, or another seed.")
+    assert "all the same; the decoder makes nothing of z." in note
+
+
+def test_dead_units_are_looked_for_in_both_networks(images):
+    """And where most are dead, a step that is small by now is not called too small."""
+    for part in ("encoder", "decoder"):
+        encoder = GaussianEncoder(6, [5], 3, activation="relu")
+        model = VAE(encoder, BernoulliDecoder(3, [5], 6, activation="relu"))
+        for network in (model.encoder, model.decoder):
+            network.network.layers[0].bias[...] = 9
+        getattr(model, part).network.layers[0].bias[:4] = -1e4
+        trainer = Trainer(model, Adam(model.parameters, 1e-6), images)
+        model.decoder.network.layers[-1].weight[...] = 0
+        (note,) = noticed(trainer, images, [-5, -5, -5])
+        assert "80% of the ReLU units of a layer are 0 for every image" in note
+        assert "Perhaps the step was too large: try a --learning-rate below 1e-06" in note
+
+
+def test_of_a_gaussian_it_is_the_mean_that_makes_nothing_of_z(images):
+    model = VAE(GaussianEncoder(6, [5], 3), GaussianDecoder(3, [5], 6, noise="learned"))
+    model.decoder.network.layers[-1].weight[...] = 0
+    model.encoder.network.layers[0].weight[...] *= 30
+    note, _ = noticed(Trainer(model, Adam(model.parameters), images), images, [-5, -5, -5])
+    assert "all the same; the decoder's mean makes nothing of z." in note
 
 
 def test_the_largest_rate_of_a_schedule_is_named(images):
@@ -100,6 +131,9 @@ def test_what_has_hardly_begun_is_not_called_collapsed_alone(images):
     trainer.history[:] = rows
     (note,) = what_it_noticed(trainer, Dataset(images, images, (2, 3)), "r")
     assert note.endswith("for its causes.")
+    rows[0]["test_elbo"] = -9  # it still climbs
+    (note,) = what_it_noticed(trainer, Dataset(images, images, (2, 3)), "r")
+    assert note.endswith("Or training has hardly begun: try more epochs first.")
 
 
 def test_a_warm_up_that_is_not_over_is_told(stripes, monkeypatch, capsys):

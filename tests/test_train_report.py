@@ -58,6 +58,7 @@ def test_a_density_is_named(notes):
 def test_a_run_that_still_climbs_says_so(notes):
     (climbs,) = (note for note in notes("--learning-rate", 0.05) if "still climbs" in note)
     assert climbs.endswith("python demos/train.py --resume r --epochs 4")
+    assert "nats on the test set over the last epoch. To go on:" in climbs
     assert not any("still climbs" in note for note in notes("--learning-rate", 1e-6))
 
 
@@ -169,6 +170,7 @@ def test_alike_collapsed_or_dead_is_what_is_clearly_so(monkeypatch, seen, drawn,
     trainer = SimpleNamespace(model=model, **run)
     note = noticed.alike_images(trainer, [1, 2], True)
     assert all(text in note for text in said) and bool(note) == bool(said)
+    assert ("step may be too large: try a" in note) == ("all the same" in note and dead <= 0.5)
     assert noticed.alike_images(trainer, [1], True) == ""  # one image is like itself
 
 
