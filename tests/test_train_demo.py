@@ -14,7 +14,7 @@ from conftest import TINY, command, run
 from demos import train
 from demos.training import report
 from demos.training.options import OBJECTIVES
-from demos.training.run import parse
+from demos.training.run import CHECKPOINT, HISTORY, PICTURES, SUMMARY, check_free, parse
 from vae_np.evaluation import evaluate_elbo
 from vae_np.layers import Linear
 from vae_np.objectives import ImportanceWeighted
@@ -152,6 +152,26 @@ def test_pictures_of_your_own_are_never_deleted(stripes, error_of):
     message = error_of(stripes, "--data", "stripes.npz", *TINY, "--out", "mine")
     assert "--out mine holds another run's samples.png" in message
     assert (stripes / "mine" / "samples.png").read_text() == "a photograph"
+
+
+def test_each_file_of_another_run_keeps_its_folder(tmp_path):
+    for name in (CHECKPOINT, HISTORY, SUMMARY, *PICTURES):
+        (tmp_path / name).touch()
+        with pytest.raises(ValueError, match=f"holds another run's {name}: "):
+            check_free(tmp_path)
+        (tmp_path / name).unlink()
+    check_free(tmp_path)
+
+
+@pytest.mark.parametrize("moment", ["make_trainer", "train"])
+def test_a_full_memory_is_said_in_one_line(stripes, error_of, monkeypatch, moment):
+    def full(*of):
+        raise MemoryError("Unable to allocate 9 GiB")
+
+    monkeypatch.setattr(train, moment, full)
+    message = error_of(stripes, "--data", "stripes.npz", *TINY)
+    assert message.startswith("train.py: error: Unable to allocate 9 GiB")
+    assert not (stripes / "runs/stripes").exists()
 
 
 def test_ctrl_c_before_training_is_no_traceback(tmp_path, monkeypatch, capsys):

@@ -185,6 +185,37 @@ def test_a_climb_is_a_twentieth_of_a_nat_and_a_two_hundredth_of_the_gain(
     assert sum("still climbs" in note for note in notes) == said
 
 
+def test_what_a_run_is_told_of_its_data_and_its_threads(images, monkeypatch, capsys):
+    monkeypatch.setattr(report, "cores", lambda: 0)
+    data, args = Dataset(images, images, (2, 3)), SimpleNamespace(data="mine", latent=3, samples=1)
+    args.kl_warm_up, args.kl_weight = 2, 4
+    report.announce(make_trainer(images), data, args)
+    assert capsys.readouterr().out.splitlines()[3:6] == [
+        "note: 38 training images are few: the model will learn them by heart",
+        "note: --threads 1 on 0 cores wait for each other: far slower",
+        "the KL's weight rises from 0 to 4 over 2 epochs; the ELBO has it at 1",
+    ]
+
+
+def test_before_the_first_epoch_has_ended_there_are_pictures_but_no_curves(
+    images, monkeypatch, tmp_path
+):
+    seen = {}
+    for name in ("learning_curves", "reconstructions", "image_grid"):
+        monkeypatch.setattr(
+            report.figures,
+            name,
+            lambda *of, name=name, **more: seen.setdefault(name, []).append(of),
+        )
+    trainer, data = make_trainer(images), Dataset(images, images, (2, 3))
+    for seed in (0, 0, 1):
+        report.draw_pictures(trainer, data, tmp_path, seed)
+    assert seen.keys() == {"reconstructions", "image_grid"}
+    samples = [of[0] for of in seen["image_grid"]]
+    np.testing.assert_array_equal(samples[0], samples[1])
+    assert (samples[0] != samples[2]).any()
+
+
 @pytest.mark.parametrize(
     ("epochs", "said"), [(0, ""), (1, "over 1 epoch; the"), (2, "over 2 epochs; the")]
 )

@@ -132,6 +132,32 @@ def test_a_warm_up_that_was_killed_between_two_epochs_goes_on_bit_for_bit(traine
     assert_goes_on_as_if_never_stopped()
 
 
+def test_an_impatient_ctrl_c_keeps_the_steps_so_far(trainers, monkeypatch):
+    """In the second epoch's evaluation: the epoch is not counted, and its steps are all made."""
+
+    def pressed(*given, **more):
+        for _ in range(2 * (trainers[-1].epoch == 1)):
+            signal.raise_signal(signal.SIGINT)
+        return evaluate(*given, **more)
+
+    evaluate = train.evaluate_elbo
+    monkeypatch.setattr(train, "evaluate_elbo", pressed)
+    assert train.main([*WARM_UP, "--out", "stopped"]) == 130
+    about, _ = read_checkpoint("stopped/checkpoint.npz")
+    assert (about["epoch"], about["step"]) == (1, STEPS)
+
+
+def test_ctrl_c_while_the_data_load_says_how_to_go_on(trainers, monkeypatch, capsys):
+    def stop(name):
+        raise KeyboardInterrupt
+
+    assert train.main([*WARM_UP, "--out", "my run"]) == 0
+    monkeypatch.setattr(train.datasets, "load", stop)
+    assert train.main(["--resume", "my run", "--epochs", "9"]) == 130
+    again = "python demos/train.py --resume 'my run' goes on from what was saved"
+    assert capsys.readouterr().err == f"\nInterrupted: {again}.\n"
+
+
 @pytest.mark.slow
 def test_a_warm_up_is_the_elbos_and_its_own_runs(stripes, error_of):
     run(stripes, "train", *WARM_UP, "--out", "run")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from conftest import TINY, run
 
-from demos import use_it
+from demos import train, use_it
 from demos.using import features, interpolation, judges, unusual, walks
 from vae_np import datasets
 
@@ -106,6 +106,8 @@ def test_halfway_is_half_of_each_and_the_pairs_shown_are_of_two_classes():
     assert interpolation.between(2.0, 4.0, 0.25) == 2.5
     data = SimpleNamespace(test_labels=np.array([1, 1, 2, 3, 4, 4]))
     assert interpolation.shown_pairs(data, 6) == [(2, 3)]
+    data.test_labels[:] = 1  # of one class all
+    assert interpolation.shown_pairs(data, 6) == [(0, 1), (2, 3), (4, 5)]
     data.test_labels = None
     assert interpolation.shown_pairs(data, 5) == [(0, 1), (2, 3)]
 
@@ -116,6 +118,29 @@ def eight_by_eight(path, n_images):
     inner = digits.train[:n_images].reshape(-1, 28, 28)[:, 2:26, 2:26]
     x = inner.reshape(-1, 8, 3, 8, 3).mean(axis=(2, 4)).round().astype(np.uint8)
     np.savez(path, x=x, y=digits.train_labels[:n_images])
+
+
+def test_a_run_is_looked_at_on_the_device_that_is_asked_for(own_run, gpu, monkeypatch):
+    monkeypatch.setattr(train, "draw_pictures", lambda *of: None)
+    for options, binary in (([], False), (["--binarize", "--overwrite", "--epochs", "3"], True)):
+        args = SimpleNamespace(folder=own_run(*options), device=gpu)
+        model, data, binarized = use_it.a_model(args)
+        assert (model.device, model.n_latent) == (gpu, 2) and data.image_shape == (4, 4)
+        assert (binarized, args.epochs) == (binary, 2 + binary)
+
+
+@pytest.mark.parametrize(("count", "enough"), [(10, True), (9, False)])
+def test_ten_test_images_are_enough(monkeypatch, count, enough):
+    data, seen = datasets.Dataset(*[np.zeros((count, 4), np.uint8)] * 2, (2, 2)), []
+    monkeypatch.setattr(use_it, "a_model", lambda args: (None, data, True))
+    for name in ("interpolate", "walk", "find_unusual", "classify"):
+        monkeypatch.setattr(use_it, name, lambda *of, **more: ({}, f"{seen.append(more)}"))
+    if enough:
+        use_it.experiment(None)
+        assert seen == [{}, {}, {"binary": True}, {}]  # as the run's images were
+    else:
+        with pytest.raises(datasets.DataError, match="9 test images are too few"):
+            use_it.experiment(None)
 
 
 @pytest.mark.slow

@@ -28,6 +28,8 @@ def test_a_class_without_a_labelled_training_image_is_named(data):
     one = dataclasses.replace(data, train_labels=0 * data.train_labels)
     said = "Features: not every class has a labelled training image."
     assert features.classify(None, one, None) == ({}, said)
+    one = dataclasses.replace(one, test_labels=0 * data.test_labels)  # and of one class alone
+    assert features.classify(None, one, None) == ({}, said)
 
 
 @pytest.fixture
