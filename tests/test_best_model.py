@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 
 import numpy as np
 import pytest
@@ -41,6 +42,9 @@ def test_best_model_reports_and_draws(small_best_model, tmp_path):
 
 def test_best_model_goes_on_as_if_never_stopped(small_best_model, monkeypatch, tmp_path):
     monkeypatch.setattr(long_runs, "SECONDS_BETWEEN_CHECKPOINTS", 0)
+    monkeypatch.setattr(long_runs, "SHARE_FOR_CHECKPOINTS", math.inf)
+    clock = itertools.count()  # an epoch takes a second
+    monkeypatch.setattr(best_model_training, "core_clock", lambda device: clock.__next__)
     setting = best_model.SETTINGS[0]
     calls = itertools.count()
 
@@ -57,6 +61,7 @@ def test_best_model_goes_on_as_if_never_stopped(small_best_model, monkeypatch, t
         best_model.learn(setting, stopped, interrupted)
     resumed = best_model.learn(setting, stopped, lambda n: None)
     assert resumed["test_log_px"] == whole["test_log_px"]
+    assert resumed["training_seconds"] == whole["training_seconds"] == 5
     said = r"/200_tanh\.npz falls to 0 over 5 epochs, not to 0 over 6 epochs: give the same "
     said += "--schedule and --samples, or another --out$"
     with pytest.raises(CheckpointError, match=rf"^the step size of .*{said}"):
@@ -105,6 +110,29 @@ def test_active_units_are_latents_whose_mean_varies_over_binary_images(tmp_path)
     assert means.var(axis=0)[:3] == pytest.approx([0, 0.19**2 / 4, 0.21**2 / 4], rel=0.2)
     assert means.var(axis=0)[2] < 0.01 < 0.21**2 / 4
     assert best_model.active_units(model, data.test, options(tmp_path, 300)) == 1
+
+
+@pytest.mark.parametrize(
+    ("objective", "draws", "schedule", "alone"),
+    [
+        ("elbo", 1, "line", False),
+        ("elbo", 1, "stages", True),
+        ("elbo", 2, "line", True),
+        ("importance-weighted", 1, "line", True),
+    ],
+)
+def test_both_models_are_trained_in_the_usual_way_alone(
+    monkeypatch, tmp_path, objective, draws, schedule, alone
+):
+    def asked(function, tasks, args, total):
+        assert tasks == best_model.SETTINGS[: 2 - alone]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(best_model, "side_by_side", asked)
+    args = options(tmp_path, 600)
+    args.objective, args.draws, args.schedule = objective, draws, schedule
+    with pytest.raises(KeyboardInterrupt):
+        best_model.experiment(args)
 
 
 @pytest.mark.slow

@@ -7,10 +7,14 @@ import pytest
 from conftest import in_this_process, make_model, options, picture
 
 from demos.common.findings import run
-from demos.paper import best_model, figure_2, figure_2_picture, figure_3
+from demos.paper import best_model, figure_2, figure_2_picture, figure_3, full_bayes
 from demos.paper import settings as paper_settings
+from demos.paper.figure_2 import Setting
 from vae_np import datasets
 from vae_np.checkpoints import CheckpointError
+from vae_np.objectives import WakeSleep
+from vae_np.training.divergence import DivergenceError
+from vae_np.training.trainer import Trainer
 
 
 @pytest.fixture(autouse=True)
@@ -113,8 +117,13 @@ def test_figure_2_draws_curves_of_different_reach(tmp_path):
         run_figure_2(tmp_path, 1e6, draw=True)
 
 
-def test_a_run_that_diverged_is_told_so_wherever_it_had_got(tmp_path, monkeypatch, capsys):
-    record_curves(tmp_path, "mnist", 3, AEVB=[-200, -150], wake_sleep=[-300])
+@pytest.mark.parametrize(
+    ("points", "reached"), [([-300], "1e3): -200.0, -300.0"), ([], "1e4): -150.0, -inf")]
+)
+def test_a_run_that_diverged_is_told_so_wherever_it_had_got(
+    tmp_path, monkeypatch, capsys, points, reached
+):
+    record_curves(tmp_path, "mnist", 3, AEVB=[-200, -150], wake_sleep=points)
     path = tmp_path / "mnist_3.json"
     record = json.loads(path.read_text())
     for curve, why in zip(record["curves"], (None, "it fell apart"), strict=True):
@@ -127,6 +136,46 @@ def test_a_run_that_diverged_is_told_so_wherever_it_had_got(tmp_path, monkeypatc
         "MNIST 3, wake-sleep, step size 0.02: it fell apart",
     ]
     assert findings.endswith("Diverged: MNIST 3, wake-sleep: it fell apart")
+    assert f"MNIST 3 ({reached}. " in findings and "in 1 of 1 settings" in findings
+
+
+def test_where_one_method_diverges_the_other_goes_on(tmp_path, monkeypatch):
+    def fit(trainer, *given):
+        if isinstance(trainer.objective, WakeSleep):
+            tried.append(trainer.epoch)
+            raise DivergenceError("it fell apart")
+        fit_and_save(trainer, *given)
+
+    fit_and_save, tried = figure_2.fit_and_save, []
+    monkeypatch.setattr(figure_2, "fit_and_save", fit)
+    record = figure_2.learn(Setting("mnist", 3), options(tmp_path, 900), lambda n: None)
+    assert record["curves"] == curves_of(tmp_path, "mnist_3")
+    assert [curve["diverged"] for curve in record["curves"]] == [None, "it fell apart"]
+    assert [len(curve["points"]) for curve in record["curves"]] == [3, 0]
+    assert tried == [0]  # once
+
+
+def test_a_setting_is_trained_once_however_often_it_is_named(tmp_path, monkeypatch):
+    def asked(function, tasks, args, total, data):
+        assert tasks == [Setting("mnist", 5), Setting("frey", 2)]
+        assert total == 2 * 2 * 900 and set(data) == {"mnist", "frey"}
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(figure_2, "side_by_side", asked)
+    with pytest.raises(KeyboardInterrupt):
+        run_figure_2(tmp_path, 900, "MNIST 5", "Frey Face 2", "MNIST 5")
+
+
+@pytest.mark.parametrize(
+    ("demo", "task"),
+    [(figure_2, Setting("mnist", 3)), (full_bayes, full_bayes.Setting(100, "full Bayes"))],
+)
+def test_a_kill_that_is_heard_ends_a_training_at_once(demo, task, tmp_path, monkeypatch):
+    """While the step size is chosen, or between two points."""
+    monkeypatch.setattr(Trainer, "fit", lambda trainer, *given, **more: False)
+    with pytest.raises(SystemExit):
+        demo.learn(task, options(tmp_path, 900), lambda n: None)
+    assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("setting", ["MNIST 21", "frey", ""])

@@ -3,7 +3,7 @@
 import pytest
 from drawn_figures import drawn, recorded  # noqa: F401
 
-from demos.questions import clouds, posterior, tug_of_war, why_mse, why_q
+from demos.questions import amortization, clouds, posterior, tug_of_war, why_mse, why_q
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,18 @@ def test_q_misses_a_part_only_where_its_estimate_is_far_below(worst, error, miss
     said = why_q.describe(of["two_latents"], of["twenty_latents"], of["images"])
     assert f"the worst image by {worst:+.2f} with a standard error of {error:.2f}" in said
     assert ("where q misses a part of the posterior, its samples cannot tell" in said) == missed
+
+
+@pytest.mark.parametrize(("growth", "worse"), [(2.1, True), (1.9, False), (-2.1, False)])
+def test_unseen_images_are_served_worse_only_by_two_standard_errors(growth, worse):
+    of = recorded("amortization")
+    test, training = of["test"]["amortization"], of["training"]["amortization"]
+    test["standard_error_between_images"], training["standard_error_between_images"] = 0.3, 0.4
+    test["mean"] = training["mean"] + 0.5 * growth
+    said = amortization.describe(of["test"], of["training"], 100)
+    assert f"changes by {0.5 * growth:+.2f} ± 0.50 nats (as images differ): " in said
+    assert ("): the encoder serves unseen images worse. " in said) == worse
+    assert ("worse is not to be seen. " in said) != worse
 
 
 @pytest.mark.parametrize(("r_hat", "agree"), [(1.02, True), (1.09, True), (1.11, False)])

@@ -38,7 +38,7 @@ def small(small_data, monkeypatch):
 
 @pytest.mark.parametrize("method", ["AEVB", "Monte Carlo EM"])
 def test_the_step_size_is_one_that_learns(method, monkeypatch, tmp_path):
-    monkeypatch.setattr(paper_settings, "STEP_SIZES", (1e-9, 0.02, 1e-8))
+    monkeypatch.setattr(paper_settings, "STEP_SIZES", (1e-9, 0.02, 1e-8, 1e30))
     setting = figure_3.Setting(300, method)
     curve = figure_3.learn(setting, options(tmp_path, 10_000), lambda n: None)
     assert curve["step_size"] == 0.02

@@ -78,6 +78,16 @@ def test_what_is_said_of_the_recorded_numbers_is_recorded(name):
     assert SAID[name](found) == found["findings"]
 
 
+def test_the_best_model_s_numbers_are_compared_with_reported_ones_where_there_are_any():
+    of = recorded("small/best_model")
+    of["models"][0]["epochs"], of["options"]["draws"] = 1, 2
+    said = best_model(of)
+    assert "elbo of 2 draws: " in said and " after 1 epoch, " in said
+    assert "minutes of a core)" in said and "Reported" not in said
+    of["options"]["device"] = "gpu"
+    assert best_model(of) == said.replace(" of a core", "")
+
+
 def test_each_share_of_draws_in_a_hole_is_its_own_model_s():
     models, shares = recorded("clouds")["models"], (0.12, 0.034, 0.056, 0.78)
     for model, share in zip(models, shares, strict=True):
