@@ -10,7 +10,7 @@ from demos.common.findings import run
 from demos.paper import best_model, figure_2, figure_2_picture, figure_3, full_bayes
 from demos.paper import settings as paper_settings
 from demos.paper.figure_2 import Setting
-from vae_np import datasets
+from vae_np import datasets, figures
 from vae_np.checkpoints import CheckpointError
 from vae_np.objectives import WakeSleep
 from vae_np.training.divergence import DivergenceError
@@ -124,6 +124,7 @@ def test_a_run_that_diverged_is_told_so_wherever_it_had_got(
     tmp_path, monkeypatch, capsys, points, reached
 ):
     record_curves(tmp_path, "mnist", 3, AEVB=[-200, -150], wake_sleep=points)
+    monkeypatch.setattr(figures, "save", lambda *of: None)  # it takes its time
     path = tmp_path / "mnist_3.json"
     record = json.loads(path.read_text())
     for curve, why in zip(record["curves"], (None, "it fell apart"), strict=True):

@@ -2,13 +2,17 @@
 
 import json
 import os
+import runpy
+import sys
 
+import numpy as np
 import pytest
 from conftest import run
 
 from demos import gradient_check
 from demos.gradients.planted import ERRORS, describe, planted
-from demos.gradients.table import LEVELS, table
+from demos.gradients.table import FULL_SIZE, LEVELS, table
+from vae_np.gradcheck import check_gradient
 
 
 @pytest.mark.slow
@@ -136,6 +140,55 @@ def test_full_size_catches_a_planted_error(capsys):
     assert "4 right, 4 wrong" in out  # the decoder does not meet the KL
     assert "encoder 0.weight: WRONG (392,000 derivatives along 5 random directions" in out
     assert "the table of small models says: leave out --full" in out
+
+
+def test_the_seed_and_the_device_are_those_that_were_asked_for(monkeypatch, capsys):
+    def noted(*given):
+        asked.append(given)
+        x = np.array([0.5])
+        yield "layers", check_gradient("dx", lambda: 2 * x.sum(), x, np.array([2.0]))
+
+    asked = []
+    monkeypatch.setattr(gradient_check, "table", noted)
+    monkeypatch.setattr(gradient_check, "device_module", lambda device: None)
+    for options in ([], ["--seed", "7", "--device", "gpu"], ["--full"]):
+        assert gradient_check.main(options) == 0
+    assert asked == [(0, LEVELS, "cpu"), (7, LEVELS, "gpu"), (0, FULL_SIZE, "cpu")]
+    assert "1 tensors, 1 derivatives: 1 right, 0 wrong (wanted" in capsys.readouterr().out
+
+
+def test_each_group_of_the_table_has_inputs_of_its_own_by_the_seed():
+    def group(generator):
+        yield generator.random()
+
+    levels = {"layers": (group, group), "networks": (group,)}
+    drawn = [number for seed in (0, 1) for _, number in table(seed, levels)]
+    assert len({*drawn}) == 6
+    assert [number for _, number in table(1, levels)] == drawn[3:]
+
+
+def test_what_cannot_be_told_is_counted_apart_and_does_not_pass(monkeypatch, capsys):
+    x = np.array([0.0, 1.0])
+    kink = check_gradient("kink dx", lambda: np.abs(x).sum(), x, np.array([2.0, 1]))
+    right = check_gradient("right dx", lambda: 3 * x.sum(), x, np.array([3.0, 3]))
+    rows = [("layers", right), ("layers", kink), ("networks", right)]
+    monkeypatch.setattr(gradient_check, "table", lambda *given: rows)
+    assert gradient_check.main([]) == 1
+    said = capsys.readouterr().out
+    assert "3 tensors, 6 derivatives: 2 right, 0 wrong, 1 undecided (wanted: an" in said
+    assert "Read this one first: it rests on no row that is wrong.\nkink dx: undecided" in said
+    assert "more of the same level" not in said and "more above it" not in said
+
+
+def test_ctrl_c_is_no_traceback(monkeypatch, capsys):
+    def stop(*given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("demos.gradients.table.table", stop)
+    monkeypatch.setattr(sys, "argv", ["gradient_check.py"])
+    with pytest.raises(SystemExit) as leaving:
+        runpy.run_path(gradient_check.__file__, run_name="__main__")
+    assert (leaving.value.code, capsys.readouterr().err) == (130, "\nInterrupted.\n")
 
 
 @pytest.mark.slow

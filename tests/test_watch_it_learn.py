@@ -6,10 +6,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from conftest import DEMOS, run
+from drawn_figures import numbers
+from matplotlib.colors import to_hex
+from matplotlib.patches import Circle, Ellipse
 from PIL import Image
 
 from demos import watch_it_learn as demo
 from vae_np.datasets import Dataset
+from vae_np.evaluation import evaluate_elbo
 
 RECORDED = DEMOS.parent / "docs" / "watch_it_learn.gif"
 
@@ -100,3 +104,83 @@ def test_the_recorded_one_is_that_of_the_command():
         assert image.n_frames == len(summary["points"]) > 20
         assert image.info["loop"] == 0
         assert durations(image)[-1] == demo.LAST_MS
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """The figure that is drawn last."""
+    figures, Figure = [], demo.Figure
+    monkeypatch.setattr(demo, "Figure", lambda **how: figures.append(Figure(**how)) or figures[-1])
+    return figures
+
+
+def test_a_frame_s_rings_ellipses_and_colours_are_what_is_said_of_them(rng, seen):
+    labels = np.arange(30) % 10
+    data = Dataset(*[np.zeros((30, 784), np.uint8)] * 2, (28, 28), labels, labels)
+    means, stds, shown = (
+        rng.standard_normal((30, 2)),
+        rng.uniform(0.1, 1, (30, 2)),
+        [*range(20, 30)],
+    )
+    pictures = np.zeros((10, 784)), np.zeros((10 * demo.SAMPLE_ROWS, 784))
+    demo.frame({"epoch": 7, "elbo": -123.45, "kl": 5}, data, shown, means, stds, *pictures)
+    (figure,) = seen
+    said = [text.get_text() for text in figure.texts]
+    assert said == ["epoch 7", "ELBO −123.5 nats per test digit"]
+    plane, reconstructions, _ = figure.axes
+    rings = [patch for patch in plane.patches if isinstance(patch, Circle)]
+    shares = [1 - np.exp(-(ring.radius**2) / 2) for ring in rings]  # of N(0, I) in the plane
+    assert shares == pytest.approx([0.5, 0.95]) and not any(ring.center[0] for ring in rings)
+    clouds = [patch for patch in plane.patches if type(patch) is Ellipse]
+    for cloud, i, colour in zip(clouds, shown, demo.COLOURS, strict=True):
+        assert cloud.center == pytest.approx(means[i])
+        assert (cloud.width, cloud.height) == pytest.approx(4 * stds[i])  # at 2 σ
+        assert to_hex(cloud.get_edgecolor()) == colour
+    (dots,) = plane.collections
+    np.testing.assert_array_equal(dots.get_offsets(), means)
+    assert [*map(to_hex, dots.get_facecolors())] == [demo.COLOURS[label] for label in labels]
+    marks = [(line.get_xdata()[0] // 28, line.get_color()) for line in reconstructions.get_lines()]
+    assert marks == list(enumerate(demo.COLOURS))
+
+
+def test_what_is_shown_and_said_is_the_model_s_of_each_moment(tmp_path, monkeypatch):
+    """Of an encoder and a decoder that are as made: training is left out, and its rows counted."""
+    models, frames = [], []
+
+    def train(model, images, args, after_epoch):
+        models.append(model)
+        for epoch in range(1, args.epochs + 1):
+            model.decoder.parameters.value[...] *= 0.99
+            after_epoch({"epoch": epoch})
+
+    monkeypatch.setattr(demo, "N_FRAMES", 6)
+    monkeypatch.setattr(demo, "train", train)
+    monkeypatch.setattr(demo, "frame", lambda *given: frames.append(given))
+    monkeypatch.setattr(demo, "save_gif", lambda all_of, path: None)
+    data = demo.datasets.load("mnist5k")
+    args = SimpleNamespace(seed=3, epochs=100, device="cpu", out=tmp_path)
+    summary, findings = demo.experiment(args)
+    points, (model,) = summary["points"], models
+    assert [point["epoch"] for point in points] == [0, 1, 3, 6, 16, 40, 100]
+    assert [given[0] for given in frames] == points
+    _, of, shown, means, stds, reconstructed, samples = frames[-1]
+    assert of.test_labels[shown].tolist() == [*range(10)]
+    q = model.encode(data.test)
+    for found, wanted in ((means, q.mean), (stds, q.std)):
+        np.testing.assert_allclose(found, wanted, rtol=1e-5)
+    np.testing.assert_allclose(reconstructed, model.decode(q.mean[shown]).mean, rtol=1e-4)
+    assert samples.shape == (50, 784) and np.ptp(samples, axis=0).max() > 0
+    assert not np.array_equal(samples, frames[0][6])
+    judged = evaluate_elbo(model, data.test)
+    assert points[-1]["elbo"] == pytest.approx(judged.value, abs=0.2)
+    assert points[-1]["kl"] == pytest.approx(judged.kl, rel=1e-4)
+    first, last = points[0], points[-1]
+    half = next(p["epoch"] for p in points if p["elbo"] >= (first["elbo"] + last["elbo"]) / 2)
+    assert numbers(findings)[:6] == [
+        pytest.approx(first["elbo"], abs=0.051),
+        pytest.approx(last["elbo"], abs=0.051),
+        100,
+        half,
+        pytest.approx(first["kl"], abs=0.0051),
+        pytest.approx(last["kl"], abs=0.0051),
+    ]
