@@ -18,8 +18,9 @@ import stand_in_gpu as gpu
 # What the package uses of CuPy. Each name is there to be checked against the real CuPy: see
 # test_every_function_that_the_package_uses_exists_in_cupy.
 FUNCTIONS = (
-    "abs ascontiguousarray broadcast_to concatenate divide empty exp expm1 full full_like isfinite "
-    "log logaddexp matmul maximum minimum negative ones ones_like sign sqrt sum tanh where zeros"
+    "abs ascontiguousarray broadcast_to concatenate divide einsum empty exp expm1 eye full "
+    "full_like isfinite log logaddexp matmul maximum minimum negative ones ones_like sign sqrt sum "
+    "tanh tril where zeros"
 ).split()
 METHODS = "all argmax astype copy max mean min reshape sum".split()
 
@@ -82,7 +83,9 @@ class ndarray:
             gpu.refuse_while_recording("H2D transfers")
         if any(isinstance(part, ndarray) for part in keys):  # a kernel gathers them
             return _computed(lambda data, key: data[key].copy(), self, key)
-        rest = () if Ellipsis in keys else (Ellipsis,)  # a view, and be it of one number
+        rest = (
+            () if any(part is Ellipsis for part in keys) else (Ellipsis,)
+        )  # a view, and be it of one number
         return ndarray(self._data[(*keys, *rest)], self._memory)
 
     def __setitem__(self, key, value):
@@ -90,9 +93,6 @@ class ndarray:
 
     def __deepcopy__(self, memo):
         return self.copy()
-
-    def __neg__(self):
-        return _computed(operator.neg, self)
 
     def __getattr__(self, name):
         if name not in METHODS:
@@ -117,6 +117,8 @@ def _operator(name):
 for _name in ("add", "sub", "mul", "truediv", "matmul", "pow"):
     for _prefix, _method in zip(("", "r", "i"), _operator(_name), strict=True):
         setattr(ndarray, f"__{_prefix}{_name}__", _method)
+ndarray.__abs__ = lambda self: _computed(operator.abs, self)
+ndarray.__neg__ = lambda self: _computed(operator.neg, self)
 for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
     setattr(ndarray, f"__{_name}__", _operator(_name)[0])
 

@@ -12,6 +12,7 @@ from matplotlib.patches import Circle, Ellipse
 from PIL import Image
 
 from demos import watch_it_learn as demo
+from vae_np.backend import Stream, random_generator
 from vae_np.datasets import Dataset
 from vae_np.evaluation import evaluate_elbo
 
@@ -116,7 +117,7 @@ def seen(monkeypatch):
 
 def test_a_frame_s_rings_ellipses_and_colours_are_what_is_said_of_them(rng, seen):
     labels = np.arange(30) % 10
-    data = Dataset(*[np.zeros((30, 784), np.uint8)] * 2, (28, 28), labels, labels)
+    data = Dataset(*[np.zeros((30, 784), np.uint8)] * 2, (28, 28), labels[::-1], labels)
     means, stds, shown = (
         rng.standard_normal((30, 2)),
         rng.uniform(0.1, 1, (30, 2)),
@@ -150,7 +151,8 @@ def test_what_is_shown_and_said_is_the_model_s_of_each_moment(tmp_path, monkeypa
     def train(model, images, args, after_epoch):
         models.append(model)
         for epoch in range(1, args.epochs + 1):
-            model.decoder.parameters.value[...] *= 0.99
+            model.encoder.parameters.value[...] *= 1.03
+            model.decoder.parameters.value[...] *= 1.001
             after_epoch({"epoch": epoch})
 
     monkeypatch.setattr(demo, "N_FRAMES", 6)
@@ -169,10 +171,13 @@ def test_what_is_shown_and_said_is_the_model_s_of_each_moment(tmp_path, monkeypa
     for found, wanted in ((means, q.mean), (stds, q.std)):
         np.testing.assert_allclose(found, wanted, rtol=1e-5)
     np.testing.assert_allclose(reconstructed, model.decode(q.mean[shown]).mean, rtol=1e-4)
-    assert samples.shape == (50, 784) and np.ptp(samples, axis=0).max() > 0
-    assert not np.array_equal(samples, frames[0][6])
+    generator = random_generator([3, Stream.PICTURES])
+    model.draw_noise(generator, 1, len(data.test))
+    draws = generator.standard_normal((50, 2), dtype=np.float32)  # the same in all frames
+    np.testing.assert_allclose(samples, model.decode(draws).mean, rtol=1e-4)
     judged = evaluate_elbo(model, data.test)
-    assert points[-1]["elbo"] == pytest.approx(judged.value, abs=0.2)
+    assert points[-1]["elbo"] == pytest.approx(judged.value, abs=1)
+    assert judged.kl > 3
     assert points[-1]["kl"] == pytest.approx(judged.kl, rel=1e-4)
     first, last = points[0], points[-1]
     half = next(p["epoch"] for p in points if p["elbo"] >= (first["elbo"] + last["elbo"]) / 2)
