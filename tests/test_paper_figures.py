@@ -129,6 +129,19 @@ def test_figure_3_cuts_monte_carlo_em(tmp_path):
     assert [point["samples"] for point in curve["points"]] == [100, 300]
 
 
+@pytest.mark.parametrize(("method", "epochs"), [("AEVB", 5), ("Monte Carlo EM", 3)])
+def test_a_minute_is_60_seconds_of_the_core_s_and_of_monte_carlo_em_alone(
+    method, epochs, monkeypatch, tmp_path
+):
+    clock = itertools.count(step=25)  # so long does an epoch take
+    monkeypatch.setattr(figure_3, "core_clock", lambda device: clock.__next__)
+    monkeypatch.setattr(figure_3, "choose_step_size", lambda *_: 0.02)
+    args = options(tmp_path, 500)
+    args.em_minutes = 1
+    (point,) = figure_3.learn(figure_3.Setting(100, method), args, lambda n: None)["points"]
+    assert (point["samples"], point["seconds"]) == (100 * epochs, 25 * epochs)
+
+
 @pytest.mark.parametrize("method", ["AEVB", "Monte Carlo EM"])
 def test_figure_3_ends_when_it_hears_a_kill_and_keeps_what_was_trained(
     method, monkeypatch, tmp_path

@@ -89,6 +89,8 @@ def test_the_results_of_an_earlier_state_go_as_a_later_one_is_saved(stripes, err
     monkeypatch.chdir(stripes)
     assert train.main(["--data", "stripes.npz", *map(str, TINY), "--out", "run"]) == 0
     assert len(list((stripes / "run").iterdir())) > 5
+    message = error_of(stripes, "--resume", "run", "--epochs", 1)
+    assert message.endswith("the run in run is complete: --epochs above 2 goes on")
     inner = train.train
 
     def ends(*given):

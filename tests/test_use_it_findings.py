@@ -90,6 +90,15 @@ def test_the_walks_begin_with_the_latent_of_most_kl(model, data, args):
         squares = (model.decode(high).mean - model.decode(low).mean) ** 2
         assert found == pytest.approx(squares.sum(axis=1).mean())
     assert len(numbers["between_classes"]) == 3 and "100% of it" in text
+    collapsed = {"kl": [0.0, 0.0], "change": [0.1, 0.1]}
+    assert "the 2 that carry most KL have 0% of it" in walks.describe(collapsed)
+
+
+def test_images_of_one_ink_have_no_correlation_with_it(model, data, args, monkeypatch):
+    monkeypatch.setattr(unusual, "draw", lambda *given: None)
+    alike = dataclasses.replace(data, test=np.sort(data.test, axis=1)[[0] * 24])
+    numbers, _ = unusual.find_unusual(model, alike, args, binary=False)
+    assert numbers["correlation_with_ink"] == 0
 
 
 @pytest.mark.slow
