@@ -76,6 +76,18 @@ def test_three_wrong_parts_are_shown_and_all_are_named():
     assert lines[-1].startswith("look again: upstream is ")
 
 
+@pytest.mark.parametrize(("factor", "nearly"), [(1, True), (-1, False)])
+def test_a_formula_is_nearly_right_where_all_its_parts_are(factor, nearly):
+    def rounded(*inputs):
+        dmean, dlog_var = kl_backward(*inputs)
+        return dmean.astype("f4"), factor * dlog_var.astype("f4")
+
+    status, report = verdict("kl_backward", rounded)
+    assert status == WRONG and "dmean: WRONG" in report and "dlog_var: WRONG" in report
+    assert ("the formula is nearly right" in report) == nearly
+    assert ("look again: " in report) != nearly
+
+
 def not_written(mean, log_var, upstream):
     raise NotImplementedError("write dmean")
 

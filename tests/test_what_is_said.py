@@ -105,6 +105,9 @@ def test_curves_of_other_images_are_not_said_to_be_of_the_same():
     said = figure_3_picture.describe(curves)
     assert "of 10 or 100 training and 10 or 100 test images" in said
     assert "They are of different images, whose choice moves" in said
+    for curve in curves:
+        curve["images"] = 1  # of which no spread is known
+    assert figure_3_picture.describe(curves).endswith(" from q(z|x). All are of the same images.")
 
 
 def test_every_question_is_among_them():
