@@ -84,7 +84,7 @@ def run_or_complain(argv, claim):
     except FolderMoved as error:  # and what was saved is in it
         return complain("train.py", error)
     except (DivergenceError, OSError, MemoryError) as error:  # anything else is a bug: show it
-        return complain("train.py", f"{error}; {what_was_saved(out, still_ours)}")
+        return complain("train.py", error, what_was_saved(out, still_ours))
     except KeyboardInterrupt:
         return interrupted(out, still_ours)
     finally:

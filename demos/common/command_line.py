@@ -54,9 +54,10 @@ def say(text, stream=None):
             complain(Path(sys.argv[0]).name, f"cannot print: {error.strerror}")
 
 
-def complain(program, error):
-    """Say what went wrong, and return the exit status for it."""
-    say(f"{program}: error: {str(error) or 'the memory is full'}", sys.stderr)  # a bare MemoryError
+def complain(program, error, kept=""):
+    """Say what went wrong and, if given, what is ``kept``; return the exit status for it."""
+    wrong = str(error) or "the memory is full"  # a bare MemoryError
+    say(f"{program}: error: {wrong}{kept and f'; {kept}'}", sys.stderr)
     return 2
 
 
