@@ -42,6 +42,10 @@ def test_a_run_with_a_schedule_resumes_bit_for_bit(images, tmp_path, monkeypatch
         ([(1, 0.1)], r"got epochs \[1\]"),
         ([(0, 0.1), (5, 0.1), (3, 0.1)], r"got epochs \[0, 5, 3\]"),
         ([(0, -0.1)], "each learning rate of schedule must be a finite number > 0, got -0.1"),
+        ([(0, 0.1), (2, 0)], "each learning rate of schedule must be a finite number > 0, got 0"),
+        ([(0, 0.1), (0, 0.2)], r"got epochs \[0, 0\]"),
+        ([(0, 0.1, 3)], r"whose epochs start at 0 and rise, got \[\(0, 0.1, 3\)\]"),
+        ([(0, 0.1), (2.5, 0.1)], "each epoch of schedule must be a whole number >= 0, got 2.5"),
         ([(0.5, 0.1)], "each epoch of schedule must be a whole number >= 0, got 0.5"),
     ],
 )
