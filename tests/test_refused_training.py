@@ -72,6 +72,13 @@ def test_what_is_called_must_be_a_function(images):
             trainer.fit(1, after_epoch=wrong, progress=False)
 
 
+def test_an_optimizer_of_one_network_or_of_another_order_is_refused(images):
+    model = make_model()
+    for vectors in (model.parameters[:1], model.parameters[1:], model.parameters[::-1]):
+        with pytest.raises(ValueError, match="optimizer must be made from this model's parameters"):
+            Trainer(model, Adam(vectors), images)
+
+
 def test_the_batch_size_is_for_good(images):
     with pytest.raises(AttributeError):
         make_trainer(images).batch_size = 5
