@@ -90,6 +90,7 @@ def test_an_attributes_default_is_its_classs():
         (HALVES[None], UNIT, "float32", r"shape \(N, 3\) with N >= 1, got \(1, 2, 3\)"),
         (HALVES.tolist(), UNIT, "float32", "array of NumPy or CuPy, got list$"),
         (HALVES.astype(int), UNIT, "float32", r"uint8 \(0 to 255\) or float, got int64"),
+        (HALVES.astype(np.uint16), UNIT, "float32", r"uint8 \(0 to 255\) or float, got uint16"),
         (HALVES > 0, UNIT, "float32", r"uint8 \(0 to 255\) or float, got bool"),
         (HALVES * NAN, UNIT, "float32", "finite, got NaN or infinity"),
         (BOUNDS + INF, ANY, "float32", "finite, got NaN or infinity"),

@@ -138,8 +138,7 @@ def test_the_weight_of_the_kl_is_a_number_from_0(kl_weight, rng):
 
 def test_black_and_white_images_in_uint8_are_refused_at_every_door(rng, tmp_path):
     """They would be taken as nearly black: 0 and 1 of 255."""
-    model, x = make_model(latent=2), np.eye(4, 6, dtype=np.uint8)
-    out = tmp_path / "x.png"
+    model, x, out = make_model(latent=2), np.eye(4, 6, dtype=np.uint8), tmp_path / "x.png"
     for call in (
         lambda: model.encode(x),
         lambda: model.reconstruct_mean(x),
@@ -205,9 +204,10 @@ def doors(model, tmp_path):
 
 
 def test_tables_and_sparse_matrices_are_told_how_to_become_arrays(tmp_path):
-    model, sparse = make_model(), SimpleNamespace(dtype=TABLE.dtype, toarray=lambda: TABLE)
-    for x, how in ((Table(), "to_numpy"), (sparse, "toarray")):
-        for call in doors(model, tmp_path):
+    sparse = SimpleNamespace(dtype=TABLE.dtype, toarray=lambda: TABLE)
+    tensor = SimpleNamespace(dtype="torch.float64", numpy=lambda: TABLE)
+    for x, how in ((Table(), "to_numpy"), (sparse, "toarray"), (tensor, "numpy")):
+        for call in doors(make_model(), tmp_path):
             with pytest.raises(ValueError, match=rf"of NumPy or CuPy, got .*: \w+\.{how}\(\)"):
                 call(x)
             assert call(getattr(x, how)()) is not None
