@@ -29,6 +29,7 @@ def test_reconstructions_and_samples(rng, decoder):
     draws = [model.reconstruct_draw(images, np.random.default_rng(s)) for s in (0, 0, 1)]
     np.testing.assert_array_equal(draws[0], draws[1])
     assert (draws[0] != draws[2]).any()
+    assert decoder != "bernoulli" or set(np.unique(draws)) == {0, 1}
     samples = model.sample_draw(50, rng)
     assert samples.shape == model.sample_mean(50, rng).shape == (50, 6)
     assert (
@@ -92,6 +93,7 @@ def test_a_gaussian_decoder_takes_pixels_outside_the_unit_interval():
         with pytest.raises(ValueError, match=r"images must be finite as float32, squared, got"):
             make_model("per-output").encode(np.full((4, 6), value))
     make_model("per-output").encode(np.full((4, 6), 1e19))
+    make_model("per-output", dtype=np.float64).encode(np.full((4, 6), 1e25))
 
 
 @pytest.mark.parametrize("shape", [(4, 3), (2, 5, 3), (1, 4, 2), (0, 4, 3)])
@@ -113,6 +115,13 @@ def test_a_step_wants_the_models_dtype(rng):
             method(x, noise.astype(np.float64))
         with pytest.raises(ValueError, match=r"x must have shape \(N, 6\)"):
             method(x[:, :5], noise)
+
+
+def test_latents_of_another_dtype_and_one_alone_are_decoded(rng):
+    model, z = make_model(), rng.standard_normal((4, 3))
+    mean = model.decode(z).mean
+    assert mean.dtype == np.float32
+    np.testing.assert_allclose(model.decode(z[1]).mean, mean[1], rtol=1e-6)
 
 
 def test_bad_latents(rng):
@@ -159,10 +168,18 @@ def test_bad_latents(rng):
             lambda: make_model(hidden=(2.5,)),
             "each hidden width must be a whole number >= 1, got 2.5",
         ),
+        (
+            lambda: make_model(hidden=(5, 2.5)),
+            "each hidden width must be a whole number >= 1, got 2.5",
+        ),
         (lambda: GaussianDecoder(3, [5], 6, noise="loud"), "noise must be one of"),
         (lambda: GaussianDecoder(3, [5], 6, noise="fixed", std=0.0), "std must be"),
         (lambda: GaussianDecoder(3, [5], 6, noise="per-output", std=0.2), "std is for noise"),
         (lambda: GaussianEncoder(6, 5, 3), r"hidden must be a list of widths .*, got 5"),
+        (
+            lambda: GaussianEncoder(6, [[5]], 3),
+            r"hidden must be a list of widths .*, got \[\[5\]\]",
+        ),
         (
             lambda: make_model().decoder.start_at(np.full(6, 128)),
             r"mean_image must lie in \[0, 1\] for the decoder, got 128.0 to 128.0",
