@@ -55,6 +55,18 @@ def test_a_seed_is_one_start(network):
     assert (first != other).mean() > 0.5  # biases start at 0
 
 
+def test_widths_may_be_an_array():
+    hidden = np.array([5, 4])
+    assert repr(GaussianEncoder(6, hidden, 2)) == repr(GaussianEncoder(6, [5, 4], 2))
+
+
+@pytest.mark.parametrize("network", [GaussianEncoder, BernoulliDecoder, GaussianDecoder])
+def test_initial_weights_as_in_the_paper_are_small_and_the_biases_too(network):
+    own = network(n_pixels=6, n_latent=2, hidden=[40, 40], init="paper").parameters
+    for part in own.views(own.value).values():
+        assert 0.002 < part.std() < 0.02
+
+
 def test_a_decoder_says_whether_its_mean_is_squashed():
     """As a checkpoint's identity it tells such networks apart."""
     plain, squashed = (repr(GaussianDecoder(2, [], 6, squash=squash)) for squash in (False, True))

@@ -150,7 +150,7 @@ def test_a_layer_serves_one_network(wrapped):
 
 
 def test_a_network_that_was_refused_can_be_used_again():
-    network = Sequential([Linear(6, 4)])
+    network = Sequential((Linear(6, 4),))
     with pytest.raises(ValueError, match="network must lead from 6 to 6 numbers"):
         GaussianEncoder(6, n_latent=3, network=network)
     encoder = GaussianEncoder(6, n_latent=2, network=network)
