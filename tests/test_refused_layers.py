@@ -114,6 +114,22 @@ class Centred(Tanh):
         return super().forward(x - x.mean(axis=0))
 
 
+class CentredALittle(Tanh):
+    """In one of its columns."""
+
+    def forward(self, x):
+        x = x.copy()
+        x[:, 0] -= 0.1 * x[:, 0].mean()
+        return super().forward(x)
+
+
+class Rounds(Tanh):
+    """Otherwise for other numbers of rows, as a matrix product may."""
+
+    def forward(self, x):
+        return super().forward(x) * x.dtype.type(1 + 2e-6 / len(x))
+
+
 class Reuses(Later, Tanh):
     """A network's last layer: its output is the q that the reader holds."""
 
@@ -139,6 +155,16 @@ class Fades(Later, Tanh):
 class ReturnsNothing(Tanh):
     def forward(self, x):
         super().forward(x)
+
+
+class ReturnsNothingBack(Tanh):
+    def backward(self, dy):
+        super().backward(dy)
+
+
+class PromotesBack(Tanh):
+    def backward(self, dy):
+        return super().backward(dy).astype(np.float64)
 
 
 class OneAxisTooMany(Tanh):
@@ -209,6 +235,7 @@ TWICE = Tanh()
             "two rows than for the same two of five: with batch norm, say, a code depends on the "
             "images beside it; layer norm is by rows$",
         ),
+        ([Linear(6, 4), CentredALittle()], r"\(CentredALittle\): forward must treat each row by"),
         (
             [Linear(6, 4), Tanh(), Reuses()],
             "forward of Reuses must return a new array: it wrote into",
@@ -222,6 +249,8 @@ TWICE = Tanh()
         ),
         ([Fades(), Linear(6, 4)], r"layer 0 \(Fades\): forward must return the same for the same"),
         ([ReturnsNothing(), Linear(6, 4)], "forward must return 5 rows, got NoneType"),
+        ([Linear(6, 4), ReturnsNothingBack()], "backward must return 5 rows, got NoneType"),
+        ([Linear(6, 4), PromotesBack()], "backward must keep the dtype float32, got float64"),
         ([Linear(6, 4), OneAxisTooMany()], r"forward must return 5 rows, got \(5, 4, 1\)"),
         ([Linear(6, 4), Unbound()], r"layer 1 \(Unbound\) has no bind"),
         ([Linear(6, 4), Undrawn()], r"layer 1 \(Undrawn\) has no initial_values"),
@@ -235,3 +264,7 @@ def test_layers_that_could_not_be_trained_are_refused(layers, message):
 
 def test_a_layer_may_write_into_what_comes_back():
     encoder_of(Linear(6, 4), WritesOnTheWayBack(), Linear(4, 4))
+
+
+def test_a_layer_may_round_otherwise_for_fewer_rows():
+    encoder_of(Linear(6, 4), Rounds())
