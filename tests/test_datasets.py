@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import zipfile
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def test_embedded_file_is_under_a_megabyte_and_has_its_provenance():
 @pytest.mark.parametrize("suffix", [".npz", ".npy"])
 def test_a_file_of_your_own(tmp_path, x, image_shape, suffix):
     path = tmp_path / f"My Own Digits{suffix}"
-    np.savez(path, x=x, other=1) if suffix == ".npz" else np.save(path, x)
+    np.savez(path, x=x, other=np.array([{}])) if suffix == ".npz" else np.save(path, x)
     data = load(str(path))
     assert data.train.shape == (8, x[0].size)
     assert data.test.shape == (2, x[0].size)
@@ -100,6 +101,9 @@ def test_black_and_white_images_are_not_taken_for_nearly_black(tmp_path, dtype):
         (np.zeros((5, 4), int), "uint8 or float pixels, got int64"),
         (np.zeros(5), r"of shape \(N, D\) or \(N, height, width\), got \(5,\)$"),
         (np.zeros((0, 4)), r"got \(0, 4\)"),
+        (np.zeros((5, 0)), r"got \(5, 0\)"),
+        (np.ones((5, 4), np.uint16), "uint8 or float pixels, got uint16"),
+        (np.ones((5, 4), complex), "uint8 or float pixels, got complex128"),
         (np.zeros((1, 4)), "at least 2 images"),
         (np.array([{}]), "holds Python objects: save images as an array of numbers"),
     ],
@@ -127,6 +131,7 @@ def test_unreadable_files(tmp_path):
     (tmp_path / "header.npy").write_bytes(damaged)
     (tmp_path / "empty.npy").write_bytes(b"")
     (tmp_path / "folder.npz").mkdir()
+    (tmp_path / "device.npy").symlink_to(os.devnull)
     np.savez(tmp_path / "other.npz", y=np.zeros((5, 4)))
     for name, member, content in (
         ("text.npz", "x", b"no array"),
@@ -147,6 +152,7 @@ def test_unreadable_files(tmp_path):
         ("huge.npz", "huge.npz is cut short or no NumPy file"),
         ("missing.npz", "cannot read .*missing.npz: No such file"),
         ("folder.npz", "folder.npz is not a file"),
+        ("device.npy", "device.npy is not a file"),
         ("digits.csv", "data must be one of mnist5k, mnist, frey or the path"),
     ):
         with pytest.raises(DataError, match=message):
@@ -176,9 +182,24 @@ def test_images_in_colour_are_told_how_to_become_grey(tmp_path):
 
 @pytest.fixture
 def files(tmp_path, monkeypatch):
-    """A folder of files that are taken for the downloaded ones."""
-    monkeypatch.setattr(datasets, "fetch", lambda name, mirrors: tmp_path / name.split("/")[1])
+    """A folder of files that are taken for the downloaded ones, from the mirrors of their set."""
+    mirrors = {"mnist": datasets.MNIST_MIRRORS, "frey": datasets.FREY_MIRRORS}
+
+    def fetch(name, asked):
+        folder, _, file = name.partition("/")
+        assert asked == mirrors[folder]
+        return tmp_path / file
+
+    monkeypatch.setattr(datasets, "fetch", fetch)
     return tmp_path
+
+
+def test_the_mirrors_are_where_the_files_were_found():
+    assert (*datasets.MNIST_MIRRORS, *datasets.FREY_MIRRORS) == (
+        "https://ossci-datasets.s3.amazonaws.com/mnist/",
+        "https://storage.googleapis.com/cvdf-datasets/mnist/",
+        "https://cs.nyu.edu/~roweis/data/",
+    )
 
 
 def test_mnist_is_what_lies_behind_the_headers_of_its_files(files, rng):

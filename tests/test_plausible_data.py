@@ -58,6 +58,14 @@ def test_what_is_just_enough_is_not_noted(tmp_path):
         assert load(tmp_path, x=x).notes == []  # 200 to train on, an eighth of white
 
 
+def test_one_bright_training_image_is_enough_and_one_to_test_on_is_not():
+    dark = np.full((250, 16), 9, np.uint8)
+    bright = np.vstack([dark[1:], np.full((1, 16), 200, np.uint8)])
+    assert datasets.Dataset(bright, dark, (4, 4)).notes == []
+    (note,) = datasets.Dataset(dark, bright, (4, 4)).notes
+    assert note.startswith("the pixels reach 9 of 255")
+
+
 def test_one_image_is_noted_as_rows(tmp_path):
     notes = load(tmp_path, x=np.full((6, 6), 0.5)).notes
     assert any("an image of two dimensions has three in the file" in note for note in notes)
