@@ -160,6 +160,8 @@ def test_a_mirror_that_ceases_is_left(server, monkeypatch):
     assert (downloads.PATIENCE, downloads.LEAST) == (30, 30_000)  # 1 kB/s is no drip
     monkeypatch.setattr(downloads, "PATIENCE", 0.5)
     monkeypatch.setattr(downloads, "LEAST", 2000)
+    pages["/slow/file.gz"] = [b"x" * 1500] * 9  # never so many at once, but all the time
+    assert downloads.download(url + "slow/file.gz") == b"x" * 13_500
     pages["/file.gz"] = [b"x" * 2048, *DRIP]
     with pytest.raises(OSError, match=r"sent 0 bytes in 0\.5 seconds"):
         downloads.download(url + "file.gz")
@@ -182,6 +184,18 @@ def test_a_mirror_that_only_drips_is_left_for_the_next(server, tmp_path, monkeyp
     monkeypatch.setattr(downloads, "LEAST", 0)  # slow, but not too slow: it comes to its end
     pages["/file.gz"] = [CONTENT[i : i + 20] for i in range(0, len(CONTENT), 20)]
     assert downloads.fetch("mnist/file.gz", [url]).read_bytes() == CONTENT
+
+
+def test_a_download_that_cannot_be_written_whole_is_not_kept(server, tmp_path, monkeypatch):
+    def full(file):
+        raise OSError(28, "No space left on device")
+
+    url, pages = server
+    pages["/file.gz"] = CONTENT
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"cannot write .*file\.gz: No space left on device"):
+        downloads.fetch("mnist/file.gz", [url])
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])

@@ -206,8 +206,8 @@ FILES = {  # the call, in an empty folder, and all that it says
         "own.npy must hold images of shape (N, D) or (N, height, width), got (5, 2, 2, 3); "
         "x.mean(axis=-1).astype(x.dtype) makes colours grey"
     ),
-    lambda: array(np.zeros((5, 3, 8, 8))): (
-        "own.npy must hold images of shape (N, D) or (N, height, width), got (5, 3, 8, 8); "
+    lambda: array(np.zeros((5, 4, 8, 8))): (
+        "own.npy must hold images of shape (N, D) or (N, height, width), got (5, 4, 8, 8); "
         "x.mean(axis=1).astype(x.dtype) makes colours grey"
     ),
     lambda: array(np.zeros((5, 4), np.int16)): (
@@ -262,11 +262,12 @@ def test_what_could_not_be_downloaded_is_told_by_mirror(tmp_path, monkeypatch):
     monkeypatch.setattr(downloads, "download", download)
     monkeypatch.setitem(downloads.SHA256, "mnist/t.gz", "0" * 64)
     monkeypatch.chdir(tmp_path)
-    assert said(lambda: downloads.fetch("mnist/t.gz", ["https://one/", "https://two/"])) == (
+    mirrors = ["https://one/", "https://two/", "https://none/"]
+    assert said(lambda: downloads.fetch("mnist/t.gz", mirrors)) == (
         "cannot get mnist/t.gz.\n  https://one/t.gz: no route\n  https://two/t.gz: "
-        f"{downloads.ALTERED}; not kept\nTo place it by hand, download it elsewhere and save it as "
-        "data/mnist/t.gz,\nor let VAE_NP_DATA name a folder that holds mnist/t.gz\n"
-        f"(SHA-256 {'0' * 64})."
+        f"{downloads.ALTERED}; not kept\n  https://none/t.gz: no route\nTo place it by hand, "
+        "download it elsewhere and save it as data/mnist/t.gz,\nor let VAE_NP_DATA name a folder "
+        f"that holds mnist/t.gz\n(SHA-256 {'0' * 64})."
     )
 
 
