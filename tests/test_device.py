@@ -14,7 +14,7 @@ import stand_in_gpu
 from conftest import make_model, make_trainer
 
 import vae_np
-from vae_np import SGD, Adagrad, Adam, Trainer
+from vae_np import SGD, Adagrad, Adam, Trainer, figures
 from vae_np.backend import (
     array_module,
     device_module,
@@ -253,6 +253,9 @@ def test_images_on_the_device_and_its_generators(gpu, rng):
     images = rng.random((4, 6)).astype(np.float32)
     on_gpu, on_cpu = (model.encode(x).mean for x in (to_device(images, gpu), images))
     np.testing.assert_allclose(to_numpy(on_gpu), to_numpy(on_cpu), rtol=1e-6)
+    z = rng.random((4, 3))
+    on_gpu, on_cpu = (model.decode(x).mean for x in (to_device(z, gpu), z))
+    np.testing.assert_array_equal(to_numpy(on_gpu), to_numpy(on_cpu))
     generator = random_generator(0, gpu)
     assert to_numpy(model.sample_draw(3, generator)).shape == (3, 6)
     with pytest.raises(ValueError, match=r"generator must be of cupy\.random\.default_rng"):
@@ -263,3 +266,16 @@ def test_images_on_the_device_and_its_generators(gpu, rng):
     kept = to_numpy(vector.value)
     vector.value = kept + 1  # from the CPU
     np.testing.assert_array_equal(to_numpy(vector.value), kept + 1)
+
+
+def test_what_lies_on_a_gpu_is_drawn_as_it_is(gpu, rng, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(figures, "save", lambda figure, path: drawn.append(figure))
+    images, means, labels = rng.random((4, 6)), rng.standard_normal((4, 2)), np.array([0, 1, 0, 1])
+    for device in ("cpu", gpu):
+        figures.image_grid(to_device(images, device), (2, 3), "g.png", "")
+        figures.latent_scatter(to_device(means, device), to_device(labels, device), "l.png")
+    grids, scatters = ([figure.axes[0] for figure in drawn[i::2]] for i in (0, 1))
+    np.testing.assert_array_equal(*(axes.images[0].get_array() for axes in grids))
+    for ours, theirs in zip(*(axes.collections for axes in scatters), strict=True):
+        np.testing.assert_array_equal(ours.get_offsets(), theirs.get_offsets())

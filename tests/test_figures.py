@@ -69,10 +69,13 @@ def test_manifold_covers_the_prior_evenly(drawn):
 
 
 def test_learning_curves(drawn):
-    values = [-500, -500, -120, *np.linspace(-110, -100, 17)]
+    values = [-500, -500, -120, *np.linspace(-110, -100, 16), -102]
     figures.learning_curves(history_of(values, tested=(10, 20)), "curves.png", kl="no KL")
     figures.learning_curves(history_of(values[:1], tested=(1,)), "curves.png")
-    (figure, single), panels = drawn, drawn[0].axes
+    figures.learning_curves(history_of(values, tested=(20,)), "curves.png")
+    (figure, single, once), panels = drawn, drawn[0].axes
+    markers = [[line.get_marker() for line in axes.get_lines()] for axes in once.axes]
+    assert markers == 3 * [["None", "o"]]
     figure.draw_without_rendering()
     places = [axes.get_position() for axes in panels]
     assert places[0].x1 < places[1].x0 < places[1].x1 < places[2].x0
@@ -86,9 +89,11 @@ def test_learning_curves(drawn):
         np.testing.assert_array_equal(test.get_xdata(), [10, 20])
         np.testing.assert_allclose(test.get_ydata(), np.add([values[9], values[19]], 10 * i + 30))
         labels = [text.get_text() for text in axes.get_legend().get_texts()]
-        assert labels == [f"train, last {10 * i - 100:.1f}", f"test, last {10 * i - 70:.1f}"]
+        assert labels == [f"train, last {10 * i - 102:.1f}", f"test, last {10 * i - 72:.1f}"]
         assert axes.get_xlabel() == "epoch" and axes.xaxis.get_gridlines()[0].get_visible()
-        assert axes.get_ylim() == pytest.approx((10 * i - 125, 10 * i - 65))  # not the first tenth
+        assert axes.get_ylim() == pytest.approx(
+            (10 * i - 124.8, 10 * i - 67.2)
+        )  # not the first tenth
         assert [text.get_text() for text in axes.texts] == [f"starts below, at {10 * i - 500}"]
         lines = axes.get_lines(), single.axes[i].get_lines()
         assert [[line.get_marker() for line in two] for two in lines] == [["None"] * 2, ["o"] * 2]
@@ -110,6 +115,8 @@ def test_uint8_images_look_as_they_are(rng):
     np.testing.assert_array_equal(
         figures.tiled(grey, (2, 3), columns=3), figures.tiled(grey / 255, (2, 3), columns=3)
     )
+    dark = np.eye(1, 6, dtype=np.uint8)
+    np.testing.assert_array_equal(figures.tiled(dark, (2, 3), 1), dark.reshape(2, 3) / 255)
 
 
 @pytest.mark.parametrize("images", [np.zeros((4, 5)), np.zeros((0, 6)), np.zeros((4, 12))])
@@ -167,6 +174,8 @@ def test_a_picture_may_have_colours_of_its_own(rng):
     image = figures.show(axes, picture, "heat", cmap="viridis", vmin=-3, vmax=5)
     assert (image.get_cmap().name, image.get_clim()) == ("viridis", (-3, 5))
     assert axes.get_title() == "heat"
+    image = figures.show(axes, picture, cmap="viridis")
+    assert image.get_clim() == (picture.min(), picture.max())
 
 
 def test_a_strip_has_its_images_side_by_side():
@@ -189,8 +198,9 @@ def test_latent_scatter_takes_any_labels_and_wants_one_each(drawn, rng):
             np.testing.assert_array_equal(group, means[list(rows)])
         legend = axes.get_legend()
         assert legend == texts or [t.get_text().strip() for t in legend.get_texts()] == texts
-    with pytest.raises(ValueError, match=r"labels must have shape \(4,\), got \(3,\)"):
-        figures.latent_scatter(means, [1, 2, 3], "latent.png")
+    for labels, shape in (([1] * 3, r"\(3,\)"), ([1] * 5, r"\(5,\)"), ([[1]] * 4, r"\(4, 1\)")):
+        with pytest.raises(ValueError, match=rf"labels must have shape \(4,\), got {shape}"):
+            figures.latent_scatter(means, labels, "latent.png")
     with pytest.raises(ValueError, match=r"means must have shape \(N, 2\)"):
         figures.latent_scatter(rng.standard_normal((4, 3)), None, "latent.png")
 
@@ -210,10 +220,11 @@ def test_latent_scatter_has_a_colour_for_each_of_20_labels_and_then_a_scale(draw
         colours = [tuple(group.get_facecolor()[0][:3]) for group in axes.collections]
         assert colours == list(figures.colormaps[palette].colors[:n])
         assert len(axes.get_legend().get_texts()) == n
-    for labels in (np.arange(50) % 21, np.linspace(0, 1, 50), np.arange(50).astype(str)):
+    numbers = (np.arange(50) % 21).astype(np.uint8), np.linspace(0, 1, 50)
+    for labels in (*numbers, np.arange(50).astype(str)):
         figures.latent_scatter(means, labels, "latent.png")
     *scales, text = drawn
-    for figure, labels in zip(scales, (np.arange(50) % 21, np.linspace(0, 1, 50)), strict=True):
+    for figure, labels in zip(scales, numbers, strict=True):
         axes, bar = figure.axes
         (points,) = axes.collections
         np.testing.assert_array_equal(points.get_array(), labels)

@@ -3,9 +3,11 @@
 import os
 import threading
 
+import numpy as np
 import pytest
 from conftest import make_model
 
+from vae_np import figures
 from vae_np.checkpoints import whole_file
 
 
@@ -46,6 +48,11 @@ def test_what_is_no_file_is_not_replaced_by_one(tmp_path):
         with pytest.raises(OSError, match=f"cannot write {path}: it is not a file"):
             make_model().save(path)
     assert not list(tmp_path.glob("*.part")) and (tmp_path / "pipe").is_fifo()
+
+
+def test_a_picture_too_is_written_whole(tmp_path):
+    with pytest.raises(OSError, match=f"cannot write {tmp_path}/missing/grid.png: No such file"):
+        figures.image_grid(np.zeros((4, 6)), (2, 3), tmp_path / "missing" / "grid.png", "")
 
 
 def test_a_name_as_long_as_the_system_allows_can_be_written(tmp_path):
