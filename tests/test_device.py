@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import sys
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 
 import numpy as np
@@ -243,9 +243,30 @@ def test_an_error_is_told_by_its_first_line_or_by_its_name():
     assert first_line(OSError()) == "OSError"
 
 
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_a_decoder_starts_at_the_mean_image_on_the_device_too(gpu, decoder):
+    biases = []
+    for device in ("cpu", gpu):
+        model = make_model(decoder, device=device)
+        model.decoder.start_at(np.linspace(0.1, 0.9, 6))
+        biases.append(to_numpy(model.decoder.network.layers[-1].bias))
+    np.testing.assert_array_equal(*biases)
+
+
+def test_a_seed_is_one_sequence_of_draws_on_the_device_too(gpu):
+    first, again, other, longer = (
+        to_numpy(random_generator(seed, gpu).standard_normal(4)) for seed in (3, 3, 4, [3, 1])
+    )
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).all() and (first != longer).all()
+
+
 def test_unknown_device():
     with pytest.raises(ValueError, match='device must be "cpu" or "gpu", got \'tpu\''):
         device_module("tpu")
+    for call in (make_model, partial(random_generator, 0), partial(to_device, np.ones(2))):
+        with pytest.raises(ValueError, match='device must be "cpu" or "gpu", got \'cuda\''):
+            call(device="cuda")
 
 
 def test_images_on_the_device_and_its_generators(gpu, rng):

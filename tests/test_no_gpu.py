@@ -18,6 +18,17 @@ def test_gpu_without_cupy_says_what_is_missing(monkeypatch):
         make_model(device="gpu")
 
 
+def test_a_cupy_that_cannot_be_loaded_says_why(monkeypatch, tmp_path):
+    (tmp_path / "cupy.py").write_text("raise ImportError('libcudart.so.12: no such file')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "cupy", raising=False)
+    said = (
+        r"needs CuPy, which cannot be imported here \(libcudart\.so\.12: no such file\)\. Install"
+    )
+    with pytest.raises(ValueError, match=said):
+        make_model(device="gpu")
+
+
 def test_gpu_without_a_driver_says_so(monkeypatch):
     stand_in_cupy.install(monkeypatch)
     runtime = importlib.import_module("cupy").cuda.runtime
