@@ -83,6 +83,12 @@ def test_a_formula_that_cannot_be_fused_runs_by_its_lines_and_that_is_said_once(
         shaped(x, to_device(np.ones(2), gpu))
 
 
+def test_what_is_said_once_is_not_said_again(capsys):
+    for _ in range(2):
+        backend.say_once("heard")
+    assert capsys.readouterr() == ("", "heard\n")
+
+
 def test_a_vector_after_one_number_is_not_cut(rng, monkeypatch):
     monkeypatch.setattr(backend, "CACHED", 6)
     mean, noise = rng.random((2, 9))
@@ -104,9 +110,12 @@ def test_a_matrix_is_cut_into_rows_that_fit_the_cache_and_a_vector_never(rng, mo
     x, y = rng.random((5, 3)), rng.random(3)
     np.testing.assert_array_equal(product(x, y), x * y)
     assert blocks == [(2, 3), (2, 3), (1, 3)]
+    assert product(x.astype(np.float32), y.astype(np.float32)).dtype == np.float32
     blocks.clear()
     product(x.ravel(), x.ravel())
     assert blocks == [(15,)]
+    monkeypatch.setattr(backend, "CACHED", 2)  # not even a row fits
+    np.testing.assert_array_equal(product(x, y), x * y)
 
 
 def test_a_product_that_does_not_fit_is_refused_on_a_gpu_too(gpu):
