@@ -72,6 +72,8 @@ def test_a_decoder_says_whether_its_mean_is_squashed():
     plain, squashed = (repr(GaussianDecoder(2, [], 6, squash=squash)) for squash in (False, True))
     assert plain == "GaussianDecoder(Linear(2, 12); noise per-output)"
     assert squashed == "GaussianDecoder(Linear(2, 12); noise per-output, mean squashed)"
+    learned = [repr(GaussianDecoder(2, [], 6, "learned", std, True)) for std in (0.2, 0.3)]
+    assert learned == ["GaussianDecoder(Linear(2, 6); noise learned, mean squashed)"] * 2
 
 
 @pytest.mark.parametrize("noise", ["fixed", "learned"])

@@ -186,6 +186,9 @@ def test_start_at_wants_a_linear_layer_at_the_end():
     decoder = BernoulliDecoder(2, n_pixels=6, network=Sequential([Linear(2, 6), Tanh()]))
     with pytest.raises(ValueError, match="start_at needs a Linear as the last layer"):
         decoder.start_at(np.full(6, 0.5))
+    own = BernoulliDecoder(2, n_pixels=6, network=Sequential([Scaled(2, 6)]))
+    own.start_at(np.full(6, 0.2))  # a Linear too
+    np.testing.assert_allclose(own.network.layers[0].bias, np.log(0.2 / 0.8), rtol=1e-6)
 
 
 def test_a_layers_name_is_part_of_a_checkpoints_identity():
