@@ -133,6 +133,18 @@ def test_bad_latents(rng):
         make_model().decode(np.zeros((0, 3)))
 
 
+@pytest.mark.parametrize("saved", [np.float32, np.float64])
+@pytest.mark.parametrize("own", [np.float32, np.float64])
+def test_weights_are_loaded_in_the_models_own_dtype(saved, own, tmp_path):
+    theirs, ours = make_model(dtype=saved), make_model(dtype=own)
+    for vector in theirs.parameters:
+        vector.value += 0.1
+    theirs.save(tmp_path / "weights.npz")
+    ours.load(tmp_path / "weights.npz")
+    for vector, other in zip(ours.parameters, theirs.parameters, strict=True):
+        np.testing.assert_array_equal(vector.value, other.value.astype(own))
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -161,6 +173,7 @@ def test_bad_latents(rng):
             r"decoder must be a decoder p\(x\|z\), got GaussianEncoder",
         ),
         (lambda: make_model(activation="gelu"), "activation must be one of tanh, relu, softplus"),
+        (lambda: make_model(activation=None), "one of tanh, relu, softplus, got None"),
         (lambda: make_model(latent=0), "n_latent must be a whole number >= 1, got 0"),
         (lambda: make_model(pixels=1.5), "n_pixels must be a whole number >= 1, got 1.5"),
         (lambda: GaussianEncoder(1.5, [5], 3), "n_pixels must be a whole number >= 1, got 1.5"),
