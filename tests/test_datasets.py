@@ -155,8 +155,9 @@ def test_unreadable_files(tmp_path):
         ("device.npy", "device.npy is not a file"),
         ("digits.csv", "data must be one of mnist5k, mnist, frey or the path"),
     ):
-        with pytest.raises(DataError, match=message):
+        with pytest.raises(DataError, match=message) as refused:
             load(str(tmp_path / name))
+        assert str(tmp_path / name) in str(refused.value)
     for name in (None, 3, np.zeros((5, 4))):
         with pytest.raises(DataError, match="data must be a name or a path, got"):
             load(name)

@@ -186,6 +186,16 @@ def test_a_mirror_that_only_drips_is_left_for_the_next(server, tmp_path, monkeyp
     assert downloads.fetch("mnist/file.gz", [url]).read_bytes() == CONTENT
 
 
+def test_a_connection_that_breaks_says_how(monkeypatch):
+    def broken(url, file, downloader):
+        file.write(CONTENT[:9])
+        raise ConnectionResetError("reset by peer")
+
+    monkeypatch.setattr(pooch, "HTTPDownloader", lambda timeout: broken)
+    with pytest.raises(OSError, match=r"^reset by peer$"):
+        downloads.download("http://127.0.0.1:1/file.gz")
+
+
 def test_a_download_that_cannot_be_written_whole_is_not_kept(server, tmp_path, monkeypatch):
     def full(file):
         raise OSError(28, "No space left on device")
