@@ -169,6 +169,7 @@ def test_a_decoder_needs_the_derivative_with_respect_to_z():
     ("options", "message"),
     [
         ({"hidden": [5]}, "network= stands for hidden, activation and init"),
+        ({"hidden": []}, r"leave those three out, got hidden=\[\]"),
         ({"init": "paper"}, "network= stands for hidden, activation and init"),
         ({"activation": "relu"}, "network= stands for hidden, activation and init"),
         ({"n_latent": None}, "n_latent must be a whole number >= 1, got None"),
@@ -231,6 +232,10 @@ class Scaled(Linear):
         return super().backward(3 * dy)
 
 
+class Named(Linear):
+    """It differs by its name."""
+
+
 class Residual(Sequential):
     """y = x + f(x)."""
 
@@ -257,6 +262,13 @@ def test_a_subclass_with_its_own_backward_does_not_inherit_a_rule_for_dx(rng, ma
     np.testing.assert_array_equal(decoder.backward_to_input(*dp), decoder.backward(*dp))
 
 
+def test_a_subclass_that_changes_no_derivative_keeps_the_rule_for_dx(rng):
+    decoder = BernoulliDecoder(3, n_pixels=3, network=Sequential([Named(3, 3)]))
+    p = decoder.forward(rng.standard_normal((4, 3), np.float32))
+    decoder.backward_to_input(*p.log_prob_backward(p.mean, np.ones(4, np.float32)))
+    assert not decoder.parameters.grad.any()
+
+
 def test_a_subclass_is_told_from_what_it_inherits(tmp_path):
     def model(third):
         layers = [Linear(2, 4), third([Linear(4, 4), Tanh()]), Scaled(4, 6)]
@@ -276,6 +288,7 @@ def test_a_layer_is_known_however_deep_it_lies():
     inner = Linear(2, 6)
     deep = Sequential([Sequential([Sequential([inner, Tanh()])]), Linear(6, 6)])
     assert [type(layer) for layer in every_layer(deep)] == [Linear, Tanh, Linear]
+    assert list(every_layer(Sequential([Residual([inner])]))) == [inner]
     BernoulliDecoder(2, n_pixels=6, network=deep)
     with pytest.raises(ValueError, match="is another's, or a copy of another's"):
         BernoulliDecoder(2, n_pixels=6, network=Sequential([inner]))

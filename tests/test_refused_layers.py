@@ -180,6 +180,12 @@ class WritesOnTheWayBack(Tanh):
         return dy
 
 
+class UsesUpItsOutput(Tanh):
+    def backward(self, dy):
+        self.y *= self.y
+        return dy * (1 - self.y)
+
+
 class Dropout(Scale):
     def forward(self, x):
         return super().forward(x) * np.random.default_rng().integers(0, 2, x.shape).astype(x.dtype)
@@ -207,6 +213,7 @@ TWICE = Tanh()
             r"of 1\.slope, with grad\[\.\.\.\] = \.\.\.: it left a part as it was",
         ),
         ([Linear(6, 4), Rebinds()], r"backward must write all of the gradient of 1\.slope"),
+        ([Forgets(), Linear(6, 4)], r"backward must write all of the gradient of 0\.slope"),
         ([Linear(6, 4), NoBackward()], r"layer 1 \(NoBackward\) has no backward"),
         ([Linear(6, 4), Undeclared()], r"layer 1 \(Undeclared\) has no initial_values"),
         ([Linear(6, 4), Promotes()], "forward must keep the dtype float32, got float64"),
@@ -217,7 +224,10 @@ TWICE = Tanh()
         ([Tanh()], "network must have parameters to learn"),
         ([], "network must be a Sequential of layers"),
         ([Linear(6, 4), *[Tanh()] * 2], "network has the same layer twice"),
-        ([Linear(6, 4), *[Sequential([TWICE])] * 2], "network has the same layer twice"),
+        (
+            [Linear(6, 4), Sequential([TWICE]), Sequential([TWICE])],
+            "network has the same layer twice",
+        ),
         ([Linear(6, 4), Tanh], r"layer 1 is a class: make a layer of it, as in Tanh\(\)"),
         ([WritesIntoItsInput(), Linear(6, 4)], r"layer 0 \(Writes.*forward fails.*read-only"),
         (
@@ -264,6 +274,7 @@ def test_layers_that_could_not_be_trained_are_refused(layers, message):
 
 def test_a_layer_may_write_into_what_comes_back():
     encoder_of(Linear(6, 4), WritesOnTheWayBack(), Linear(4, 4))
+    encoder_of(Linear(6, 4), UsesUpItsOutput(), Linear(4, 4))
 
 
 def test_a_layer_may_round_otherwise_for_fewer_rows():
