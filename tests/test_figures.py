@@ -51,15 +51,15 @@ def test_manifold_covers_the_prior_evenly(drawn):
 
     def decode_mean(z):
         seen.append(z)
-        return 0.5 + z[:, :1] / 10 + z[:, 1:] / 100
+        return np.repeat(0.5 + z[:, :1] / 10 + z[:, 1:] / 100, 2, axis=1)
 
-    figures.manifold(decode_mean, (1, 1), "m.png", side=4)
+    figures.manifold(decode_mean, (1, 2), "m.png", side=4)
     z = seen[0].reshape(4, 4, 2)
     assert (np.diff(z[0, :, 0]) > 0).all()  # z₁ grows to the right
     assert (np.diff(z[:, 0, 1]) < 0).all()  # z₂ grows upwards
     np.testing.assert_allclose(z[0, :2, 0], [-1.1503, -0.3186], atol=1e-4)  # Φ⁻¹(⅛), Φ⁻¹(⅜)
     picture = drawn[0].axes[0].images[0].get_array()
-    np.testing.assert_allclose(picture[::2, ::2], 0.5 + z[..., 0] / 10 + z[..., 1] / 100)
+    np.testing.assert_allclose(picture[::2, ::3], 0.5 + z[..., 0] / 10 + z[..., 1] / 100)
     drawn[0].draw_without_rendering()
     title = drawn[0].axes[0].title
     assert within(title, drawn[0]) and title.get_text() == (
@@ -268,7 +268,7 @@ def test_a_grid_wants_a_column(tmp_path):
 def test_the_axis_is_that_of_the_late_part_and_says_what_lies_outside():
     figure = figures.Figure(figsize=(10, 3.6), layout="constrained")
     low, high, edge = figure.subplots(1, 3)
-    for curve in ([-500, -300, *np.linspace(-110, -100, 18)], [-105] * 20):
+    for curve in ([-105] * 20, [-500, -300, *np.linspace(-110, -100, 18)]):
         low.plot(range(20), curve)
     for curve in ([4.5] * 20, [90, *[5.0] * 18, 4.0]):
         high.plot(range(20), curve)

@@ -265,7 +265,7 @@ def test_a_subclass_with_its_own_backward_does_not_inherit_a_rule_for_dx(rng, ma
 def test_a_subclass_that_changes_no_derivative_keeps_the_rule_for_dx(rng):
     decoder = BernoulliDecoder(3, n_pixels=3, network=Sequential([Named(3, 3)]))
     p = decoder.forward(rng.standard_normal((4, 3), np.float32))
-    decoder.backward_to_input(*p.log_prob_backward(p.mean, np.ones(4, np.float32)))
+    decoder.backward_to_input(*p.log_prob_backward(np.ones_like(p.mean), np.ones(4, np.float32)))
     assert not decoder.parameters.grad.any()
 
 
