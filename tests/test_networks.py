@@ -55,6 +55,14 @@ def test_a_seed_is_one_start(network):
     assert (first != other).mean() > 0.5  # biases start at 0
 
 
+@pytest.mark.parametrize("network", [GaussianEncoder, BernoulliDecoder, GaussianDecoder])
+@pytest.mark.parametrize("name", ["n_pixels", "n_latent"])
+def test_each_network_checks_its_own_widths(network, name):
+    sizes = {"n_pixels": 6, "n_latent": 2, "hidden": [5]} | {name: 2.5}
+    with pytest.raises(ValueError, match=f"^{name} must be a whole number >= 1, got 2.5"):
+        network(**sizes)
+
+
 def test_widths_may_be_an_array():
     hidden = np.array([5, 4])
     assert repr(GaussianEncoder(6, hidden, 2)) == repr(GaussianEncoder(6, [5, 4], 2))
