@@ -78,6 +78,13 @@ def test_no_two_uses_of_random_numbers_share_draws():
     streams = backend.Stream.__members__.values()
     draws = {backend.random_generator([0, stream]).random() for stream in streams}
     assert len(draws) == len(streams)
+    names = (  # in the order of their numbers: what is recorded was drawn by them
+        "SHUFFLE TRAINING_NOISE BINARIZE_TEST ELBO_NOISE IMPORTANCE_NOISE ENCODER DECODER PICTURES "
+        "POSTERIOR DATA CHAIN_STARTS"
+    )
+    assert {stream.name: stream.value for stream in streams} == {
+        name: number for number, name in enumerate(names.split(), 1)
+    }
 
 
 def test_monte_carlo_em_starts_at_draws_of_the_prior(rng):
