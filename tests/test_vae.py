@@ -187,6 +187,7 @@ def test_weights_are_loaded_in_the_models_own_dtype(saved, own, tmp_path):
         ),
         (lambda: GaussianDecoder(3, [5], 6, noise="loud"), "noise must be one of"),
         (lambda: GaussianDecoder(3, [5], 6, noise="fixed", std=0.0), "std must be"),
+        (lambda: GaussianDecoder(3, [5], 6, squash=1), "squash must be True or False, got 1"),
         (lambda: GaussianDecoder(3, [5], 6, noise="per-output", std=0.2), "std is for noise"),
         (lambda: GaussianEncoder(6, 5, 3), r"hidden must be a list of widths .*, got 5"),
         (
