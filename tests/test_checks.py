@@ -87,6 +87,7 @@ def test_an_attributes_default_is_its_classs():
         (HALVES[0], UNIT, "float32", r"shape \(N, 3\) with N >= 1, got \(3,\)"),
         (HALVES[:, :2], UNIT, "float32", r"shape \(N, 3\) with N >= 1, got \(2, 2\)"),
         (HALVES[:0], UNIT, "float32", r"shape \(N, 3\) with N >= 1, got \(0, 3\)"),
+        (HALVES[..., None], UNIT, "float32", r"shape \(N, 3\) with N >= 1, got \(2, 3, 1\)"),
         (HALVES[None], UNIT, "float32", r"shape \(N, 3\) with N >= 1, got \(1, 2, 3\)"),
         (HALVES.tolist(), UNIT, "float32", "array of NumPy or CuPy, got list$"),
         (HALVES.astype(int), UNIT, "float32", r"uint8 \(0 to 255\) or float, got int64"),

@@ -85,6 +85,14 @@ def test_black_and_white_images_are_not_taken_for_nearly_black(tmp_path, dtype):
     assert np.unique(data.train).tolist() == [0, 255]
 
 
+def test_grey_images_of_which_some_hold_0_and_1_alone_stay_as_they_are(tmp_path):
+    x = np.eye(10, dtype=np.uint8)
+    x[4] = 200
+    np.save(tmp_path / "grey.npy", x)
+    data = load(tmp_path / "grey.npy")
+    assert np.unique(np.concatenate([data.train, data.test])).tolist() == [0, 1, 200]
+
+
 @pytest.mark.parametrize(
     ("x", "message"),
     [

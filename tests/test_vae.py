@@ -57,6 +57,8 @@ def test_uint8_pixels_are_divided_by_255(rng):
     images = rng.integers(0, 256, (4, 6), dtype=np.uint8)
     as_floats = images.astype(np.float32) / 255
     np.testing.assert_array_equal(model.as_pixels(images), as_floats)
+    with pytest.raises(ValueError, match="images must be an array of NumPy or CuPy, got list"):
+        model.as_pixels(images.tolist())
     np.testing.assert_array_equal(model.encode(images).mean, model.encode(as_floats).mean)
 
 
