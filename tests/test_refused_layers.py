@@ -71,6 +71,13 @@ class Copies(Scale):
         super().bind({"a": np.array(value["a"])}, grad)
 
 
+class CopiesItsBias(Linear):
+    """It starts at 0."""
+
+    def bind(self, value, grad):
+        super().bind(value | {"bias": value["bias"].copy()}, grad)
+
+
 class Later:
     """What begins with the second ``forward`` only."""
 
@@ -238,6 +245,7 @@ TWICE = Tanh()
             r"layer 0 \(Scale\(6\)\): bind must keep the arrays that it is given, not copies: its "
             "output does not follow them$",
         ),
+        ([CopiesItsBias(6, 4)], "bind must keep the arrays that it is given, not copies"),
         ([Linear(6, 4), WritesLater()], r"layer 1 \(WritesLater\): forward fails.*read-only"),
         ([Linear(6, 4), PromotesLater()], "forward must keep the dtype float32, got float64"),
         ([Linear(6, 4), AddsLater()], r"backward must write all of the gradient of 1\.slope"),
