@@ -123,6 +123,21 @@ def test_bad_files_of_your_own(tmp_path, x, message):
         load(str(path))
 
 
+def test_a_file_is_known_by_what_it_holds(tmp_path):
+    x = np.full((10, 4, 4), 0.5)
+    with open(tmp_path / "array.npz", "wb") as array, open(tmp_path / "archive.npy", "wb") as file:
+        np.save(array, x)
+        np.savez(file, x=x, y=np.arange(10))
+    assert load(tmp_path / "array.npz").train_labels is None
+    assert len(load(tmp_path / "archive.npy").train_labels) == 8
+
+
+def test_a_data_set_is_known_by_its_name_whatever_lies_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mnist5k").mkdir()
+    assert len(load("mnist5k").train) == 4000
+
+
 def huge_header():
     """An array of 10³⁰ numbers, says the header."""
     file = io.BytesIO()
