@@ -10,7 +10,7 @@ from test_explore import data_of
 
 from demos import explore
 from demos.page import fill
-from vae_np.checkpoints import write_checkpoint
+from vae_np.checkpoints import read_checkpoint, write_checkpoint
 from vae_np.evaluation import grid_log_likelihood
 from vae_np.inference.grid import grid_log_joint
 
@@ -34,6 +34,8 @@ def test_what_cannot_be_a_page_is_refused_in_one_line(own_run, tmp_path, capsys)
     path = folder / "checkpoint.npz"
     path.write_bytes(path.read_bytes()[:-300])
     assert "cut short" in complaint(capsys, "--checkpoint", folder)
+    write_checkpoint(path, {"settings": {"latent": 1}}, {"theta": np.zeros(3)})
+    assert complaint(capsys, "--checkpoint", folder).endswith(wants.replace("3", "1", 1))
     write_checkpoint(path, {"settings": None}, {"theta": np.zeros(3)})
     wants = "is not of a run of train.py, which the page wants"
     assert wants in complaint(capsys, "--checkpoint", folder)
@@ -76,6 +78,33 @@ def test_a_tilde_in_checkpoint_is_the_home_folder(own_run, monkeypatch):
         monkeypatch.setenv(name, str(folder.parent))
     assert explore.main(["--checkpoint=~/run", "--no-open"]) == 0
     assert (folder / "explore.html").exists() and not Path("~").exists()
+
+
+@pytest.mark.slow
+def test_a_run_on_a_gpu_comes_onto_a_page_without_one(own_run):
+    folder = own_run()
+    about, arrays = read_checkpoint(folder / "checkpoint.npz")
+    about["settings"]["device"] = "gpu"
+    write_checkpoint(folder / "checkpoint.npz", about, arrays)
+    assert explore.main(["--checkpoint", "run", "--no-open"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "says"), [(MemoryError(), "the memory is full"), (OSError("no room"), "no room")]
+)
+def test_a_page_that_cannot_be_made_is_a_line_and_no_file(
+    tmp_path, monkeypatch, capsys, error, says
+):
+    def fails(*_):
+        raise error
+
+    made = SimpleNamespace(test=[], model=None)
+    monkeypatch.setattr(explore, "trained", lambda folder: (None, made, made))
+    monkeypatch.setattr(explore, "say_how_long", lambda model, images: None)
+    monkeypatch.setattr(explore, "contents", fails)
+    out = tmp_path / "page.html"
+    assert complaint(capsys, "--out", out) == f"explore.py: error: {says}"
+    assert not out.exists()
 
 
 def test_ctrl_c_leaves_no_page(tmp_path, monkeypatch, capsys):
