@@ -106,10 +106,11 @@ def test_no_image_is_shown_the_posterior_of_another(page):
 
 def test_a_drawing_keeps_the_posterior_of_a_moment_ago(page):
     """Under the pen the numbers follow; and they are of no image before the drawing."""
+    numbers_of = "() => [explore.state.image, explore.state.since]"
+    before, _ = page.evaluate(numbers_of)
     box = page.locator("#pad").bounding_box()
     page.mouse.move(box["x"] + 30, box["y"] + 30)
     page.mouse.down()
-    numbers_of = "() => [explore.state.image, explore.state.since]"
     page.mouse.move(box["x"] + 60, box["y"] + 60, steps=4)
     page.evaluate(SETTLED)
     first, since = page.evaluate(numbers_of)
@@ -117,7 +118,7 @@ def test_a_drawing_keeps_the_posterior_of_a_moment_ago(page):
     page.mouse.up()
     page.evaluate(SETTLED)
     later, kept = page.evaluate(numbers_of)
-    assert since == kept <= first < later
+    assert before < since == kept <= first < later
     late = page.evaluate(
         f"""async () => {{
           const {{ state }} = explore;

@@ -284,3 +284,16 @@ def test_a_language_can_be_asked_for(open_page):
     assert open_page(DOCS_PAGE, search="?lang=zh").locator("html").get_attribute("lang") == "zh-CN"
     page = open_page(DOCS_PAGE, locale="zh-CN", search="#lang=en")
     assert page.locator("html").get_attribute("lang") == "en"
+    page.click("#language")  # what is asked for comes before what was chosen last
+    page.goto(DOCS_PAGE.resolve().as_uri() + "?lang=en")
+    assert page.locator("html").get_attribute("lang") == "en"
+    no_store = "Object.defineProperty(window, 'localStorage', { get() { throw Error(); } });"
+    page = open_page(DOCS_PAGE, locale="zh-CN", script=no_store)
+    for lang, theme in (("en", "dark"), ("zh-CN", "light")):
+        page.click("#language")
+        page.click("#theme")
+        shown = page.evaluate(
+            "() => { const { lang, dataset } = document.documentElement; "
+            "return [lang, dataset.theme]; }"
+        )
+        assert shown == [lang, theme]

@@ -36,6 +36,29 @@ def test_a_number_below_a_picture_has_the_colour_of_its_kind():
         assert f'class="numbers {colour}" id="{id}"' in HTML
 
 
+COLOURED = {  # the id, or the first words, of each element of a colour
+    "q": {"q", "q(z|x)", "q(z|x), 1, 2 σ", "μ", "σ", "μ, σ", "the q shown"},
+    "z": {"z", "z₁ =", "z₂ =", "z0", "z1"},
+    "prior": {"prior p(z), 1, 2, 3 σ"},
+    "posterior": {"p(z|x)", "posterior p(z|x)", "the posterior itself", "+ KL(q(z|x) ‖ p(z|x))"},
+    "kl": {"− KL(q(z|x) ‖ p(z))", "n-kl"},
+    "reconstruction": {"E", "n-reconstruction", "log-prob"},
+}
+COLOURED["q"] |= {"m0", "m1", "s0", "s1", "lens-numbers", "q-numbers"}
+COLOURED["posterior"] |= {"posterior-numbers", "n-gap", "trouble"}
+
+
+def test_what_is_written_has_the_colour_of_what_it_names():
+    places = r'<\w+([^>]*) class="([^"]+)"([^>]*)>(?=(?:\s*<[^>]+>)*\s*([^<]*))'
+    seen = []
+    for before, classes, after, text in re.findall(places, HTML.split("<body>")[1]):
+        id = re.search(r'id="([\w-]+)"', before + after)
+        for name in COLOURED.keys() & classes.split():
+            seen.append(id[1] if id else text)
+            assert seen[-1] in COLOURED[name], name
+    assert len(seen) == 42 and set(seen) == set().union(*COLOURED.values())
+
+
 def test_each_part_is_named_by_its_own_heading():
     parts = re.findall(r'<section[^>]* aria-labelledby="([\w-]+)">(.*?)</section>', HTML, re.S)
     assert len(parts) == HTML.count("<section") == 9

@@ -158,6 +158,7 @@ def test_of_the_account_it_says_what_is_so(shown, case):
     key, told, now, changed = case
     seen = shown(now, None, changed)
     assert (seen["account"][0], numbers(seen["account"][1])) == (key, told)
+    assert (seen["text"]["bars"] == "") == (changed.get("gap", 0) is None)
     if changed.get("reconstruction", 0) is None or changed.get("gap", 0) is None:
         assert seen["text"]["n-sum"] == "—"
     else:
@@ -225,5 +226,8 @@ def test_the_page_s_title_and_its_labels_are_in_its_language(shown):
         ("pad", ("Drawing pad", "画板")),
         ("draws", ("L,", "L")),
         ("digits", ("Test", "测试")),
+        ("mean", ("The mean", "均值")),
+        ("shown", ("The mean", "均值")),
+        ("draw", ("A draw", "采样")),
     ):
         assert words[zh] in labels[id]

@@ -5,6 +5,7 @@ import itertools
 
 import numpy as np
 import pytest
+from browser_drawn import RECORDED
 from browser_page import SETTLED, chromium, exact_of, open_once, open_page  # noqa: F401 - fixtures
 from test_explore import DOCS_PAGE, data_of
 
@@ -179,9 +180,15 @@ def test_a_picture_is_as_sharp_as_the_screen_and_follows_its_size(chromium):
     context = chromium.new_context(
         device_scale_factor=2, viewport={"width": 1300, "height": 800}, color_scheme="dark"
     )
+    context.add_init_script(RECORDED)
     page = context.new_page()
     page.goto(DOCS_PAGE.resolve().as_uri())
     page.locator("#n-log-px:not(:empty)").wait_for(timeout=60_000)
+    page.evaluate(SETTLED)
+    scaled = "(name) => drawn.filter((one) => one.name === name).map(({ given }) => given)"
+    for name, given in (("setTransform", [2, 0, 0, 2, 0, 0]), ("scale", [2, 2])):
+        seen = page.evaluate(scaled, name)
+        assert seen and all(one == given for one in seen)
     sizes = """() => ["plane", "lens", "noise", "estimate"].flatMap((id) => {
       const { width, height, clientWidth, clientHeight } = element(id);
       return [width / clientWidth, height / clientHeight];
