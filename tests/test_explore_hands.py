@@ -122,10 +122,10 @@ def test_a_q_of_one_s_own_stays_where_the_grid_can_sum_it(hands):
         hands.page.evaluate("([m, s]) => explore.put_q(m, s)", [mean, std])
         now = hands.state()
         m, s = np.array(now["mean"]), np.array(now["std"])
-        assert (np.abs(m) + 4 * s < 6 + 1e-9).all() and s.max() <= 1.2 + 1e-9
-        assert s.min() >= 0.49 * now["spacing"]
-        assert (np.sign(m) == np.sign(mean)).all()
-        assert now["std"][1] == (pytest.approx(0.4) if std[1] == 0.4 else now["std"][1])
+        least, room = now["spacing"] / 2, (6 - np.abs(m)) / 4
+        assert m == close(np.clip(mean, 4 * least - 6, 6 - 4 * least), 1e-9)
+        widest = np.minimum(room, 1.2)
+        assert s == close(np.maximum(least, np.minimum(widest, std)), 1e-9)
         assert hands.page.locator("#n-gap").inner_text() != "—"
 
 
@@ -162,8 +162,8 @@ def test_a_small_slip_is_a_click_and_a_drag_is_not(hands):
     start, z = hands.of("plane", now["z"]), np.array([0.5, 1.5])
     now = hands.drag("plane", start + 0.01, hands.of("plane", z))  # taken a little beside
     assert now["z"] == close(z, 0.05) and now["from"] == "test" and now["index"] == 6
-    now = hands.drag("plane", [0.5, 0.9], [0.4, 0.8])  # from where nothing is: z comes
-    assert now["z"] == close(now["half"] * np.array([-0.2, -0.6]), 0.05)
+    now = hands.drag("plane", [0.5, 0.9], [0.5, 0.8])  # from where nothing is: z comes
+    assert now["z"] == close(now["half"] * np.array([0, -0.6]), 0.05)
     before = now["z"]
     page.mouse.click(*hands.at("plane", free), button="right")
     page.keyboard.press("Escape")

@@ -141,6 +141,52 @@ def test_what_changes_only_what_is_seen_lets_a_climb_go_on(hands):
     page.click("#language")
 
 
+def test_a_climb_that_was_stopped_goes_on_on_its_way(hands):
+    page = hands.page
+    page.evaluate(CLIMB.replace("ACT", "element('fit').click()"))
+    hands.state()
+    paths = []
+    for _ in range(2):
+        paths.append(page.evaluate("explore.state.fit.path"))
+        assert says(page) == ("arrived" if paths[1:] else "stopped")
+        page.click("#fit")
+        hands.state()
+    stopped, arrived = paths
+    assert arrived[: len(stopped)] == stopped and len(arrived) > len(stopped) + 3
+
+
+def test_the_encoder_s_row_is_the_encoder_s_though_q_was_moved_before_it_was_there(hands):
+    page, row = hands.page, "#elbo-encoder"
+    elbo = page.locator(row).inner_text()
+    acts = "explore.take(3); explore.take(6); explore.put_q([0, 0], [0.3, 0.3]);"
+    page.evaluate(f"() => {{ {acts} }}")
+    hands.state()
+    assert page.locator(row).inner_text() == elbo != page.locator("#elbo-mine").inner_text()
+    page.evaluate("explore.put_q([1, 1], [0.3, 0.3])")
+    hands.state()
+    assert says(page, "account-says") == "still"  # what ran through, of this image
+    page.evaluate("explore.take(3)")
+    hands.state()
+    assert says(page, "account-says") == "agree"
+
+
+def test_of_a_q_beyond_the_grid_no_sum_is_known(hands):
+    """Asked of the functions themselves: the page lets no reader put a q there."""
+    rows = hands.page.evaluate(
+        """() => {
+          const { x, encoded } = explore.state, answer = make_answers(explore.data);
+          return [[0, 0, 0.3], [0, 6, 0.3], [5.5, 0, 0.8]].map(([a, b, s], image) => {
+            const mean = Float64Array.of(a, b), log_var = mean.map(() => 2 * Math.log(s));
+            const q = as_gaussian(new DiagonalGaussian(mean, log_var));
+            const { reconstruction, gap, kl, rows } = answer({ version: 0, x, image, mean, log_var,
+              encoded: q, noise: [], beta: 1, rate: 0, view: explore.view, lens: null });
+            return [rows.encoder.elbo, gap, reconstruction, kl].map((v) => v !== null);
+          });
+        }"""
+    )
+    assert rows == [[True] * 4, [False, False, True, True], [False, False, False, True]]
+
+
 def test_a_fit_that_is_refused_does_not_begin(hands):
     page = hands.page
     page.evaluate("() => { explore.state.found.gap = null; element('fit').click(); }")

@@ -132,6 +132,17 @@ def test_whose_numbers_the_equations_have_is_said_before_the_steps():
     assert re.findall(r'<span lang="(\w+)">[^<]*1312\.6114', steps) == ["en", "zh"]
 
 
+def test_a_section_is_shown_without_its_number_its_pictures_and_its_ends_of_lines():
+    names = set(fill.sections())
+    for sections in explanations(names).values():
+        for one in sections.values():
+            assert not re.match(r"\d+\.", one["title"])
+            assert not re.search("<picture|<img|<p>---", one["html"])
+            assert set(re.findall('data-guide="([^"]*)"', one["html"])) <= names
+            words = re.sub("<pre.*?</pre>", "", one["html"], flags=re.S)
+            assert not re.search("[\u3000-\uffef]\n\\S", words)  # a space, in Chinese
+
+
 def test_a_button_opens_the_section_that_it_names():
     buttons = re.findall(r'data-guide="([\w-]+)">(.*?)</button>', HTML)
     titles = {name: one["title"] for name, one in explanations(fill.sections())["en"].items()}
