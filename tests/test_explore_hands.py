@@ -134,7 +134,8 @@ def test_keys_move_z_and_the_noise_and_leave_the_browser_s_own_alone(hands):
     now = hands.keys("plane", "ArrowLeft", "ArrowDown", "Shift+ArrowUp", "Shift+ArrowRight")
     assert now["z"] == close([0.11, 0.31], 1e-9) and now["z_from"] == "hand"
     assert hands.page.evaluate("scrollY") == 0  # an arrow moves z, not the page
-    assert hands.keys("plane", "Control+ArrowLeft", "Alt+ArrowUp", "x")["z"] == now["z"]
+    others = ("Control+ArrowLeft", "Alt+ArrowUp", "Meta+ArrowDown", "x")
+    assert hands.keys("plane", *others)["z"] == now["z"]
     assert hands.keys("plane", "Home")["z"] == close(now["mean"], 1e-9)
     codes = [hands.keys("plane", key)["code"] for key in "nNn"]
     assert len({None, *codes}) == 4  # another each time, whatever the case

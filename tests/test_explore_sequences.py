@@ -65,7 +65,16 @@ def test_a_code_is_shown_only_close_to_it(hands):
     k = int(np.argmax(np.where(inside, far.min(axis=0), 0)))
     for off, code in ((0, k), (4, k), (12, None)):
         hands.page.mouse.move(*hands.at("plane", places[k] + [0, off / width]))
-        assert hands.state()["code"] == code
+        now = hands.state()
+        assert now["code"] == code
+    a, b = places[k] + [0, 12 / width]
+    hands.page.evaluate(
+        "(z) => explore.put_z(z)", list(now["half"] * np.array([2 * a - 1, 1 - 2 * b]))
+    )
+    hands.page.mouse.down()
+    hands.page.mouse.move(*hands.at("plane", places[k]), steps=3)
+    assert hands.state()["code"] is None  # where z is dragged, no code is in its way
+    hands.page.mouse.up()
 
 
 def test_z_stays_where_it_was_put_while_q_climbs_and_goes_back(hands):
