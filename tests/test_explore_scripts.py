@@ -99,6 +99,18 @@ def test_the_grid_cuts_off_what_is_at_any_of_its_four_edges(page):
         assert [page.evaluate(cut, [g, log]) for log in (-5, -3)] == [False, edge[g]]
 
 
+def test_each_axis_is_summed_by_its_own_rule(page):
+    means = page.evaluate(
+        """() => [0, 1].map((k) => {
+          const [few, many] = explore.data.quadrature, zero = Float64Array.of(0, 0);
+          const decoder = { forward: (z) => ({ log_prob: () => Math.cos(3 * z[k]) }) };
+          const rules = k ? [few, many] : [many, few], q = new DiagonalGaussian(zero, zero);
+          return expected_reconstruction(decoder, rules, [], q);
+        })"""
+    )
+    assert means == pytest.approx([np.exp(-4.5)] * 2, abs=1e-3)  # as 12 points have it, and not 7
+
+
 def test_numbers_are_written_alike(page):
     values = [None, 0, -0.001, 0.004, -1.005, 12.345, -123.4]
     seen = page.evaluate("(all) => [...all.map((v) => fixed(v)), fixed(0.0126, 3)]", values)
