@@ -175,10 +175,9 @@ def test_broken_checkpoints_are_refused(images, tmp_path):
     np.savez(tmp_path / "pickle.npz", about=np.array([{}], dtype=object))
     write_checkpoint(tmp_path / "incomplete.npz", {}, {})
     for path in [*(set(tmp_path.iterdir()) - {good}), tmp_path, tmp_path / "missing.npz"]:
-        with pytest.raises(CheckpointError, match=path.name):
+        start = "" if path.exists() else "^there is no checkpoint at .*"
+        with pytest.raises(CheckpointError, match=start + path.name):
             trainer.load(path)
-    with pytest.raises(CheckpointError, match=rf"^there is no checkpoint at {good}\.npz$"):
-        trainer.load(f"{good}.npz")
     trainer.load(good)
 
 

@@ -18,7 +18,6 @@ from vae_np import SGD, Adagrad, Adam, Trainer, figures
 from vae_np.backend import (
     array_module,
     device_module,
-    first_line,
     random_generator,
     to_device,
     to_numpy,
@@ -236,11 +235,6 @@ def test_cpu_never_imports_cupy(tmp_path):
     )
     path = os.pathsep.join([str(tmp_path), *sys.path])
     subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": path})
-
-
-def test_an_error_is_told_by_its_first_line_or_by_its_name():
-    assert first_line(OSError("\n ====\n  no driver  \nmore")) == "no driver"
-    assert first_line(OSError()) == "OSError"
 
 
 @pytest.mark.parametrize("decoder", DECODERS)

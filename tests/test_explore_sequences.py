@@ -286,3 +286,13 @@ def test_a_pen_that_is_down_while_another_image_is_chosen_draws_nothing_on_it(ha
     assert (now["from"], now["index"]) == ("test", 3)
     hands.drag("pad", [0.2, 0.8], [0.6, 0.8])
     assert hands.page.evaluate("explore.state.strokes.length") == 1
+
+
+def test_a_climb_goes_on_without_a_worker_that_fails_on_the_way(open_page):
+    falls = """Worker = class extends Worker { postMessage(question) {
+      question.rate ? setTimeout(() => this.onerror()) : super.postMessage(question);
+    } };"""
+    page = open_page(DOCS_PAGE, script=falls)
+    page.click("#fit")
+    page.evaluate(SETTLED)
+    assert (says(page), page.locator("#trouble").is_visible()) == ("arrived", True)

@@ -91,9 +91,7 @@ def test_learning_curves(drawn):
         labels = [text.get_text() for text in axes.get_legend().get_texts()]
         assert labels == [f"train, last {10 * i - 102:.1f}", f"test, last {10 * i - 72:.1f}"]
         assert axes.get_xlabel() == "epoch" and axes.xaxis.get_gridlines()[0].get_visible()
-        assert axes.get_ylim() == pytest.approx(
-            (10 * i - 124.8, 10 * i - 67.2)
-        )  # not the first tenth
+        assert axes.get_ylim() == pytest.approx((10 * i - 124.8, 10 * i - 67.2))  # not the start
         assert [text.get_text() for text in axes.texts] == [f"starts below, at {10 * i - 500}"]
         lines = axes.get_lines(), single.axes[i].get_lines()
         assert [[line.get_marker() for line in two] for two in lines] == [["None"] * 2, ["o"] * 2]
@@ -153,6 +151,8 @@ def test_reconstructions_lie_under_their_images(drawn, rng, n, size):
     for axes, row, name in zip(figure.axes, rows, ["test images", "mean", "draw"], strict=True):
         assert looks_like(axes, figures.tiled(row, (4, 3), columns=n))
         assert axes.get_title() == name and within(axes.title, figure)
+    figures.reconstructions(rows[0], {}, (4, 3), "r.png")
+    assert len(drawn[1].axes) == 1  # the images alone
 
 
 @pytest.mark.parametrize(

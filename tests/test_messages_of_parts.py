@@ -96,6 +96,9 @@ REFUSED = {  # the call, and all that it says
     lambda: figures.learning_curves([], "never.png"): (
         "history must hold at least one epoch, got none"
     ),
+    lambda: figures.reconstructions(X, {"mean": X, "draw": X[1:]}, (2, 3), "never.png"): (
+        f"'draw' must be of {len(X)} images as the first row is, got {len(X) - 1}"
+    ),
     lambda: numerical_gradient(lambda: 0.0, np.ones(2, np.float32)): (
         "array must be writeable float64 of NumPy or CuPy, not empty, got float32 (2,)"
     ),

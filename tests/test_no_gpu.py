@@ -9,7 +9,7 @@ import pytest
 import stand_in_cupy
 from conftest import make_model
 
-from vae_np.backend import device_module, random_generator, to_device
+from vae_np.backend import device_module, first_line, random_generator, to_device
 
 
 def test_gpu_without_cupy_says_what_is_missing(monkeypatch):
@@ -82,3 +82,8 @@ def test_gpu_that_cannot_run_a_kernel_says_so(monkeypatch, missing):
         "object file). If the CUDA toolkit is missing, install it beside CuPy: "
         'python -m pip install "cupy-cuda12x[ctk]" (or cupy-cuda13x)'
     )
+
+
+def test_an_error_is_told_by_its_first_line_or_by_its_name():
+    assert first_line(OSError("\n ====\n  no driver  \nmore")) == "no driver"
+    assert first_line(OSError()) == "OSError"

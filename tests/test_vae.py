@@ -121,6 +121,13 @@ def test_a_step_wants_the_models_dtype(rng):
             method(x[:, :5], noise)
 
 
+@pytest.mark.parametrize("count", [0, -1, 1.5, None])
+def test_noise_is_of_a_whole_number_of_draws_and_of_examples(rng, count):
+    for name, counts in (("n_draws", (count, 4)), ("n_examples", (2, count))):
+        with pytest.raises(ValueError, match=f"{name} must be a whole number >= 1, got {count}"):
+            make_model().draw_noise(rng, *counts)
+
+
 def test_latents_of_another_dtype_and_one_alone_are_decoded(rng):
     model, z = make_model(), rng.standard_normal((4, 3))
     mean = model.decode(z).mean
@@ -164,6 +171,11 @@ def test_weights_are_loaded_in_the_models_own_dtype(saved, own, tmp_path):
         (lambda: make_model(dtype=np.float16), "dtype must be float32 or float64, got float16"),
         (lambda: GaussianEncoder(6, [5], 3, seed=-1), "seed must be a whole number >= 0"),
         (lambda: GaussianEncoder(6, [5], 3, seed="a"), "seed must be a whole number >= 0"),
+        (lambda: GaussianEncoder(6, [5], 3, seed=None), "seed must be .* of them, got None"),
+        (
+            lambda: GaussianEncoder(6, [5], 3, seed=np.random.default_rng(0)),
+            r"seed must be .* of them, got Generator\(PCG64\)",
+        ),
         (
             lambda: GaussianEncoder(6, [5], 3, dtype=np.dtype(int)),
             "dtype must be float32 or float64, got int64",
@@ -198,7 +210,11 @@ def test_weights_are_loaded_in_the_models_own_dtype(saved, own, tmp_path):
         (lambda: GaussianEncoder(6, 5, 3), r"hidden must be a list of widths .*, got 5"),
         (
             lambda: GaussianEncoder(6, [[5]], 3),
-            r"hidden must be a list of widths .*, got \[\[5\]\]",
+            r"each hidden width must be a whole number >= 1, got \[5\]",
+        ),
+        (
+            lambda: GaussianEncoder(6, [5, [4, 3]], 3),
+            r"each hidden width must be a whole number >= 1, got \[4, 3\]",
         ),
         (
             lambda: make_model().decoder.start_at(np.full(6, 128)),

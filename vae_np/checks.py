@@ -90,7 +90,9 @@ def one_of(name, value, choices):
 def generator_of_weights(seed):
     """The generator of a network's initial weights, from an int or a sequence of them."""
     try:
-        return np.random.default_rng(seed)
+        if seed is None:  # it would be another start each time
+            raise TypeError
+        return np.random.default_rng(np.random.SeedSequence(seed))
     except (TypeError, ValueError):
         raise ValueError(
             f"seed must be a whole number >= 0, or a sequence of them, got {seed!r}"

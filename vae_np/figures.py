@@ -100,7 +100,12 @@ def reconstructions(images, rows, image_shape, path):
     rows = {"test images": images, **rows}
     width = max(6.5, 1 + 0.7 * len(images))
     figure = Figure(figsize=(width, 1.05 * len(rows)), layout="constrained")
-    for axes, (name, row) in zip(figure.subplots(len(rows), 1), rows.items(), strict=True):
+    panels = figure.subplots(len(rows), 1, squeeze=False).flat
+    for axes, (name, row) in zip(panels, rows.items(), strict=True):
+        if len(row) != len(images):
+            raise ValueError(
+                f"{name!r} must be of {len(images)} images as the first row is, got {len(row)}"
+            )
         show(axes, tiled(row, image_shape, columns=len(images)), name)
     save(figure, path)
 

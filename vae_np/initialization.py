@@ -47,7 +47,7 @@ def built(
 
 def mlp(ends, hidden, activation, init, input_gradient=True):
     """Linear layers from one end through the hidden widths to the other, activations between."""
-    if np.ndim(hidden) != 1:
+    if isinstance(hidden, str) or not np.iterable(hidden):
         raise ValueError(f"hidden must be a list of widths such as [500], got {hidden!r}")
     hidden = [whole_number("each hidden width", width) for width in hidden]
     if callable(getattr(activation, "forward", None)) and not isinstance(activation, type):

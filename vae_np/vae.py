@@ -122,6 +122,8 @@ class VAE:
     def draw_noise(self, generator, n_draws, n_examples):
         """ε for `elbo`: (L, N, Z) draws from N(0, I)."""
         generator = checks.generator_of(generator, self.device)
+        n_draws = checks.whole_number("n_draws", n_draws)
+        n_examples = checks.whole_number("n_examples", n_examples)
         return generator.standard_normal((n_draws, n_examples, self.n_latent), dtype=self.dtype)
 
     # Using the model

@@ -75,7 +75,7 @@ function show() {
     put = (question) => setTimeout(() => hear(answer(question)));
     element("trouble").hidden = false;
     busy = false;
-    if (state.x) ask(); // what the worker has not answered
+    if (state.x) ask(climbing() ? STEP : 0); // what the worker has not answered
   }
   try {
     const program = new Blob([element("model").textContent], { type: "text/javascript" });
@@ -514,9 +514,9 @@ function show() {
     },
   });
   element("plane").addEventListener("pointermove", (event) => {
-    if (event.buttons || event.pointerType === "touch") return;
-    const { clientWidth } = element("plane");
-    const code = code_near([event.offsetX / clientWidth, event.offsetY / clientWidth], 7 / clientWidth);
+    if (event.pointerType === "touch") return;
+    const { clientWidth } = element("plane"), place = [event.offsetX, event.offsetY].map((v) => v / clientWidth);
+    const code = event.buttons ? null : code_near(place, 7 / clientWidth);
     if (code !== state.code) change({ code });
   });
   element("plane").onpointerleave = element("plane").onblur = () => change({ code: null });
