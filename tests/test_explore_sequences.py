@@ -65,15 +65,14 @@ def test_a_code_is_shown_only_close_to_it(hands):
     k = int(np.argmax(np.where(inside, far.min(axis=0), 0)))
     for off, code in ((0, k), (4, k), (12, None)):
         hands.page.mouse.move(*hands.at("plane", places[k] + [0, off / width]))
-        now = hands.state()
-        assert now["code"] == code
-    a, b = places[k] + [0, 12 / width]
-    hands.page.evaluate(
-        "(z) => explore.put_z(z)", list(now["half"] * np.array([2 * a - 1, 1 - 2 * b]))
-    )
+        assert hands.state()["code"] == code
+    hands.page.evaluate("(z) => explore.put_z(z)", codes[k].tolist())
+    hands.page.mouse.move(*hands.at("plane", places[k]))
+    assert hands.state()["code"] == k
     hands.page.mouse.down()
-    hands.page.mouse.move(*hands.at("plane", places[k]), steps=3)
-    assert hands.state()["code"] is None  # where z is dragged, no code is in its way
+    for off in (12, 0):  # where z is dragged, no code is in its way
+        hands.page.mouse.move(*hands.at("plane", places[k] + [0, off / width]), steps=3)
+        assert hands.state()["code"] is None
     hands.page.mouse.up()
 
 
