@@ -143,6 +143,7 @@ def test_a_fit_that_stops_before_its_first_step_has_an_account(open_page):
     )
     page.evaluate(SETTLED)
     assert page.locator("#fit-says").get_attribute("data-says") == "stopped"
+    assert page.locator("#encoder-says").inner_text().startswith("The q shown is from a fit, no")
     assert page.locator("#estimate-says").inner_text().startswith("The mean of 10 draws")
 
 

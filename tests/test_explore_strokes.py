@@ -67,6 +67,14 @@ def test_lines_are_as_wide_as_what_they_stand_for(seen):
     assert climb["how"]["line"] == 2
 
 
+LETTERS = {  # how they lie about their place
+    "": ["center", "middle"],
+    "lens": ["center", "middle"],
+    "estimate": ["center", "alphabetic"],
+    "climb": ["right", "middle"],
+}
+
+
 def test_letters_are_of_one_size_and_within_their_picture(seen):
     said = [call for call in seen.calls if call["name"] == "fillText"]
     assert len(said) > 30
@@ -77,6 +85,9 @@ def test_letters_are_of_one_size_and_within_their_picture(seen):
         if call["id"] in ("climb", "estimate"):
             reach = call["how"]["wide"] / (1 if call["id"] == "climb" else 2)
             assert x - reach >= -0.5 and x <= w and 4 <= y <= h
+    for id, align in LETTERS.items():
+        places = [call["how"]["align"] for call in said if call["id"] == id]
+        assert places and all(place == align for place in places), id
     (limit,) = calls(seen, "climb", "fillText")
     line, *_ = calls(seen, "climb", "fillRect", fill="ink")
     assert limit["given"][1] - limit["how"]["wide"] > line["given"][0] + line["given"][2]
