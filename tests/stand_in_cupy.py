@@ -83,9 +83,8 @@ class ndarray:
             gpu.refuse_while_recording("H2D transfers")
         if any(isinstance(part, ndarray) for part in keys):  # a kernel gathers them
             return _computed(lambda data, key: data[key].copy(), self, key)
-        rest = (
-            () if any(part is Ellipsis for part in keys) else (Ellipsis,)
-        )  # a view, and be it of one number
+        whole = any(part is Ellipsis for part in keys)
+        rest = () if whole else (Ellipsis,)  # a view, and be it of one number
         return ndarray(self._data[(*keys, *rest)], self._memory)
 
     def __setitem__(self, key, value):
