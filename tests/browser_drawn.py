@@ -33,6 +33,16 @@ RECORDED = """
     });
   };
 """
+# The colour of a canvas's least transparent pixel.
+DENSEST = """
+  const densest = (canvas) => {
+    const { width, height } = canvas;
+    const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+    let best = 0;
+    for (let k = 0; k < data.length; k += 4) if (data[k + 3] > data[best + 3]) best = k;
+    return [...data.slice(best, best + 3)];
+  };
+"""
 # What a canvas shows, as a context whose pixels can be read often.
 COPIED = """
   window.copied = (id) => {

@@ -5,10 +5,10 @@ import re
 
 import numpy as np
 import pytest
-from browser_drawn import RECORDED, Drawn
+from browser_drawn import DENSEST, RECORDED, Drawn
 from browser_page import SETTLED, chromium, open_once, open_page  # noqa: F401 - fixtures
 from test_explore import DOCS_PAGE
-from test_explore_hands import CHOSEN, Hands, close
+from test_explore_hands import CHOSEN, close, hands  # noqa: F401 - a fixture
 from test_explore_walk import numbers
 
 # ruff: noqa: F811 - a fixture's name as an argument
@@ -18,17 +18,6 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def shared(open_once):
     return open_once(DOCS_PAGE, 1500, script=RECORDED)
-
-
-@pytest.fixture
-def hands(shared):
-    """The page at its seventh image, with the encoder's q and a z that was drawn."""
-    shared.mouse.move(0, 0)
-    shared.evaluate("() => { explore.take(6); explore.draw_z(); scrollTo(0, 0); }")
-    shared.select_option("#beta", "1")
-    hands = Hands(shared)
-    hands.state()
-    return hands
 
 
 def says(page, id="fit-says"):
@@ -230,16 +219,7 @@ def test_draws_are_of_n_0_i_and_each_its_own(hands):
         np.testing.assert_allclose(np.cov(np.transpose(draws)), np.eye(2), atol=1.5 * off)
 
 
-SHADES = """() => {
-  const densest = (canvas) => {
-    const { width, height } = canvas;
-    const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
-    let best = 0;
-    for (let k = 0; k < data.length; k += 4) if (data[k + 3] > data[best + 3]) best = k;
-    return [...data.slice(best, best + 3)];
-  };
-  return explore.state.found.pictures[1].map(densest);
-}"""
+SHADES = "() => {" + DENSEST + "return explore.state.found.pictures[1].map(densest); }"
 
 
 def test_the_pictures_follow_the_theme_there_and_back(hands):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from browser_drawn import RECORDED, Drawn
+from browser_drawn import DENSEST, RECORDED, Drawn
 from browser_page import SETTLED, chromium, open_once  # noqa: F401 - fixtures
 from test_explore import DOCS_PAGE
 
@@ -162,14 +162,9 @@ def test_the_target_s_shades_are_violet_and_the_posterior_s_its_own(page):
     page.select_option("#beta", "4")
     page.evaluate(SETTLED)
     hues, wanted = page.evaluate(
-        """() => {
-          const densest = (canvas) => {
-            const { width, height } = canvas;
-            const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
-            let best = 0;
-            for (let k = 0; k < data.length; k += 4) if (data[k + 3] > data[best + 3]) best = k;
-            return [...data.slice(best, best + 3)];
-          };
+        "() => {"
+        + DENSEST
+        + """
           const rgb = (hex) => [1, 3, 5].map((k) => parseInt(hex.slice(k, k + 2), 16));
           return [explore.state.found.pictures.map((both) => both.map(densest)),
             [colour.kl, colour.posterior].map(rgb)];
