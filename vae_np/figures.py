@@ -96,6 +96,11 @@ def reconstructions(images, rows, image_shape, path):
         What to draw under them, by name.
     image_shape : (height, width)
     path : str or Path
+
+    Raises
+    ------
+    ValueError
+        If a row is not of as many images.
     """
     rows = {"test images": images, **rows}
     width = max(6.5, 1 + 0.7 * len(images))

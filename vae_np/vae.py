@@ -120,7 +120,7 @@ class VAE:
         return Bound(reconstruction, kl)
 
     def draw_noise(self, generator, n_draws, n_examples):
-        """ε for `elbo`: (L, N, Z) draws from N(0, I)."""
+        """ε for `elbo`: (L, N, Z) draws from N(0, I); ValueError if L or N is not above 0."""
         generator = checks.generator_of(generator, self.device)
         n_draws = checks.whole_number("n_draws", n_draws)
         n_examples = checks.whole_number("n_examples", n_examples)
