@@ -10,6 +10,7 @@ from vae_np.checkpoints import CheckpointError
 from vae_np.evaluation import evaluate_elbo
 from vae_np.objectives import ELBO, FullBayes, ScoreFunction
 from vae_np.optimizers import Adagrad
+from vae_np.training import resuming
 from vae_np.training.monte_carlo_em import MonteCarloEM
 
 
@@ -131,6 +132,13 @@ def test_images_that_changed_are_not_saved_as_if_they_had_not(images, tmp_path):
     images[:] = 255 - images
     with pytest.raises(ValueError, match="the training images have changed since the Trainer"):
         trainer.save(tmp_path / "c.npz")
+
+
+def test_the_last_pixel_of_many_images_is_in_their_checksum():
+    images = np.zeros((2000, 6), np.uint8)
+    before = resuming.checksum(images)
+    images[-1, -1] = 1
+    assert resuming.checksum(images) != before
 
 
 def test_another_beta_is_another_run(images, tmp_path):
