@@ -110,6 +110,10 @@ def test_active_units_are_latents_whose_mean_varies_over_binary_images(tmp_path)
     assert means.var(axis=0)[:3] == pytest.approx([0, 0.19**2 / 4, 0.21**2 / 4], rel=0.2)
     assert means.var(axis=0)[2] < 0.01 < 0.21**2 / 4
     assert best_model.active_units(model, data.test, options(tmp_path, 300)) == 1
+    heads.weight[0, 2] = 40
+    # Of 60 black images more, which come first, no latent tells any two apart.
+    after = np.concatenate([np.zeros_like(data.test[:60]), data.test])
+    assert best_model.active_units(model, after, options(tmp_path, 300)) == 1
 
 
 @pytest.mark.parametrize(
