@@ -162,6 +162,10 @@ def test_a_mirror_that_ceases_is_left(server, monkeypatch):
     monkeypatch.setattr(downloads, "LEAST", 2000)
     pages["/slow/file.gz"] = [b"x" * 1500] * 9  # never so many at once, but all the time
     assert downloads.download(url + "slow/file.gz") == b"x" * 13_500
+    with monkeypatch.context() as patch:
+        patch.setattr(downloads, "LARGEST", 10_000)  # more than it sends while one waits
+        with pytest.raises(OSError, match="sends more than 10,000 bytes; not kept"):
+            downloads.download(url + "slow/file.gz")
     pages["/file.gz"] = [b"x" * 2048, *DRIP]
     with pytest.raises(OSError, match=r"sent 0 bytes in 0\.5 seconds"):
         downloads.download(url + "file.gz")

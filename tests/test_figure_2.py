@@ -140,6 +140,16 @@ def test_a_run_that_diverged_is_told_so_wherever_it_had_got(
     assert f"MNIST 3 ({reached}. " in findings and "in 1 of 1 settings" in findings
 
 
+def test_a_setting_where_both_diverged_at_once_is_told_too(tmp_path):
+    record_curves(tmp_path, "mnist", 3, AEVB=[], wake_sleep=[])
+    path = tmp_path / "mnist_3.json"
+    path.write_text(path.read_text().replace('"diverged": null', '"diverged": "it fell apart"'))
+    _, findings = run_figure_2(tmp_path, 1e4, draw=True)
+    assert "in 0 of 0 settings" in findings and "Step sizes chosen: 0.02." in findings
+    both = "MNIST 3, AEVB: it fell apart; MNIST 3, wake-sleep: it fell apart"
+    assert findings.endswith(f"Diverged: {both}")
+
+
 def test_where_one_method_diverges_the_other_goes_on(tmp_path, monkeypatch):
     def fit(trainer, *given):
         if isinstance(trainer.objective, WakeSleep):
