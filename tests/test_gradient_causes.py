@@ -85,6 +85,26 @@ def test_a_gradient_that_is_rounded(rng):
     assert check.suggests == "it or f is rounded, as in float32"
 
 
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        lambda d: 0 * d,
+        lambda d: d.astype(np.float32).astype(float),
+        lambda d: 2 * d,
+        lambda d: -d,
+        lambda d: d + 1,
+        lambda d: d * np.arange(2, 7)[:, None],
+        lambda d: d + np.arange(1, 4),
+    ],
+)
+def test_a_pattern_that_one_entry_breaks_is_not_said(rng, mistake):
+    f, x, _, derivative = squares(rng)
+    yours = mistake(derivative)
+    yours[2, 1] = derivative[2, 1] + 3
+    check = check_gradient("Square dx", f, x, yours)
+    assert check.seen.endswith("yours differs; no common factor or term is seen")
+
+
 def test_some_wrong_entries_are_counted_and_found(rng):
     f, x, _, derivative = squares(rng)
     derivative[2] *= -1
