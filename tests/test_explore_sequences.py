@@ -72,9 +72,23 @@ def test_z_stays_where_it_was_put_while_q_climbs_and_goes_back(hands):
         hands.page.click(button)
         now = hands.state()
         assert now["z"] == close(z, 1e-9) and now["z_from"] == "hand"
-    half = now["half"]
     hands.page.evaluate("explore.put_z([-99, 99])")
-    assert hands.state()["z"] == close([-half, half], 1e-9)
+    assert hands.state()["z"] == close([-now["half"], now["half"]], 1e-9)
+
+
+def test_a_draw_of_noise_is_kept_while_q_climbs_is_moved_and_goes_back(hands):
+    drawn = hands.state()["noise"]
+    hands.page.click("#fit")
+    for now in (hands.state(), hands.keys("lens", "ArrowUp"), hands.keys("lens", "Home")):
+        assert now["noise"] == drawn and now["z_from"] == "draw"  # and z goes along
+
+
+def test_one_draw_is_z_s_own_and_z_set_by_hand_is_none(hands):
+    hands.page.evaluate("explore.put_z([1, 1])")
+    for L, said in (("1", "by_hand"), ("10", "many"), ("1", "by_hand")):
+        hands.page.click(f'#draws [value="{L}"]')
+        hands.state()
+        assert says(hands.page, "estimate-says") == said
 
 
 def test_the_magnification_comes_along_with_q_and_shrinks_with_it(hands):
@@ -191,15 +205,23 @@ def test_a_fit_that_is_refused_does_not_begin(hands):
     assert page.evaluate("explore.state.fit") is None and now["q_from"] == "encoder"
 
 
+def climbed(seen):
+    return seen.reconstruction - 4 * seen.kl
+
+
 def test_the_values_of_another_weight_climb_below_their_own_ceiling(hands):
     page = hands.page
     page.select_option("#beta", "4")
     hands.state()
+    begun = climbed(Drawn(page))
     page.click("#fit")
     seen = Drawn(page)
+    assert [seen.path[k][2] for k in (0, -1)] == close([begun, climbed(seen)], 1e-9)
     ((text, *_),) = seen.of("climb", "fillText")
     ceiling = page.evaluate("explore.state.found.ceiling")
     assert text.startswith("≤ ") and numbers(text) == [pytest.approx(ceiling, abs=0.006)]
+    page.select_option("#beta", "1")  # where q is not what a fit arrives at
+    assert hands.state()["q_from"] == "stopped" and says(page) == "on_the_way"
 
 
 def test_draws_are_of_n_0_i_and_each_its_own(hands):

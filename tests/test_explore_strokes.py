@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from browser_drawn import DENSEST, RECORDED, Drawn
+from browser_drawn import DENSEST, RECORDED, Drawn, near
 from browser_page import SETTLED, chromium, open_once  # noqa: F401 - fixtures
 from test_explore import DOCS_PAGE
 
@@ -41,6 +41,7 @@ def test_lines_are_as_wide_as_what_they_stand_for(seen):
     for id in ("plane", "lens"):
         start, *ovals = calls(seen, id, "ellipse", stroke="q")
         assert start["how"]["dash"] == [4, 3] and start["how"]["line"] == 1
+        assert start["given"] == seen.ellipse(id, [0.55, -0.8], [0.6, 0.4])
         assert len(ovals) == 2 and all(one["how"]["dash"] == [] for one in ovals)
         wide[id] = {one["how"]["line"] for one in ovals}
         way = calls(seen, id, "stroke", stroke="q")
@@ -173,3 +174,33 @@ def test_the_target_s_shades_are_violet_and_the_posterior_s_its_own(page):
     for shades, colour in zip(hues, wanted, strict=True):
         assert len(shades) == 2  # the plane and the lens
         assert np.abs(np.array(shades) - colour).max() <= 2
+
+
+def test_each_picture_has_its_own_shades_the_posterior_s_above_the_target_s(page):
+    page.select_option("#beta", "4")
+    page.evaluate(SETTLED)
+    seen = page.evaluate(
+        """async () => {
+          const { pictures } = explore.state.found;
+          const named = (layer) => (one, k) => { one.id = `${layer}, ${k}`; };
+          pictures.forEach((both, layer) => both.forEach(named(layer)));
+          drawn.length = 0;
+          explore.draw_z();
+          await new Promise(requestAnimationFrame);
+          const calls = drawn.filter(({ name }) => name === "drawImage");
+          return calls.map(({ id, given }) => [id, given[0]]);
+        }"""
+    )
+    shades = [[id, of] for id, of in seen if of in ("0, 0", "1, 0", "0, 1", "1, 1")]
+    assert shades == [["plane", "0, 0"], ["plane", "1, 0"], ["lens", "0, 1"], ["lens", "1, 1"]]
+
+
+def test_a_code_that_is_shown_has_a_dot_and_its_image_a_frame(page):
+    page.evaluate("explore.change({ code: 2 })")
+    seen = Drawn(page)
+    place = seen.place("plane", page.evaluate("[...float32(explore.data.codes)].slice(4, 6)"))
+    assert (near([*place, 5, 0, 2 * np.pi]), "ink") in seen.dots("plane")
+    (frame,) = seen.of("plane", "strokeRect", stroke="ink")
+    assert frame == [one[1:] for one in seen.of("plane", "drawImage")][-1]
+    page.evaluate("explore.change({ code: null })")
+    assert Drawn(page).of("plane", "strokeRect", stroke="ink") == []
