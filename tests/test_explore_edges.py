@@ -153,3 +153,11 @@ def test_an_elbo_that_came_late_is_counted_too(page):
     assert says(page, "account-says") == "still" and low < high - 1
     told = numbers(page.locator("#account-says").inner_text())
     assert told[:2] == [pytest.approx(low, abs=0.02), high]
+
+
+def test_one_draw_is_z_s_own_and_z_set_by_hand_is_none(page):
+    page.evaluate("explore.put_z([1, 1])")
+    for L, said in (("1", "by_hand"), ("10", "many"), ("1", "by_hand")):
+        page.click(f'#draws [value="{L}"]')
+        page.evaluate(SETTLED)
+        assert says(page, "estimate-says") == said

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from browser_drawn import RECORDED
 from browser_page import SETTLED, chromium, open_once, page_of_stripes  # noqa: F401 - fixtures
 from test_explore import DOCS_PAGE
 from test_explore_walk import numbers
@@ -137,6 +138,10 @@ def test_under_the_pen_the_posterior_is_that_of_a_moment_ago_where_it_was_found(
 def test_aloud_it_is_said_once_the_numbers_are_those_of_q(late):
     late.page.wait_for_timeout(1000)
     before = late.text("spoken")
+    for k in range(10):  # nor while z is moved on
+        late.move(0.3 + k / 100)
+        late.page.wait_for_timeout(100)
+    assert late.text("spoken") == before
     late.hold()
     late.move(0.6)
     late.move(0.1)
@@ -149,15 +154,23 @@ def test_aloud_it_is_said_once_the_numbers_are_those_of_q(late):
 
 
 def test_a_gaussian_decoder_s_page_waits_for_its_own_numbers(open_once, tmp_path, rng):
-    late = Late(open_once(page_of_stripes(tmp_path, rng, "gaussian"), script=HELD))
+    late = Late(open_once(page_of_stripes(tmp_path, rng, "gaussian"), script=HELD + RECORDED))
     late.take(2)
     late.hold()
     late.move(0.3)
-    late.page.evaluate("explore.take(5)")
+    late.page.evaluate(FRAME)
+    assert late.says("fit-says") != "waiting" != late.says("account-says")
+    late.page.evaluate("() => { explore.take(5); drawn.length = 0; }")
     late.one()
     assert late.says("fit-says") == late.says("account-says") == "waiting"
+    around = """drawn.filter(({ id, name, stroke }) =>
+      id === "lens" && name === "ellipse" && stroke === colour.q).at(-1).given"""
+    half = late.page.evaluate("element('lens').clientWidth") / 2
+    assert late.page.evaluate(around)[:2] == pytest.approx([half, half])  # q, and all of it
+    assert max(late.page.evaluate(around)[2:4]) == pytest.approx(half / 2)
+    late.page.click("#fit")
     late.rest()
-    assert late.says("fit-says") == "start"
+    assert late.says("fit-says").startswith("arrived")
     noise, mean, std = (
         np.array(late.page.evaluate(f"[...explore.state.{of}]"))
         for of in ("pixel_noise", "p.mean", "p.std")

@@ -83,14 +83,6 @@ def test_a_draw_of_noise_is_kept_while_q_climbs_is_moved_and_goes_back(hands):
         assert now["noise"] == drawn and now["z_from"] == "draw"  # and z goes along
 
 
-def test_one_draw_is_z_s_own_and_z_set_by_hand_is_none(hands):
-    hands.page.evaluate("explore.put_z([1, 1])")
-    for L, said in (("1", "by_hand"), ("10", "many"), ("1", "by_hand")):
-        hands.page.click(f'#draws [value="{L}"]')
-        hands.state()
-        assert says(hands.page, "estimate-says") == said
-
-
 def test_the_magnification_comes_along_with_q_and_shrinks_with_it(hands):
     page, now = hands.page, hands.state()
     page.evaluate("explore.put_z([-3, -3])")  # not in the way
@@ -99,6 +91,8 @@ def test_the_magnification_comes_along_with_q_and_shrinks_with_it(hands):
     assert after["mean"][0] > now["mean"][0] + 0.9 * now["lens"]["half_width"]
     page.click("#reset")
     back = hands.state()
+    moved = hands.keys("lens", "ArrowUp", "ArrowRight")
+    assert moved["lens"] == back["lens"] == page.evaluate("explore.state.found.lens")
     assert back["lens"]["center"] == close(back["encoded"][0], 1e-9)
     page.evaluate("explore.put_q(explore.state.q.mean, [1.2, 1.2])")
     wide = hands.keys("lens", "ArrowUp")
@@ -144,9 +138,11 @@ def test_what_changes_q_or_its_aim_ends_a_climb(hands, act, q_from, said):
 def test_what_changes_only_what_is_seen_lets_a_climb_go_on(hands):
     page, dark = hands.page, hands.page.evaluate("document.documentElement.dataset.theme")
     acts = ("draw-z", "theme", "new-draw", "language")
-    clicks = ";".join(f"element('{id}').click()" for id in acts)
+    clicks = "window.told = [element('encoder-says').innerText, element('reset').ariaDisabled];"
+    clicks += ";".join(f"element('{id}').click()" for id in acts)
     page.evaluate(CLIMB.replace("ACT", clicks))
     assert hands.state()["q_from"] == "fitted" and says(page) == "arrived"
+    assert page.evaluate("told") == ["The q shown is climbing away from it.", "false"]
     assert page.evaluate("document.documentElement.dataset.theme") != dark
     page.click("#theme")
     page.click("#language")
