@@ -115,4 +115,10 @@ def test_a_second_finger_takes_back_its_own_stroke_only_and_the_pad_says_what_to
     page.locator("h1").tap()
     page.evaluate(SETTLED)
     told.append(page.locator("#pad-says").inner_text())
-    assert told == ["tap, then draw", "draw here", "", "tap, then draw"]
+    page.locator("#clear").tap()
+    finger.tap("pad", [0.5, 0.5])
+    told.append(page.locator("#pad-says").inner_text())
+    assert told == ["tap, then draw", "draw here", "", "tap, then draw", "draw here"]
+    page.locator("#language").tap()
+    page.evaluate(SETTLED)
+    assert page.locator("#pad-says").inner_text() == "点一下，再写"

@@ -158,6 +158,7 @@ def test_a_climb_that_was_stopped_goes_on_on_its_way(hands):
         assert says(page) == ("arrived" if paths[1:] else "stopped")
         page.click("#fit")
         hands.state()
+    assert says(page) == "arrived_own"  # another fit, and not from the encoder's q
     stopped, arrived = paths
     assert arrived[: len(stopped)] == stopped and len(arrived) > len(stopped) + 3
 
@@ -218,6 +219,9 @@ def test_the_values_of_another_weight_climb_below_their_own_ceiling(hands):
     assert text.startswith("≤ ") and numbers(text) == [pytest.approx(ceiling, abs=0.006)]
     page.select_option("#beta", "1")  # where q is not what a fit arrives at
     assert hands.state()["q_from"] == "stopped" and says(page) == "on_the_way"
+    page.evaluate("explore.put_q([0, 0], [0.3, 0.3])")
+    page.select_option("#beta", "8")
+    assert hands.state()["q_from"] == "yours"
 
 
 def test_draws_are_of_n_0_i_and_each_its_own(hands):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from browser_drawn import DENSEST, RECORDED, Drawn, near
+from browser_drawn import COPIED, DENSEST, RECORDED, Drawn, near
 from browser_page import SETTLED, chromium, open_once  # noqa: F401 - fixtures
 from test_explore import DOCS_PAGE
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def page(open_once):
-    return open_once(DOCS_PAGE, 1500, script=RECORDED)
+    return open_once(DOCS_PAGE, 1500, script=RECORDED + COPIED)
 
 
 @pytest.fixture(scope="module")
@@ -184,6 +184,8 @@ def test_each_picture_has_its_own_shades_the_posterior_s_above_the_target_s(page
           const { pictures } = explore.state.found;
           const named = (layer) => (one, k) => { one.id = `${layer}, ${k}`; };
           pictures.forEach((both, layer) => both.forEach(named(layer)));
+          const wide = ["plane", "lens"].map((id) => element(id).clientWidth);
+          window.coarse = pictures.flat().map((one, k) => wide[k % 2] / one.width);
           drawn.length = 0;
           explore.draw_z();
           await new Promise(requestAnimationFrame);
@@ -192,7 +194,29 @@ def test_each_picture_has_its_own_shades_the_posterior_s_above_the_target_s(page
         }"""
     )
     shades = [[id, of] for id, of in seen if of in ("0, 0", "1, 0", "0, 1", "1, 1")]
+    assert max(page.evaluate("coarse")) < 2  # a pixel of them is less than two of the screen's
     assert shades == [["plane", "0, 0"], ["plane", "1, 0"], ["lens", "0, 1"], ["lens", "1, 1"]]
+
+
+INSET = """async (z) => {
+  explore.put_z(z);
+  await new Promise(requestAnimationFrame); // and no second one
+  const plane = copied("plane"), { clientWidth: w, width } = element("plane");
+  const pixel = (0.18 * width) / 28, left = (1 - 0.18 - 6 / w) * width, top = (6 / w) * width;
+  const mean = copied("mean").getImageData(0, 0, 28, 28).data, seen = [];
+  for (let k = 0; k < 28 * 28; k++) {
+    const [x, y] = [left + ((k % 28) + 0.5) * pixel, top + (Math.floor(k / 28) + 0.5) * pixel];
+    seen.push([plane.getImageData(x, y, 1, 1).data[0], mean[4 * k]]);
+  }
+  return seen;
+}"""
+
+
+def test_the_small_image_in_the_plane_is_of_this_z(page):
+    page.evaluate(SETTLED)
+    for z in ([0.5, 0.5], [-1.5, 1], [1.5, -1]):
+        inset, mean = np.transpose(page.evaluate(INSET, z))
+        assert np.corrcoef(inset, mean)[0, 1] > 0.95
 
 
 def test_a_code_that_is_shown_has_a_dot_and_its_image_a_frame(page):
