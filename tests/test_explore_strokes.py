@@ -220,9 +220,10 @@ def test_the_small_image_in_the_plane_is_of_this_z(page):
 
 
 def test_a_code_that_is_shown_has_a_dot_and_its_image_a_frame(page):
-    page.evaluate("explore.change({ code: 2 })")
+    page.evaluate("explore.change({ code: 0 })")  # the first one's
     seen = Drawn(page)
-    place = seen.place("plane", page.evaluate("[...float32(explore.data.codes)].slice(4, 6)"))
+    place = seen.place("plane", page.evaluate("[...float32(explore.data.codes)].slice(0, 2)"))
+    assert page.locator("#plane").get_attribute("aria-label").startswith("Code of test image 1,")
     assert (near([*place, 5, 0, 2 * np.pi]), "ink") in seen.dots("plane")
     (frame,) = seen.of("plane", "strokeRect", stroke="ink")
     assert frame == [one[1:] for one in seen.of("plane", "drawImage")][-1]
