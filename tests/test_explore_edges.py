@@ -74,6 +74,8 @@ def test_fit_pressed_too_early_begins_with_the_numbers_unless_another_image_is_c
     page.evaluate("() => { explore.take(3); element('fit').click(); }")
     page.evaluate(SETTLED)
     assert says(page, "fit-says").startswith("arrived")
+    begun = numbers(page.locator("#fit-says").inner_text())[0]  # and with this image's
+    assert [begun] == numbers(page.locator("#elbo-encoder").inner_text())
     assert page.evaluate("document.activeElement.id") == "fit"
     page.evaluate("() => { explore.take(4); element('fit').click(); explore.take(6); }")
     page.evaluate(SETTLED)

@@ -190,10 +190,16 @@ def test_each_picture_has_its_own_shades_the_posterior_s_above_the_target_s(page
           explore.draw_z();
           await new Promise(requestAnimationFrame);
           const calls = drawn.filter(({ name }) => name === "drawImage");
-          return calls.map(({ id, given }) => [id, given[0]]);
+          return calls.map(({ id, given }) => [id, ...given]);
         }"""
     )
-    shades = [[id, of] for id, of in seen if of in ("0, 0", "1, 0", "0, 1", "1, 1")]
+    size = Drawn(page).size
+    shades = []
+    for id, of, *place in seen:
+        if of != "mean":  # shades, and what stands still
+            assert place == [0, 0, *size[id]]
+        if "," in (of or ""):
+            shades.append([id, of])
     assert max(page.evaluate("coarse")) < 2  # a pixel of them is less than two of the screen's
     assert shades == [["plane", "0, 0"], ["plane", "1, 0"], ["lens", "0, 1"], ["lens", "1, 1"]]
 
