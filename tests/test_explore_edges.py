@@ -135,6 +135,13 @@ def test_a_drawing_keeps_the_posterior_of_a_moment_ago(page):
         page.evaluate(other)
         image, since = page.evaluate(numbers_of)
         assert image == since > later
+    pad = """() => {
+      const { data } = element("pad").getContext("2d").getImageData(0, 0, 28, 28);
+      return [...data].filter((_, k) => k % 4 === 0);
+    }"""
+    page.evaluate(SETTLED)
+    image = images_of(data_of(DOCS_PAGE.read_text(encoding="utf-8")))[2]
+    np.testing.assert_allclose(page.evaluate(pad), 255 * image, atol=0.51)  # and no pen's line
 
 
 def test_an_elbo_that_came_late_is_counted_too(page):
@@ -155,6 +162,18 @@ def test_an_elbo_that_came_late_is_counted_too(page):
     assert says(page, "account-says") == "still" and low < high - 1
     told = numbers(page.locator("#account-says").inner_text())
     assert told[:2] == [pytest.approx(low, abs=0.02), high]
+
+
+def test_a_weight_and_a_number_of_draws_outlast_an_image_and_its_q(page):
+    page.select_option("#beta", "4")
+    page.click('#draws [value="10"]')
+    acts = ("explore.take(2)", "element('clear').click()", "explore.put_q([0, 0], [0.3, 0.3])")
+    for act in (*acts, "element('reset').click()"):
+        page.evaluate(act)
+        page.evaluate(SETTLED)
+        assert (says(page, "fit-says"), says(page, "estimate-says")) == ("beta", "many")
+        assert page.locator("#beta").input_value() == "4"
+        assert page.locator("#draws [aria-pressed=true]").inner_text() == "L = 10"
 
 
 def test_one_draw_is_z_s_own_and_z_set_by_hand_is_none(page):
