@@ -106,6 +106,9 @@ def test_another_image_has_nothing_of_an_answer_about_the_one_before(late):
     late.page.evaluate("explore.take(3)")
     late.one()
     assert late.text("posterior-numbers") == "…" and late.page.evaluate(BUSY) == "true"
+    q = late.page.evaluate("[...explore.state.encoded.mean, ...explore.state.encoded.std]")
+    for id in ("q-numbers", "lens-numbers"):  # which are there at once
+        assert numbers(late.text(id)) == pytest.approx(q, abs=0.0051)
     late.rest()
     lens, mean = late.page.evaluate("[explore.state.lens.center, [...explore.state.encoded.mean]]")
     assert lens == pytest.approx(mean, abs=1e-9)

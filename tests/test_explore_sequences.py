@@ -155,6 +155,7 @@ def test_a_climb_that_was_stopped_goes_on_on_its_way(hands):
     paths = []
     for _ in range(2):
         paths.append(page.evaluate("explore.state.fit.path"))
+        assert numbers(page.inner_text("#n-elbo")) == close([paths[-1][-1]["value"]], 0.006)
         assert says(page) == ("arrived" if paths[1:] else "stopped")
         page.click("#fit")
         hands.state()
