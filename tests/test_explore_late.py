@@ -1,4 +1,4 @@
-"""Answers that come late: of a q that has moved on, of the image before, of another weight."""
+"""Answers that come late: of a q that has moved on, of the image or the drawing before."""
 
 import numpy as np
 import pytest
