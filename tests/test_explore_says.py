@@ -23,7 +23,10 @@ SAYS = [
     ("start", [5.25], {"q_from": "encoder"}, None, {}),
     ("beta", [4, 4, 1, 4], {"q_from": "encoder", "beta": 4}, None, {}),
     ("climbing", [-120.5], {"q_from": "climbing"}, FIT | {"state": "climbing"}, {}),
+    ("climbing", [-151.25], {"q_from": "climbing", "beta": 4}, FIT | {"state": "climbing"}, {}),
     ("stopped", [-125.5, -120.5], {"q_from": "stopped"}, FIT | {"state": "stopped"}, {}),
+    ("beta", [4, 4, 1, 4], {"q_from": "stopped", "beta": 4}, FIT | {"state": "stopped"}, {}),
+    ("beta", [4, 4, 1, 4], {"q_from": "yours", "beta": 4}, None, {}),
     ("on_the_way", [5.25], {"q_from": "stopped"}, None, {}),
     ("arrived", [-125.5, -120.5, 5, 5.25], {"q_from": "fitted"}, FIT, {"diagonal": -120.495}),
     (
@@ -31,6 +34,20 @@ SAYS = [
         [-125.5, -120.5, 5.25],
         {"q_from": "fitted"},
         FIT | {"from": "yours"},
+        {"diagonal": -120.5},
+    ),
+    (
+        "arrived_own",
+        [-125.5, -120.5, 5.25],
+        {"q_from": "fitted"},
+        FIT | {"from": "fitted"},
+        {"diagonal": -120.5},
+    ),
+    (
+        "arrived_own",
+        [-125.5, -120.5, 5.25],
+        {"q_from": "fitted"},
+        FIT | {"from": "stopped"},
         {"diagonal": -120.5},
     ),
     ("arrived_apart", [-120.5, -120.45], {"q_from": "fitted"}, FIT, {"diagonal": -120.45}),
@@ -79,7 +96,8 @@ SHOW = """async ([now, fit, found, rows]) => {
   Object.assign(state, first, now);
   if (fit) {
     const { start: elbo, from, state: its } = fit;
-    const path = [elbo, -120.5].map((value) => ({ mean, value }));
+    const climbed = state.beta === 1 ? [elbo, -120.5] : [-160.5, -151.25]; // less more of the KL
+    const path = climbed.map((value) => ({ mean, value }));
     state.fit = { state: its, start: { q, from, elbo }, beta: state.beta, path };
   }
   state.found = found && { ...window.real, version: state.version, ...found, rows };
@@ -95,7 +113,8 @@ SHOW = """async ([now, fit, found, rows]) => {
     climb: !element("climb").hidden, climb_says: element("climb").ariaLabel,
     button: element("fit").innerText, beta: element("beta").value,
     dots: element("estimate").ariaLabel,
-    late: [...document.querySelectorAll("[aria-busy=true]")].map(({ id }) => id || "estimate"),
+    late: [...document.querySelectorAll("[aria-busy=true]")]
+      .map((one) => one.id || one.getAttribute("aria-labelledby")),
   };
 }"""
 
@@ -133,7 +152,8 @@ def test_of_q_it_says_what_is_so(shown, case):
     assert seen["climb"] == (fit is not None and key != "arrived_cut")
     if seen["climb"]:
         top = FOUND["ceiling" if "beta" in now else "log_px"]
-        assert numbers(seen["climb_says"]) == [-125.5, -120.5, top]
+        ends = [-160.5, -151.25] if "beta" in now else [-125.5, -120.5]
+        assert numbers(seen["climb_says"]) == [*ends, top]
         assert "beta" not in now or "ELBO" not in seen["climb_says"]  # it is not what has climbed
     if key == "arrived_own":  # from what Fit had reached for another β, it may be
         assert not re.search("your|你", seen["fit"][1])
@@ -200,8 +220,8 @@ def test_what_is_not_yet_of_this_q_is_marked_as_late_and_stays(shown):
     assert on_time.pop("late") == []
     assert sorted(late.pop("late")) == [
         "account",
-        "estimate",
         "fit-says",
+        "h-draws",  # the whole card of the estimate
         "posterior-numbers",
     ]
     assert late == on_time
