@@ -56,11 +56,23 @@ def test_without_labels_images_have_numbers_and_codes_are_dots(changed):
 
 
 def test_labels_may_be_words_which_the_plane_shortens(changed):
-    page = changed(0.5, label_names=WORDS)
+    page = changed(0.5, label_names=WORDS, start=3)
     said = {call["given"][0] for call in plane_s(Drawn(page), "fillText")}
     assert len(said) > 4 and said <= {word[:3] for word in WORDS}
     assert page.locator("#digits button").nth(6).get_attribute("aria-label").endswith(", a three")
+    label = page.locator("#x").get_attribute("aria-label")
+    assert label == "The image x: test image 4, a one"  # with which this page opens
     assert page.evaluate("explore.view.half_width") == pytest.approx(3.3)  # the prior's circles
+
+
+def test_an_eleventh_label_has_the_colour_of_the_first(changed):
+    labels = fill.base64_of(np.arange(2000) % 11, np.uint8)
+    page = changed(1, labels=labels, label_names=[f"k{k}" for k in range(11)])
+    hues = {}
+    for call in plane_s(Drawn(page), "fillText"):
+        hues.setdefault(call["given"][0], set()).add(round(hue(call["fill"]), 2))
+    assert len(hues) == 11 and len(hues["k0"]) == 1
+    assert hues["k10"] == hues["k0"] != hues["k9"] != hues["k1"]
 
 
 @pytest.mark.parametrize("decoder", ["bernoulli", "gaussian"])
@@ -85,6 +97,11 @@ def test_a_page_of_images_that_are_no_squares_with_either_decoder(
         "all => all.filter((one) => one.checkVisibility()).map((one) => one.dataset.kind)"
     )
     assert len(kinds) > 1 and set(kinds) == {decoder}
+    w, h = page.evaluate("[element('pad').clientWidth, element('pad').clientHeight]")
+    page.locator("#pad").click(position={"x": 0.3 * w, "y": 0.8 * h})
+    page.evaluate(SETTLED)
+    at = page.evaluate("drawn.findLast(({ id, name }) => id === 'pad' && name === 'lineTo').given")
+    assert at == pytest.approx([0.3 * w, 0.8 * h], abs=1)
     if decoder == "gaussian":  # whose account takes longer: meanwhile none is shown
         says = page.evaluate(
             """async () => {
