@@ -23,8 +23,10 @@ RECORDED = """
           const { fillStyle: fill, strokeStyle: stroke } = target;
           const wide = name === "fillText" ? target.measureText(given[0]).width : 0;
           const how = { line: target.lineWidth, alpha: target.globalAlpha, font: target.font, wide,
-            cap: target.lineCap, dash: target.getLineDash(), smooth: target.imageSmoothingEnabled,
-            align: [target.textAlign, target.textBaseline] };
+            cap: target.lineCap, join: target.lineJoin, dash: target.getLineDash(),
+            smooth: target.imageSmoothingEnabled,
+            align: [target.textAlign, target.textBaseline],
+            canvas: [target.canvas.width, target.canvas.height] };
           drawn.push({ id, name, given: given.map(plain), fill, stroke, how });
           return target[name](...given);
         };

@@ -68,6 +68,33 @@ def test_lines_are_as_wide_as_what_they_stand_for(seen):
     assert climb["how"]["line"] == 2
 
 
+def test_squares_stand_out_from_the_dots_of_the_codes(seen):
+    for id in ("", "lens"):
+        alpha = {2.5: [], 6: []}
+        for call in calls(seen, id, "fillRect"):
+            if call["given"][2] in alpha:
+                alpha[call["given"][2]].append(float(call["fill"].rstrip(")").split(",")[-1]))
+        assert max(alpha[2.5]) < 0.5 and min(alpha[6]) > 0.8
+
+
+def test_a_long_climb_ends_before_its_limit_s_name(page):
+    """Of 61 values and of 5; to the right there are 112 pixels for the name."""
+    for count, least in ((61, 0.8), (5, 0)):
+        page.evaluate(
+            """(count) => {
+              drawn.length = 0;
+              element("climb").hidden = false;
+              const path = Array.from({ length: count }, (_, k) => ({ value: k - 90 }));
+              draw_climb(element("climb"), path, -20, "log p(x)");
+            }""",
+            count,
+        )
+        *line, dot = page.evaluate("drawn.filter((one) => ['lineTo', 'arc'].includes(one.name))")
+        w = page.evaluate("element('climb').clientWidth") - 112
+        assert len(line) == count and least * w < dot["given"][0] < w
+        assert dot["given"][:2] == pytest.approx(line[-1]["given"])
+
+
 LETTERS = {  # how they lie about their place
     "": ["center", "middle"],
     "lens": ["center", "middle"],
@@ -110,6 +137,13 @@ def test_each_picture_begins_clean_and_each_thing_is_drawn_after_what_it_covers(
         q = max(k for k, call in enumerate(order) if call["name"] == "ellipse")
         z = max(k for k, call in enumerate(order) if call["name"] in ("arc", "translate"))
         assert heat < q < z
+    for id, below, above in (
+        ("noise", "ellipse", "arc"),
+        ("climb", "lineTo", "arc"),
+        ("estimate", "arc", "fillText"),
+    ):
+        names = [call["name"] for call in seen.calls if call["id"] == id]
+        assert below not in names[names.index(above) :], id
     line, *_ = calls(seen, "estimate", "fillRect", fill="soft")
     w, h = seen.size["estimate"]
     assert line["given"] == [0, h / 2, w, 1]
@@ -154,7 +188,8 @@ def test_a_pen_s_line_is_white_round_and_wide(page):
     strokes = page.evaluate("drawn.filter(({ id, name }) => id === 'pad' && name === 'stroke')")
     assert len(strokes) >= 2
     for stroke in strokes:
-        assert stroke["stroke"] == "#ffffff" and stroke["how"]["cap"] == "round"
+        assert stroke["stroke"] == "#ffffff"
+        assert stroke["how"]["cap"] == stroke["how"]["join"] == "round"
         assert stroke["how"]["line"] == pytest.approx(0.085 * box["width"], rel=0.02)
 
 
