@@ -122,3 +122,8 @@ def test_a_second_finger_takes_back_its_own_stroke_only_and_the_pad_says_what_to
     page.locator("#language").tap()
     page.evaluate(SETTLED)
     assert page.locator("#pad-says").inner_text() == "点一下，再写"
+    page.evaluate("explore.take(3)")
+    finger.touch("Start", a)
+    finger.touch("Start", a, b)
+    finger.touch("End")
+    assert finger.state()["index"] == 3  # where no stroke was begun, none is taken back

@@ -106,6 +106,30 @@ def test_the_magnification_follows_q_down_and_in_its_height(hands):
     assert high["std"][1] > 0.4 * half and high["lens"]["half_width"] > 2.4 * high["std"][1]
 
 
+def test_n_goes_on_to_ever_farther_codes(hands):
+    hands.page.evaluate("explore.put_z([0, 0])")
+    codes, seen = codes_of(hands), []
+    for _ in range(25):
+        seen.append(hands.keys("plane", "n")["code"])
+    assert seen == np.argsort((codes**2).sum(axis=1), kind="stable")[:25].tolist()
+
+
+def test_the_magnification_follows_q_s_widths_while_keys_change_them(hands):
+    now = hands.keys("lens", *["Shift+ArrowDown", "Shift+ArrowLeft"] * 16)
+    narrow = now["lens"]["half_width"]
+    assert max(now["std"]) > narrow / 15
+    now = hands.keys("lens", *["Shift+ArrowRight"] * 26)
+    assert 2.3 * now["std"][0] < now["lens"]["half_width"] and now["std"][0] > narrow
+
+
+def test_a_new_noise_is_a_draw_though_z_was_set_by_hand(hands):
+    for id in ("#new-noise", "#draw-z"):
+        hands.page.evaluate("explore.put_z([0.7, -0.4])")
+        hands.page.click(id)
+        assert hands.state()["z_from"] == "draw"
+        assert "drawn from N(0, I)" in hands.page.locator("#noise-says").inner_text()
+
+
 def test_a_drag_of_six_pixels_is_no_click(hands):
     _, code, place = lonely(hands)
     hands.page.evaluate("explore.put_z([-3, -3])")
