@@ -60,10 +60,16 @@ def opener(chromium):
         height=900,
         touch=False,
         script="",
+        ratio=1,  # pixels of the device to one of CSS
     ):
         viewport = {"width": width, "height": height}
         context = chromium.new_context(
-            viewport=viewport, color_scheme=scheme, locale=locale, has_touch=touch, is_mobile=touch
+            viewport=viewport,
+            color_scheme=scheme,
+            locale=locale,
+            has_touch=touch,
+            is_mobile=touch,
+            device_scale_factor=ratio,
         )
         context.add_init_script(script)
         contexts.append(context)

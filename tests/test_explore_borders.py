@@ -42,7 +42,7 @@ def test_the_draws_are_all_within_their_picture_and_fill_it(page):
 
 
 ACCOUNTS = ((8.2, 1.3, -101), (30, 2, -80), (5, 300, -400), (2, 0.01, 12.5), (0.1, 13, -7))
-ACCOUNTS += ((9, 7000, -7100), (3, 14.4, -115))
+ACCOUNTS += ((9, 7000, -7100), (3, 14.4, -115), (12, -0.004, -115))
 BARS = """([kl, gap, elbo]) => {
   const box = element("bars"), log_px = elbo + gap;
   draw_bars(box, { kl, gap, elbo, log_px }, { gap: "gap" });
@@ -121,6 +121,9 @@ def test_what_stands_still_in_the_plane_is_sharp_on_any_screen(page):
         (scaled,) = [call for call in seen.calls if call["name"] == "scale"]
         assert scaled["given"] == [ratio, ratio]
         assert scaled["how"]["canvas"] == [ratio * side for side in seen.size["plane"]]
+        for id in ("plane", "noise"):
+            at = seen.place(id, seen.z if id == "plane" else seen.noise)
+            assert seen.dots(id) == [(near([*at, 6.5, 0, 2 * np.pi]), "z")]
     session.send("Emulation.clearDeviceMetricsOverride")
 
 

@@ -46,7 +46,7 @@ class Finger(Hands):
 
 @pytest.fixture
 def finger(open_page):
-    finger = Finger(open_page(DOCS_PAGE, 390, height=844, touch=True))
+    finger = Finger(open_page(DOCS_PAGE, 390, height=844, touch=True, ratio=3))
     assert finger.page.evaluate("innerWidth") == 390  # a phone shows it at its own width
     finger.page.evaluate("explore.put_z([-3, -3])")
     finger.state()

@@ -1,8 +1,7 @@
-"""What a press of the mouse takes: z, a handle of q, a code, or nothing."""
+"""What a press of the mouse takes: z, a handle of q, a code, or nothing; on a sharp screen."""
 
 import numpy as np
 import pytest
-from browser_drawn import RECORDED
 from browser_page import chromium, open_once  # noqa: F401 - fixtures
 from test_explore import DOCS_PAGE
 from test_explore_hands import close, hands  # noqa: F401 - a fixture
@@ -13,7 +12,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def shared(open_once):
-    return open_once(DOCS_PAGE, 1500, script=RECORDED)
+    return open_once(DOCS_PAGE, 1500, ratio=2)
 
 
 def codes_of(hands):
@@ -54,11 +53,14 @@ def test_a_press_takes_what_is_within_some_pixels_and_else_puts_z_there(hands):
     wide = width(hands, "plane")
     beside = np.add(place, [0, 10 / wide])
     hands.page.evaluate("explore.put_z([-3, -3])")
+    for off, code_there in ((5, k), (10, None)):
+        hands.page.mouse.move(*hands.at("plane", np.add(place, [0, off / wide])))
+        assert hands.state()["code"] == code_there
     now = press(hands, "plane", beside)
     assert now["index"] == 6 and hands.of("plane", now["z"]) == close(beside, 1.5 / wide)
     z = code + np.array([16 / wide * 2 * now["half"], 0])
     hands.page.evaluate("(z) => explore.put_z(z)", z.tolist())
-    assert press(hands, "plane", place)["index"] == k
+    assert press(hands, "plane", np.add(place, [0, 5 / wide]))["index"] == k
 
 
 def test_the_first_code_can_be_pointed_at_and_taken_too(hands):
