@@ -41,6 +41,17 @@ def test_the_draws_are_all_within_their_picture_and_fill_it(page):
     assert exact < h / 2 - 10 and mean > h / 2 + 10  # above and below, wherever they are
 
 
+def test_what_differs_by_little_is_drawn_where_it_is(page):
+    page.evaluate("drawn.length = 0")
+    page.evaluate("draw_estimate(element('estimate'), [-100.5], -100.5, -100)")
+    page.evaluate("element('climb').hidden = false")
+    page.evaluate("draw_climb(element('climb'), [{ value: -20 }], -20, 'log p(x)')")
+    estimate, climb = page.evaluate("drawn.filter(({ name }) => name === 'arc')")
+    w, h = page.evaluate("[element('estimate').clientWidth, element('climb').clientHeight]")
+    assert estimate["given"][0] == near(w * (0.5 - 0.5 * 0.5 / 4))
+    assert climb["given"][:2] == [8, h - 6]
+
+
 ACCOUNTS = ((8.2, 1.3, -101), (30, 2, -80), (5, 300, -400), (2, 0.01, 12.5), (0.1, 13, -7))
 ACCOUNTS += ((9, 7000, -7100), (3, 14.4, -115), (12, -0.004, -115))
 BARS = """([kl, gap, elbo]) => {

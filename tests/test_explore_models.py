@@ -44,6 +44,8 @@ def test_without_labels_images_have_numbers_and_codes_are_dots(changed):
     seen = Drawn(page)
     assert plane_s(seen, "fillText") == []
     dots = [call for call in plane_s(seen, "fillRect") if call["given"][2] in (6, 2.5)]
+    sizes = [call["given"][2] for call in dots]
+    assert 5 < sizes.count(6) <= 2 * 20  # the offered ones, in the plane and in the lens
     assert len(dots) > 400 and {round(hue(call["fill"]), 2) for call in dots} == {0.61}
     Hands(page).keys("plane", "n")
     label = page.locator("#plane").get_attribute("aria-label")

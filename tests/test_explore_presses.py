@@ -165,3 +165,10 @@ def test_a_stroke_has_a_point_wherever_the_pen_was(hands):
     hands.state()
     lengths = hands.page.evaluate("explore.state.strokes.map(({ length }) => length)")
     assert lengths == [5, 13]
+    shown, wanted = hands.page.evaluate(
+        """() => {
+          const { x, strokes } = explore.state;
+          return [[...x], [...rasterize(strokes, explore.data.image_shape)]];
+        }"""
+    )
+    assert shown == wanted  # of both strokes
