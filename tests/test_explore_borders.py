@@ -52,6 +52,30 @@ def test_what_differs_by_little_is_drawn_where_it_is(page):
     assert climb["given"][:2] == [8, h - 6]
 
 
+@pytest.mark.parametrize(
+    ("draws", "exact", "dots", "numbers"),
+    [
+        ([-130], -100, [0.5 - 0.5 / 1.15], ["start", 0.5]),
+        ([-70], -100, [0.5 + 0.5 / 1.15], ["end", 0.5]),
+        ([-102, -98], None, [0.25, 0.75], [0.5]),  # the mean is in the middle
+        ([], -100, [], [0.5]),
+        ([], None, [], []),
+    ],
+)
+def test_draws_are_shown_around_what_is_known_and_numbers_are_whole(
+    page, draws, exact, dots, numbers
+):
+    page.evaluate("drawn.length = 0")
+    mean = np.mean(draws) if draws else None
+    page.evaluate("(of) => draw_estimate(element('estimate'), ...of)", [draws, mean, exact])
+    w = page.evaluate("element('estimate').clientWidth")
+    of = "(called) => drawn.filter(({ name }) => name === called)"
+    assert [one["given"][0] for one in page.evaluate(of, "arc")] == near([w * at for at in dots])
+    said = page.evaluate(of, "fillText")
+    places = {"start": 26, "end": w - 26, 0.5: w / 2}
+    assert sorted(one["given"][1] for one in said) == sorted(places[at] for at in numbers)
+
+
 ACCOUNTS = ((8.2, 1.3, -101), (30, 2, -80), (5, 300, -400), (2, 0.01, 12.5), (0.1, 13, -7))
 ACCOUNTS += ((9, 7000, -7100), (3, 14.4, -115), (12, -0.004, -115))
 BARS = """([kl, gap, elbo]) => {
