@@ -172,3 +172,23 @@ def test_between_two_strokes_there_is_no_ink(page):
     assert not ink[5:18, 13:15].any() and ink[20:, 13:15].any()
     tap = np.reshape(page.evaluate("[...rasterize([[[0.3, 0.8]]], [28, 28])]"), (28, 28))
     assert tap[13:15, 13:15].min() > 0.5 and tap.sum() == tap[11:17, 11:17].sum()
+
+
+def test_every_picture_is_drawn_anew_in_the_colours_of_another_theme(page):
+    for _ in range(2):
+        page.evaluate("drawn.length = 0")
+        page.click("#theme")
+        page.evaluate(SETTLED)
+        ids = page.evaluate(
+            "drawn.map(({ id, name }) => (name === 'fillText' ? `${id} text` : id))"
+        )
+        # The plane's labels are on a canvas behind it, of no name.
+        assert {" text", "plane", "lens", "lens text", "noise", "estimate"} <= set(ids)
+        had, wanted = page.evaluate(
+            """() => {
+              const style = getComputedStyle(document.documentElement), wanted = {};
+              for (const name in colour) wanted[name] = style.getPropertyValue(`--${name}`).trim();
+              return [colour, wanted];
+            }"""
+        )
+        assert had == wanted and len(set(had.values())) == 9
