@@ -2,7 +2,7 @@
 
 import pytest
 from as_recorded import RECORDED, check_text
-from browser_page import SETTLED, chromium, open_page  # noqa: F401 - fixtures
+from browser_page import SETTLED, chromium, open_once, open_page  # noqa: F401 - fixtures
 from test_explore import DOCS_PAGE
 
 # ruff: noqa: F811 - a fixture's name as an argument
@@ -23,3 +23,25 @@ def test_the_page_reads_as_recorded(language, open_page, tmp_path):
     found = tmp_path / f"page_{language}.txt"
     found.write_text("\n\n".join(read) + "\n", encoding="utf-8")
     check_text(found, RECORDED / found.name, absolute=0.02)
+
+
+# Each sentence by its key; what the page would put in is 1.25, 2.25, …; an image may have no label.
+SENTENCES = """(language) => {
+  const said = (of, key) => {
+    if (typeof of === "object") return Object.keys(of).flatMap((k) => said(of[k], `${key} ${k}`));
+    const given = Array.from({ length: of.length }, (_, k) => k + 1.25);
+    const words = of.call ? [of(...given)] : [of];
+    if (String(of).startsWith("(k, label)")) words.push(of(1.25, null));
+    return words.map((one) => `${key}: ${one}`);
+  };
+  const { about, ...others } = TEXT[language]; // which is read above
+  return said(others, language);
+}"""
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_each_sentence_is_as_recorded(language, open_once, tmp_path):
+    found = tmp_path / f"sentences_{language}.txt"
+    said = open_once(DOCS_PAGE).evaluate(SENTENCES, language)
+    found.write_text("\n".join(said) + "\n", encoding="utf-8")
+    check_text(found, RECORDED / found.name)
