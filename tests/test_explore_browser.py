@@ -30,6 +30,7 @@ def test_the_numbers_of_twenty_digits_are_numpy_s(open_page, digits):
     path, data, log_px = digits
     page = open_page(path)
     assert len(log_px) == 20
+    assert len(base64.b64decode(data["codes"])) == 8 * 1000  # of all test images
     for k in range(20):
         shown = check_against_numpy(page, data, k)
         assert shown["log_px"] == pytest.approx(log_px[k], abs=0.05)

@@ -14,7 +14,7 @@ DECODERS = {
     "Bernoulli": BernoulliDecoder,
     "Gaussian": lambda *sizes: GaussianDecoder(*sizes, squash=True),
     "unsquashed": GaussianDecoder,
-    "fixed": lambda *sizes: GaussianDecoder(*sizes, noise="fixed", std=0.8, squash=True),
+    "fixed": lambda *sizes: GaussianDecoder(*sizes, noise="fixed", std=1, squash=True),
     "learned": lambda *sizes: GaussianDecoder(*sizes, noise="learned", std=0.6),
 }
 
@@ -71,8 +71,8 @@ def test_whether_the_weights_were_rounded_is_told(rng, monkeypatch, precision):
 @pytest.mark.parametrize("kind", DECODERS)
 def test_a_decoder_s_noise_and_squashing_are_told(rng, kind):
     data, model = filled(rng.random((2, 12)), decoder=kind)
-    log_var = {"fixed": 2 * np.log(0.8), "learned": 2 * np.log(0.6)}.get(kind)
-    assert data["decoder"]["log_var"] == (log_var and pytest.approx(log_var, abs=1e-3))
+    std = {"fixed": 1, "learned": 0.6}.get(kind)
+    assert data["decoder"]["log_var"] == (std and pytest.approx(2 * np.log(std), abs=1e-3))
     assert data["decoder"]["squash"] == (kind in ("Gaussian", "fixed"))
     assert data["decoder"]["kind"] == type(model.decoder).__name__
     assert (data["grid"]["log_partition"] is None) == (kind != "Bernoulli")

@@ -37,7 +37,7 @@ DECODERS = {
     "Bernoulli": lambda **of: BernoulliDecoder(2, [5, 3], 7, **of),
     "Gaussian": lambda **of: GaussianDecoder(2, [5, 3], 7, **of),
     "squashed": lambda **of: GaussianDecoder(2, [5, 3], 7, squash=True, **of),
-    "fixed": lambda **of: GaussianDecoder(2, [5, 3], 7, noise="fixed", std=0.4, **of),
+    "fixed": lambda **of: GaussianDecoder(2, [5, 3], 7, noise="fixed", std=1, **of),
     "learned": lambda **of: GaussianDecoder(2, [5, 3], 7, noise="learned", std=0.6, **of),
 }
 RUN = """([data, x, z, noise]) => {

@@ -1,14 +1,16 @@
 """What the page says: the same in both languages, and of things that are there."""
 
 import colorsys
+import html
 import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from demos.common.mathml import mathml
 from demos.page import fill
-from demos.page.guide import explanations
+from demos.page.guide import GUIDES, explanations
 
 HTML = fill.PAGE.read_text("utf-8")
 TEXTS = (fill.TEMPLATE / "texts.js").read_text("utf-8")
@@ -141,6 +143,28 @@ def test_a_section_is_shown_without_its_number_its_pictures_and_its_ends_of_line
             assert set(re.findall('data-guide="([^"]*)"', one["html"])) <= names
             words = re.sub("<pre.*?</pre>", "", one["html"], flags=re.S)
             assert not re.search("[\u3000-\uffef]\n\\S", words)  # a space, in Chinese
+
+
+def letters(text):
+    return "".join(re.findall(r"\w", re.sub(r"</?\w[^>]*>", "", html.unescape(text))))
+
+
+@pytest.mark.parametrize("language", GUIDES)
+def test_a_section_is_shown_whole_up_to_what_was_measured(language):
+    """Each letter and each equation, in their order."""
+    guide = GUIDES[language].read_text("utf-8")
+    for name, shown in explanations(fill.sections())[language].items():
+        its = guide.split(f'<a id="{name}"></a>')[1].split("<a id=")[0]
+        title, _, its = its.strip().removeprefix("## ").partition("\n")
+        its = re.split(r"^\*\*(?:Measured|实测)", its, flags=re.M)[0]
+        equations = re.findall(r"```math\n(.*?)```", its, re.S)
+        assert re.findall("<math.*?</math>", shown["html"], re.S) == [*map(mathml, equations)]
+        its = re.sub(
+            r"<picture>.*?</picture>|```math.*?```|```\w*|^!.*?$", "", its, flags=re.S | re.M
+        )
+        its = re.sub(r"^\d+\. |\]\([^)]*\)", "", its, flags=re.M)
+        assert letters(title).lstrip("0123456789") == letters(shown["title"])
+        assert letters(its) == letters(re.sub("<math.*?</math>", "", shown["html"], flags=re.S))
 
 
 def test_a_button_opens_the_section_that_it_names():
