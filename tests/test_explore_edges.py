@@ -46,8 +46,8 @@ def test_no_elbo_is_above_log_px_where_the_grid_cuts_the_posterior_off(page, k):
     assert told == [*before, pytest.approx(elbo, abs=0.02)]
 
 
-BEYOND = """(start) => {
-  const log_p = ([a, b]) => -0.5 * (((a - 4.2) / 0.3) ** 2 + (b / 0.3) ** 2);
+BEYOND = """([[m, n], ...start]) => {
+  const log_p = ([a, b]) => -0.5 * (((a - m) / 0.3) ** 2 + ((b - n) / 0.3) ** 2);
   const decoder = { forward: (z) => ({ log_prob: () => log_p(z) - standard_normal_log_prob(z) }) };
   const grid = new Grid(decoder, { spacing: 0.1, half: 40, log_partition: null });
   grid.look_at([]);
@@ -56,17 +56,20 @@ BEYOND = """(start) => {
 }"""
 
 
-def test_a_climb_to_a_peak_beyond_the_grid_ends_within_it(page):
+@pytest.mark.parametrize(("axis", "side"), [(0, 1), (0, -1), (1, 1), (1, -1)])
+def test_a_climb_to_a_peak_beyond_the_grid_ends_within_it(page, axis, side):
     """The cells of a grid to ±4 end at 4.05; the target has its peak at 4.2."""
-    best, log_px = page.evaluate(BEYOND, [[2, 1]])
-    mean, cov = best["q"]["mean"], best["q"]["cov"]
-    assert 3 < mean[0] < 4.05 - 3 * cov[0] ** 0.5
-    assert mean[1] == pytest.approx(0, abs=0.05)
-    square = ((mean[0] - 4.2) ** 2 + cov[0] + mean[1] ** 2 + cov[2]) / 0.09
-    elbo = -0.5 * square + 1 + np.log(2 * np.pi) + 0.5 * np.log(cov[0] * cov[2])
+    peak, start = (side * np.roll(place, axis) for place in ([4.2, 0], [2, 1]))
+    best, log_px = page.evaluate(BEYOND, [peak.tolist(), start.tolist()])
+    mean, cov = np.array(best["q"]["mean"]), np.array(best["q"]["cov"])[[0, 2]]
+    assert 3 < side * mean[axis] < 4.05 - 3 * cov[axis] ** 0.5
+    assert mean[1 - axis] == pytest.approx(0, abs=0.05)
+    square = ((mean - peak) ** 2 + cov).sum() / 0.09
+    elbo = -0.5 * square + 1 + np.log(2 * np.pi) + 0.5 * np.log(cov.prod())
     assert best["elbo"] == pytest.approx(elbo, abs=0.05) and best["elbo"] < log_px
-    assert page.evaluate(BEYOND, [[2, 1], [9, 9]])[0]["elbo"] == best["elbo"]
-    assert page.evaluate(BEYOND, [[9, 9]])[0] is None
+    again, _ = page.evaluate(BEYOND, [peak.tolist(), start.tolist(), [9, 9]])
+    assert again["elbo"] == best["elbo"]
+    assert page.evaluate(BEYOND, [peak.tolist(), [9, 9]])[0] is None
 
 
 def test_fit_pressed_too_early_begins_with_the_numbers_unless_another_image_is_chosen(page):

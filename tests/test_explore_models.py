@@ -104,7 +104,15 @@ def test_a_page_of_images_that_are_no_squares_with_either_decoder(
     page.evaluate(SETTLED)
     at = page.evaluate("drawn.findLast(({ id, name }) => id === 'pad' && name === 'lineTo').given")
     assert at == pytest.approx([0.3 * w, 0.8 * h], abs=1)
-    if decoder == "gaussian":  # whose account takes longer: meanwhile none is shown
+    if decoder == "gaussian":
+        said = [page.locator("[data-kind=gaussian]").nth(k).inner_text() for k in range(3)]
+        assert said == [
+            "p(x) is a density here: its logarithm may be positive.",
+            "appendix C.2",
+            "The decoder returns the mean of each pixel, and its σ: the parameters of p(x|z). "
+            "Here is the mean.",
+        ]
+        # Its account takes longer: meanwhile none is shown.
         says = page.evaluate(
             """async () => {
               explore.take(5);
