@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from browser_looks import SEEN, Screen, Seen, box, overlap, rgb
+from browser_looks import SEEN, Screen, Seen, box, overlap, rgb, rows_of
 from browser_page import SETTLED, chromium, open_once  # noqa: F401 - fixtures
 from test_explore import DOCS_PAGE, data_of
 from test_explore_walk import numbers
@@ -144,6 +144,13 @@ def test_each_question_opens_its_own_section_which_scrolls_down_alone(page, widt
             assert wanted == title.replace("\xa0", " ") and length > 500
             assert wider <= 0, name
         page.click("#language")
+
+
+@pytest.mark.parametrize(("width", "columns"), [(1181, 4), (1180, 2), (701, 2), (700, 1)])
+def test_down_to_a_width_the_cards_stand_side_by_side(page, width, columns):
+    page.set_viewport_size({"width": width, "height": 900})
+    assert len(rows_of(Screen(page, width).of(".card"))[0]) == columns
+    assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
 def test_the_first_line_holds_the_name_the_hint_and_two_buttons(page):
