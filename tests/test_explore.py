@@ -93,7 +93,7 @@ def test_log_partition_is_the_bernoulli_s_and_no_other_decoder_s(rng):
     assert fill.log_partition(GaussianDecoder(2, [5], 7), z) is None
 
 
-@pytest.mark.parametrize(("std", "spacing"), [(1, 0.1), (0.04, 0.05)])
+@pytest.mark.parametrize(("std", "spacing"), [(1, 0.1), (0.04, 0.05), (0.02, 0.025)])
 def test_the_grid_is_as_fine_as_the_posterior_asks(std, spacing, capsys):
     """With x = z + σ ε, the posterior's width is σ/√(1 + σ²), and log p(x) is known."""
     encoder = GaussianEncoder(2, [], 2)
