@@ -84,6 +84,8 @@ def test_log_px_stands_still_while_q_moves_and_the_rows_to_beat_are_numpy_s(open
             page.evaluate(SETTLED)
             one = page.evaluate(found)
             assert one["gap"] > 0
+            elbo = one["reconstruction"] - one["kl"]
+            assert elbo + one["gap"] == pytest.approx(log_px, abs=0.02), one["by"]
             stands.append(one["log_px"])
         assert np.ptp(stands) < 1e-3 and stands[0] == pytest.approx(log_px, abs=0.02)
 

@@ -62,8 +62,15 @@ def test_what_it_says_of_the_model_is_so(rng):
 
 @pytest.mark.parametrize("precision", [np.float16, np.float32])
 def test_whether_the_weights_were_rounded_is_told(rng, monkeypatch, precision):
-    monkeypatch.setattr(fill, "grid_and_precision", lambda model, x: (0.1, precision, 0.0125))
-    data, _ = filled(rng.random((4, 12)))
+    checked = []
+
+    def grid_and_precision(model, x):
+        checked.append(x)
+        return 0.1, precision, 0.0125
+
+    monkeypatch.setattr(fill, "grid_and_precision", grid_and_precision)
+    data, _ = filled(rng.random((25, 12)))
+    np.testing.assert_array_equal(checked[0], np.rint(255 * images_of(data)[:20]))
     assert data["about"]["half"] == (precision is np.float16) and data["about"]["error"] == 0.0125
     assert data["precision"] == precision.__name__ and data["about"]["spacing"] == 0.1
 
