@@ -279,22 +279,3 @@ def test_packed_images_are_the_images_and_no_more_than_fit(rng, monkeypatch):
         kept, packed = packing.packed_images(images, 8)
         assert len(kept) == count
         assert (images_of({"images": packed, "image_shape": [20, 30]}) * 255 == kept).all()
-
-
-@pytest.mark.parametrize(
-    ("bias", "std", "precision"),
-    [(0.70007, 1.0, np.float16), (0.70007, 0.001, np.float32), (1e5, 1.0, np.float32)],
-)
-def test_half_precision_is_for_models_that_bear_it(bias, std, precision):
-    """It rounds 0.70007 to 0.7002: to a σ of 1 that is nothing, to one of 0.001 it is not."""
-    decoder = GaussianDecoder(2, [], 40, noise="fixed", std=std)
-    weight = decoder.network.layers[0].weight
-    weight[:] = std * np.sign(weight)
-    decoder.network.layers[0].bias[:] = bias
-    model = VAE(GaussianEncoder(40, [], 2), decoder)
-    x = decoder.forward(np.array([[1.0, -0.5]], np.float32)).mean
-    weights = model.parameters[1].value.copy()
-    spacing, dtype, error = fill.grid_and_precision(model, x)
-    assert dtype is precision
-    assert (model.parameters[1].value == weights.astype(precision)).all()
-    assert spacing == 0.1 and error <= fill.TOLERANCE

@@ -88,3 +88,29 @@ def test_a_decoder_s_noise_and_squashing_are_told(rng, kind):
 def test_labels_are_classes_up_to_fifty_of_them():
     assert len(fill.named(np.arange(50))[0]) == 50
     assert fill.named(np.arange(51)) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("bias", "std", "encoder_s", "precision"),
+    [
+        (0.70007, 1.0, 0.0, np.float16),
+        (0.70007, 0.001, 0.0, np.float32),
+        (1e5, 1.0, 0.0, np.float32),
+        (0.70007, 1.0, -1e5, np.float32),  # which no number of the grid tells
+    ],
+)
+def test_half_precision_is_for_models_that_bear_it(bias, std, encoder_s, precision):
+    """It rounds 0.70007 to 0.7002: to a σ of 1 that is nothing, to one of 0.001 it is not."""
+    decoder = GaussianDecoder(2, [], 40, noise="fixed", std=std)
+    weight = decoder.network.layers[0].weight
+    weight[:] = std * np.sign(weight)
+    decoder.network.layers[0].bias[:] = bias
+    model = VAE(GaussianEncoder(40, [], 2), decoder)
+    model.encoder.network.layers[0].bias[:] = encoder_s
+    x = decoder.forward(np.array([[1.0, -0.5]], np.float32)).mean
+    weights = [vector.value.copy() for vector in model.parameters]
+    spacing, dtype, error = fill.grid_and_precision(model, x)
+    assert dtype is precision
+    for vector, value in zip(model.parameters, weights, strict=True):
+        assert (vector.value == value.astype(precision)).all()
+    assert spacing == 0.1 and error <= fill.TOLERANCE
