@@ -275,6 +275,9 @@ def test_pictures_are_square_and_sharp_and_of_one_size(screens):
             assert (one.left + one.right) / 2 == pytest.approx(middle, abs=1)
         assert lens.width <= 300 or width > 1180 or width == 900
         assert 130 <= of["pad"].width < 400
+        small = width < 700  # where the pad and the digits stand side by side, without a heading
+        assert bool(screen.of("#h-image")) != small
+        assert (of["pad"].right < screen.one("#digits").left) == small
         digits = [one for one in screen.of("button") if one.is_("in #digits")]
         rows = rows_of(digits)
         assert [len(row) for row in rows] == ([5] * 4 if width > 700 else [7, 7, 6])
