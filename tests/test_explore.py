@@ -154,8 +154,9 @@ def test_each_part_is_explained_in_both_languages():
 def test_a_section_becomes_html():
     lines = [
         "*a* `b*c` [d](#e) [f](g.md)",
-        "h **i**",
-        "",
+        "h **i",
+        "i** 2 * 3 * 4, *I",
+        "J*",
         "- j",
         "  k",
         "- l < m",
@@ -163,6 +164,7 @@ def test_a_section_becomes_html():
         "1. A",
         "2. B",
         "",
+        "T",
         "| n\\|o | p |",
     ]
     lines += [
@@ -171,6 +173,7 @@ def test_a_section_becomes_html():
         "![s](t.png)",
         "",
         "    u < v",
+        "      V",
         "<details>",
         "w",
         "</details>",
@@ -185,11 +188,11 @@ def test_a_section_becomes_html():
     ]
     assert guide.blocks(lines, ["e"]) == (
         '<p><em>a</em> <code>b*c</code> <button class="why" data-guide="e">d</button> f\n'
-        "h <b>i</b></p>"
+        "h <b>i\ni</b> 2 * 3 * 4, <em>I\nJ</em></p>"
         "<ul><li>j\n  k</li><li>l &lt; m</li></ul>"
         "<ol><li>A</li><li>B</li></ol>"
-        "<table><tr><td>n|o</td><td>p</td></tr><tr><td></td><td><code>r</code></td></tr></table>"
-        "<pre tabindex='0'>u &lt; v</pre><details><p>w</p></details>"
+        "<p>T</p><table><tr><td>n|o</td><td>p</td></tr><tr><td></td><td><code>r</code></td></tr></table>"
+        "<pre tabindex='0'>u &lt; v\n  V</pre><details><p>w</p></details>"
         "<pre tabindex='0'>x = 1\n\n    y</pre>" + mathml("z")
     )
 
