@@ -74,6 +74,23 @@ def test_a_climb_to_a_peak_beyond_the_grid_ends_within_it(page, axis, side):
     assert page.evaluate(BEYOND, [peak.tolist(), [9, 9]])[0] is None
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+def test_the_magnification_is_as_wide_as_what_is_widest(page, axis):
+    """Of q, of the posterior, and of how far the one is from the other; but no wider than 4."""
+    for std, own, apart, needed in (
+        (1, 0.1, 0, 3),
+        (0.1, 1, 0, 3),
+        (0.1, 0.1, -2, 2.3),
+        (5, 5, 9, 4),
+    ):
+        widths = [[0.1, 0.1], [0.01, 0, 0.01], [0, 0]]
+        widths[0][axis], widths[1][2 * axis], widths[2][axis] = std, own**2, apart
+        width = page.evaluate(
+            "([std, cov, mean]) => lens_width({ mean: [0, 0], std }, { mean, cov })", widths
+        )
+        assert needed <= width < 1.6 * needed and width <= 4
+
+
 STEP = """([q, how]) => {
   const log_prob = ([a, b]) => a - 2 * b; // and so p(z|x) is N((1, −2), I)
   const decoder = { forward: (z) => ({ log_prob: () => log_prob(z) }) };
