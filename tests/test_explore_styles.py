@@ -278,6 +278,8 @@ def test_pictures_are_square_and_sharp_and_of_one_size(screens):
         small = width < 700  # where the pad and the digits stand side by side, without a heading
         assert bool(screen.of("#h-image")) != small
         assert (of["pad"].right < screen.one("#digits").left) == small
+        beside = of["x"].right < screen.one("#q-numbers").ink[0][0]
+        assert beside == small  # else the numbers are below the image
         digits = [one for one in screen.of("button") if one.is_("in #digits")]
         rows = rows_of(digits)
         assert [len(row) for row in rows] == ([5] * 4 if width > 700 else [7, 7, 6])
