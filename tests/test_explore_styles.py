@@ -198,6 +198,8 @@ def test_a_thing_has_its_colour_wherever_it_is_named(screens):
         assert rgb(blur) == screen.colour["posterior"]
         key = screen.one(".key")
         assert key["list-style-type"] == "none"
+        for one in screen.of("li", "in .key")[:4]:  # of one line each
+            assert one.height < 1.5 * one.px("line-height")
         assert marks["ring"].left == pytest.approx(screen.one("#h-plane").left, abs=1)
 
 
