@@ -147,3 +147,31 @@ def test_a_gradient_is_checked_on_a_gpu(gpu, directions):
         said = check_gradient("f", lambda: (x * x).sum(), x, yours, directions=directions)
         assert said.verdict == verdict
     np.testing.assert_array_equal(to_numpy(x), [0.3, -0.7])
+
+
+@pytest.mark.parametrize("call", [1, 2])
+def test_what_one_of_two_calls_does_is_seen(call):
+    def f_at(call, does):
+        calls.append(1)
+        return does() if len(calls) == call else x.sum()
+
+    def double():
+        x[:] *= 2
+        return x.sum()
+
+    x = np.arange(1.0, 4)
+    for does, seen in (
+        (double, "f changes its input (it was put back)"),
+        (lambda: np.inf, "f is not finite: it gave inf"),
+    ):
+        calls = []
+        check = check_gradient("x", lambda does=does: f_at(call, does), x, np.ones(3))
+        assert (check.verdict, check.seen) == ("undecided", seen)
+        assert (x == [1, 2, 3]).all()
+
+
+def test_what_is_found_are_pythons_own_numbers():
+    x = np.ones(3)
+    check = check_gradient("x", lambda: (x**3).sum(), x, np.zeros(3))
+    numbers = (check.worst.analytic, check.worst.numeric, check.relative_error)
+    assert [type(number) for number in numbers] == [float] * 3

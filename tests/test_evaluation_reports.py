@@ -255,3 +255,8 @@ def test_no_image_at_a_time_is_refused(linear, rng, evaluate, options, streams):
     for batch_size in (0, -1, 1.5):
         with pytest.raises(ValueError, match="batch_size must be a whole number >= 1, got"):
             evaluate(linear, rng.standard_normal((2, PIXELS)), batch_size=batch_size, **options)
+
+
+def test_a_mean_and_its_error_are_pythons_own_numbers(linear, rng):
+    log_px = importance_sampled_log_likelihood(linear, rng.random((3, PIXELS)), 10)
+    assert [type(number) for number in (log_px.mean, log_px.mean_standard_error)] == [float] * 2

@@ -53,6 +53,13 @@ def test_answers_that_are_exchanged_are_told_so(capsys):
     assert "2. kl_backward: WRONG: dmean and dlog_var are exchanged\n" in capsys.readouterr().out
 
 
+def test_answers_of_which_one_is_the_other_are_not_called_exchanged(capsys):
+    for wrong in (lambda one, other: (other, other + 1), lambda one, other: (one + 1, one)):
+        yours = answers(kl_backward=lambda m, v, u, wrong=wrong: wrong(*kl_backward(m, v, u)))
+        assert main(yours, []) == 1
+        assert "are exchanged" not in capsys.readouterr().out
+
+
 def test_a_small_number_that_is_added_is_not_called_rounding_alone(capsys):
     def safe(w, u):
         w = np.exp(w - w.max(axis=0))

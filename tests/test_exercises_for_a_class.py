@@ -32,6 +32,7 @@ def test_each_exercise_has_its_score_and_its_report(tmp_path, capsys):
     assert [test["name"] for test in tests] == list(NAMES)
     assert all(test.keys() == KEYS and test["max_score"] == 1 for test in tests)
     assert [test["score"] for test in tests] == [0, 0, 1, 1, 1, 1, 1, 1]
+    assert not any(isinstance(test["score"], bool) for test in tests)
     assert tests[0]["output"] == "not yet: write dx"
     assert tests[1]["output"].startswith("WRONG\ndmean: WRONG (15 derivatives")
     assert re.match(r"right to \de-\d\d$", tests[2]["output"])

@@ -72,9 +72,9 @@ def test_the_cards_are_alike_and_stand_in_rows(screens):
         apart += [b[0].top - a[0].bottom for a, b in itertools.pairwise(rows)]
         assert 7 < min(apart) and max(apart) < 11
         ids = [[card.id or str(card.section - 3) for card in row] for row in rows]
-        if screen.width > 1180:
+        if screen.width > 1270:
             assert ids == [["image", "planes", "around", "account"], ["1", "2", "3", "4", "5"]]
-        elif screen.width > 700:
+        elif screen.width > 760:
             assert ids == [["image", "planes"], ["around", "account"], ["1", "2", "3"], ["4", "5"]]
         else:
             assert ids == [[one] for one in ("image", "planes", "account", "around", *"12345")]
@@ -269,22 +269,22 @@ def test_pictures_are_square_and_sharp_and_of_one_size(screens):
         assert of["estimate"].width > 200 and 40 < of["estimate"].height < 70
         plane, lens, card = of["plane"], of["lens"], screen.one("#planes")
         inner = card.width - 2 * (card.px("padding-left") + 1)
-        most = 470 if width > 1180 else 330 if width < 700 else np.inf
+        most = 470 if width > 1270 else 330 if width < 760 else np.inf
         assert plane.width == pytest.approx(min(inner, most), abs=1) and plane.width > lens.width
         for one in (plane, lens):
             around = next(card for card in screen.of(".card") if card.section == one.section)
             middle = (around.left + around.right) / 2
             assert (one.left + one.right) / 2 == pytest.approx(middle, abs=1)
-        assert lens.width <= 300 or width > 1180 or width == 900
+        assert lens.width <= 300 or width > 1270 or width == 900
         assert 130 <= of["pad"].width < 400
-        small = width < 700  # where the pad and the digits stand side by side, without a heading
+        small = width < 760  # where the pad and the digits stand side by side, without a heading
         assert bool(screen.of("#h-image")) != small
         assert (of["pad"].right < screen.one("#digits").left) == small
         beside = of["x"].right < screen.one("#q-numbers").ink[0][0]
         assert beside == small  # else the numbers are below the image
         digits = [one for one in screen.of("button") if one.is_("in #digits")]
         rows = rows_of(digits)
-        assert [len(row) for row in rows] == ([5] * 4 if width > 700 else [7, 7, 6])
+        assert [len(row) for row in rows] == ([5] * 4 if width > 760 else [7, 7, 6])
         assert np.ptp([one.width for one in digits]) < 1
         for row in rows:
             assert all(1 < b.left - a.right < 5 for a, b in itertools.pairwise(row))

@@ -173,8 +173,8 @@ def check_gradient(name, f, array, analytic, step=1e-3, tolerance=TOLERANCE, dir
     if any(changes):
         seen = "f changes its input (it was put back)"
         guess = "a line such as x[x < 0] = 0 or x *= 2 works in place: let it make a new array"
-    elif not all(map(math.isfinite, values)):
-        seen, guess = f"f is not finite: it gave {values[0]}", "an overflow, or a division by 0"
+    elif infinite := [value for value in values if not math.isfinite(value)]:
+        seen, guess = f"f is not finite: it gave {infinite[0]}", "an overflow, or a division by 0"
     elif values[0] != values[1]:
         seen = "f, called twice, gave {:.17g} and {:.17g}".format(*values)
         guess = "f draws fresh noise, or changes what it reads. Draw the noise once, outside f"
