@@ -253,6 +253,7 @@ function draw_bars(box, { kl, gap, elbo, log_px }, words) {
     span.className = className;
     span.textContent = text;
     Object.assign(span.style, style);
+    return span;
   };
   box.replaceChildren();
   add("axis", "", {});
@@ -260,18 +261,20 @@ function draw_bars(box, { kl, gap, elbo, log_px }, words) {
     if (place(v) > 4 && place(v) < 96) add("tick", fixed(v, 0), { left: `${place(v)}%` });
   }
   const bar = (top, name, to, text) => {
-    const width = place(to) - place(elbo);
-    const style = { top: `${top}px`, left: `${place(elbo)}%`, width: `${Math.max(0, width)}%` };
-    add(`bar ${name}-bar`, width > 17 ? text : "", { ...style, background: `var(--${name})` });
-    if (width > 17) return;
+    const width = `${Math.max(0, place(to) - place(elbo))}%`;
+    const style = { top: `${top}px`, left: `${place(elbo)}%`, width, background: `var(--${name})` };
+    const inside = add(`bar ${name}-bar`, text, style);
+    if (inside.scrollWidth <= inside.clientWidth) return;
+    inside.textContent = "";  // too short for it: beside the bar
     add("label", text, { top: `${top + 2}px`, left: `calc(${place(to)}% + 7px)`, color: `var(--${name})` });
   };
   bar(17, "kl", elbo + kl, `KL ${fixed(kl)}`);
   bar(39, "posterior", elbo + gap, `${words.gap} ${fixed(gap)}`);
-  for (const [v, text, left] of [[elbo, "ELBO", place(elbo) > 18], [log_px, "log p(x)", false]]) {
+  for (const [v, text] of [[elbo, "ELBO"], [log_px, "log p(x)"]]) {
     add("rule", "", { left: `${place(v)}%` });
-    const at = left ? { right: `calc(${100 - place(v)}% + 3px)` } : { left: `calc(${place(v)}% + 3px)` };
-    add("label", `${text} ${fixed(v)}`, { top: 0, ...at });
+    const label = add("label", `${text} ${fixed(v)}`, { top: 0, left: `calc(${place(v)}% + 3px)` });
+    if (v === log_px || label.offsetLeft < label.offsetWidth + 7) continue;
+    Object.assign(label.style, { left: "auto", right: `calc(${100 - place(v)}% + 3px)` });
   }
 }
 
@@ -308,7 +311,8 @@ function draw_estimate(canvas, log_probs, mean, exact) {
     if (v === null) continue;
     context.fillStyle = colour[name];
     context.fillRect(place(v) - 1, 14, 2, h - 28);
-    const at = Math.max(26, Math.min(w - 26, place(v)));
+    const half = context.measureText(fixed(v)).width / 2;
+    const at = Math.max(half, Math.min(w - half, place(v)));
     Object.assign(context, { textAlign: "center", textBaseline: "alphabetic" });
     context.fillText(fixed(v), at, y);
   }
