@@ -248,22 +248,19 @@ function draw_bars(box, { kl, gap, elbo, log_px }, words) {
   const scales = [25, 50, 100, 200, 400, 800, 1600, 3200, 6400];
   const scale = scales.find((s) => gap < 0.58 * s && kl - gap < 0.4 * s) ?? 12800;
   const low = log_px - 0.6 * scale, place = (v) => (100 * (v - low)) / scale;
-  const add = (className, text, style) => {
-    const span = box.appendChild(document.createElement("span"));
-    span.className = className;
-    span.textContent = text;
+  const add = (className, textContent, style) => {
+    const span = Object.assign(document.createElement("span"), { className, textContent });
     Object.assign(span.style, style);
-    return span;
+    return box.appendChild(span);
   };
   box.replaceChildren();
   add("axis", "", {});
-  for (let v = Math.ceil(low / (scale / 5)) * (scale / 5); v < low + scale; v += scale / 5) {
+  for (let v = Math.ceil(low / (scale / 5)) * (scale / 5); v < low + scale; v += scale / 5)
     if (place(v) > 4 && place(v) < 96) add("tick", fixed(v, 0), { left: `${place(v)}%` });
-  }
   const bar = (top, name, to, text) => {
     const width = `${Math.max(0, place(to) - place(elbo))}%`;
     const style = { top: `${top}px`, left: `${place(elbo)}%`, width, background: `var(--${name})` };
-    const inside = add(`bar ${name}-bar`, text, style);
+    const inside = add("bar", text, style);
     if (inside.scrollWidth <= inside.clientWidth) return;
     inside.textContent = "";  // too short for it: beside the bar
     add("label", text, { top: `${top + 2}px`, left: `calc(${place(to)}% + 7px)`, color: `var(--${name})` });
@@ -306,14 +303,13 @@ function draw_estimate(canvas, log_probs, mean, exact) {
   context.fillRect(0, h / 2, w, 1);
   context.globalAlpha = log_probs.length === 1 ? 1 : log_probs.length === 10 ? 0.6 : 0.3;
   for (const v of log_probs) dot(context, [place(v), h / 2], "z", 4.5);
-  Object.assign(context, { globalAlpha: 1, font: "12px system-ui, sans-serif" });
+  Object.assign(context, { globalAlpha: 1, font: "12px system-ui, sans-serif", textAlign: "center" });
   for (const [v, name, y] of [[exact, "reconstruction", 12], [mean, "z", h - 3]]) {
     if (v === null) continue;
     context.fillStyle = colour[name];
     context.fillRect(place(v) - 1, 14, 2, h - 28);
     const half = context.measureText(fixed(v)).width / 2;
     const at = Math.max(half, Math.min(w - half, place(v)));
-    Object.assign(context, { textAlign: "center", textBaseline: "alphabetic" });
     context.fillText(fixed(v), at, y);
   }
 }
