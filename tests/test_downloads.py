@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import http.server
+import io
 import os
 import signal
 import subprocess
@@ -90,7 +91,27 @@ def test_what_a_mirror_answers_is_said_and_what_is_awaited_is_named(server, monk
     with pytest.raises(OSError, match="404"):
         downloads.download(url + "missing/file.gz")
     assert downloads.download(url + "file.gz") == CONTENT
-    assert [(options["desc"], options["unit"]) for options in bars] == 2 * [("file.gz", "B")]
+    expected = {"desc": "file.gz", "unit": "B", "unit_scale": True, "disable": None}
+    assert bars == [expected, expected]  # None: on a terminal
+
+
+def test_the_bar_shows_how_many_bytes_have_arrived(monkeypatch):
+    def sent(url, file, downloader):
+        for part in (700, 200, 100):
+            file.write(bytes(part))
+            until = time.monotonic() + 5
+            while not (bars and bars[0].n >= file.tell()) and time.monotonic() < until:
+                time.sleep(0.01)
+
+    def bar(**options):
+        bars.append(tqdm(**options | {"disable": False, "file": io.StringIO()}))
+        return bars[0]
+
+    bars = []
+    monkeypatch.setattr(pooch, "HTTPDownloader", lambda timeout: sent)
+    monkeypatch.setattr(downloads, "tqdm", bar)
+    assert downloads.download("http://127.0.0.1:1/file.gz") == bytes(1000)
+    assert bars[0].n == 1000
 
 
 @pytest.mark.parametrize("body", [CONTENT[:-10], CONTENT[:-1] + b"x", b"", OTHER])
