@@ -13,8 +13,8 @@ from vae_np.checkpoints import CheckpointError, read_checkpoint, write_checkpoin
 from vae_np.objectives import ELBO, SGVB_A, ScoreFunction
 from vae_np.optimizers import SGD
 
-NUMBERS = "train_elbo train_reconstruction train_kl seconds"
-ROW = {"epoch": 1} | dict.fromkeys(NUMBERS.split(), 1.0)
+ROW = {"epoch": 1, "train_elbo": 1.0, "train_reconstruction": 1.0, "train_kl": 1.0, "seconds": 1.0}
+SECOND, NAN = ROW | {"epoch": 2}, {"train_elbo": np.nan}
 REFUSED = "does not say where|is of another run|is not of the format"
 
 
@@ -212,10 +212,8 @@ def test_crash_while_saving_leaves_the_old_checkpoint(images, tmp_path, monkeypa
         {"history": [1]},
         *({"history": [{k: ROW[k] for k in ROW if k != lacking}]} for lacking in ROW),
         *({"history": [ROW | {number: np.nan}]} for number in ("train_elbo", "seconds", "last")),
-        *(
-            {"epoch": 2, "history": [ROW, second]}
-            for second in (1, {"epoch": 2}, ROW | {"epoch": 2, "train_elbo": np.nan})
-        ),
+        *({"epoch": 2, "history": [ROW, row]} for row in (1, {"epoch": 2}, SECOND | NAN)),
+        *({"epoch": 2, "history": [row, SECOND]} for row in (1, {"epoch": 1}, ROW | NAN)),
         {"format": "vae_np checkpoint 99"},
         {"identity": None},
         {"identity": ["encoder"]},
@@ -242,9 +240,11 @@ def test_arrays_that_cannot_be_weights_are_refused(images, tmp_path):
     trained.save(tmp_path / "good.npz")
     about, arrays = read_checkpoint(tmp_path / "good.npz")
     text = arrays["encoder"].astype(str)
-    write_checkpoint(tmp_path / "text.npz", about, arrays | {"encoder": text})
-    with pytest.raises(CheckpointError, match="does not hold this model's arrays"):
-        trainer.load(tmp_path / "text.npz")
+    lacking = [{name: arrays[name] for name in arrays if name != lost} for lost in arrays]
+    for wrong in (arrays | {"encoder": text}, *lacking):
+        write_checkpoint(tmp_path / "wrong.npz", about, wrong)
+        with pytest.raises(CheckpointError, match="does not hold this model's arrays"):
+            trainer.load(tmp_path / "wrong.npz")
     for name, array in {name: array.copy() for name, array in arrays.items()}.items():
         array.flat[-1] = np.inf
         write_checkpoint(tmp_path / "nan.npz", about, arrays | {name: array})
