@@ -12,9 +12,11 @@ from vae_np.parameters import ParameterVector
 GRADIENTS = (0.5, -2.0, 0.1)
 
 
-def run(optimizer_class, learning_rate=0.1):
+def run(optimizer_class, learning_rate=0.1, **numbers):
     vector = ParameterVector({"a": np.array([1.0])}, np.float64)
     optimizer = optimizer_class([vector], learning_rate)
+    for name, number in numbers.items():
+        setattr(optimizer, name, number)
     for gradient in GRADIENTS:
         vector.grad[:] = gradient
         optimizer.step()
@@ -25,21 +27,24 @@ def test_sgd():
     assert run(SGD) == pytest.approx(1 - 0.1 * sum(GRADIENTS), rel=1e-14)
 
 
-def test_adagrad():
+@pytest.mark.parametrize("numbers", [{}, {"epsilon": 0.2}])
+def test_adagrad(numbers):
     value, total = 1.0, 0.0
     for g in GRADIENTS:
         total += g * g
-        value -= 0.1 * g / (math.sqrt(total) + 1e-8)
-    assert run(Adagrad) == pytest.approx(value, rel=1e-13)
+        value -= 0.1 * g / (math.sqrt(total) + numbers.get("epsilon", 1e-8))
+    assert run(Adagrad, **numbers) == pytest.approx(value, rel=1e-13)
 
 
-def test_adam_as_its_paper_writes_it():
+@pytest.mark.parametrize("numbers", [{}, {"beta1": 0.5}, {"beta2": 0.8}, {"epsilon": 0.2}])
+def test_adam_as_its_paper_writes_it(numbers):
+    b1, b2, epsilon = ({"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8} | numbers).values()
     value, m, v = 1.0, 0.0, 0.0
     for t, g in enumerate(GRADIENTS, start=1):
-        m = 0.9 * m + 0.1 * g
-        v = 0.999 * v + 0.001 * g * g
-        value -= 0.1 * (m / (1 - 0.9**t)) / (math.sqrt(v / (1 - 0.999**t)) + 1e-8)
-    assert run(Adam) == pytest.approx(value, rel=1e-13)
+        m = b1 * m + (1 - b1) * g
+        v = b2 * v + (1 - b2) * g * g
+        value -= 0.1 * (m / (1 - b1**t)) / (math.sqrt(v / (1 - b2**t)) + epsilon)
+    assert run(Adam, **numbers) == pytest.approx(value, rel=1e-13)
 
 
 @pytest.mark.parametrize("optimizer_class", [Adagrad, Adam])
