@@ -91,6 +91,7 @@ def test_monte_carlo_em_averages_the_acceptance_and_tunes_the_step_by_it(rng, mo
     assert float(em.step_size[0, 0]) == pytest.approx(step, rel=1e-12)
     em.fit(3, lambda: epochs.append(em.epoch), progress=False)
     assert epochs == [1, 2, 3] and len(seen) == 9
+    assert em.acceptance == pytest.approx(np.concatenate(seen[6:]).mean(), rel=1e-12)
 
 
 def test_the_weight_prior_of_monte_carlo_em_is_shared_among_all_images(rng):

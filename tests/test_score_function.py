@@ -45,5 +45,7 @@ def test_score_function_leaves_the_decoders_gradient_and_the_bound_alone(linear,
 def test_score_function_refuses_bad_arguments(linear, rng):
     with pytest.raises(ValueError, match="baseline must be one of none, leave-one-out, got 'mean'"):
         ScoreFunction(linear, "mean")
+    one_draw = rng.random((4, PIXELS)), np.zeros((1, 4, LATENT))
     with pytest.raises(ValueError, match="needs noise of L >= 2 draws, got 1"):
-        ScoreFunction(linear).value_and_gradient(rng.random((4, PIXELS)), np.zeros((1, 4, LATENT)))
+        ScoreFunction(linear).value_and_gradient(*one_draw)
+    assert ScoreFunction(linear, "none").value_and_gradient(*one_draw).value.shape == (4,)
