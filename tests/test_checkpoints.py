@@ -201,9 +201,9 @@ def test_crash_while_saving_leaves_the_old_checkpoint(images, tmp_path, monkeypa
 @pytest.mark.parametrize(
     "altered",
     [
-        *({name: None} for name in ("epoch", "step", "optimizer_steps", "seconds", "history")),
-        {"step": 1_000_000},
-        {"step": "a"},
+        *({name: None} for name in "epoch step optimizer_steps seconds history threads".split()),
+        *({"step": step} for step in (5, "a")),  # of 4
+        {"threads": 0},
         {"epoch": -1},
         {"optimizer_steps": -1},
         {"seconds": -1.0},
