@@ -175,6 +175,16 @@ def test_a_mirror_that_sends_without_end_is_left(server, monkeypatch):
     assert ends(before)
 
 
+def test_a_mirror_that_is_too_slow_is_read_no_further(server, monkeypatch):
+    url, pages = server
+    monkeypatch.setattr(downloads, "PATIENCE", 0.3)
+    monkeypatch.setattr(downloads, "LEAST", 10**6)
+    pages["/file.gz"], before = [b"x" * 1500] * 100, threading.active_count()
+    with pytest.raises(OSError, match=r"sent \d{4} bytes in 0\.3 seconds"):
+        downloads.download(url + "file.gz")
+    assert ends(before)
+
+
 def test_a_mirror_that_ceases_is_left(server, monkeypatch):
     """However much it has sent before."""
     url, pages = server
