@@ -88,6 +88,17 @@ def test_a_second_stop_is_heard_before_the_first_step_too():
         signal.raise_signal(signal.SIGINT)
 
 
+def test_a_handler_that_python_does_not_know_stays(monkeypatch):
+    """One of a program in C that has Python in it, say: None stands for it."""
+    before = signal.getsignal(signal.SIGINT)
+    with monkeypatch.context() as patch:
+        patch.setattr(signal, "getsignal", lambda number: None)
+        with deferred_interrupt():
+            patch.undo()
+            assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(signal.SIGINT) is before
+
+
 def test_an_impatient_stop_does_not_part_an_epoch_from_its_row(images, tmp_path):
     class Pressed(list):
         def append(self, row):
