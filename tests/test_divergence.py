@@ -1,5 +1,7 @@
 """Where training leaves the finite numbers it stops, says where, and saves nothing."""
 
+import signal
+
 import numpy as np
 import pytest
 from conftest import make_model, make_trainer, weights
@@ -24,7 +26,7 @@ def test_divergence_names_the_step_and_leaves_the_checkpoint(images, tmp_path):
 @pytest.mark.parametrize(
     ("images", "pixels"),
     [
-        (np.array([[1, 2], [0, 3e18], [1, 2]], np.float32), "from 0 to 3e+18"),
+        (np.array([[1, 2]] * 150 + [[0, 3e18], [1, 2]], np.float32), "from 0 to 3e+18"),
         (np.array([[9, 51], [255, 0], [7, 2]], np.uint8), "from 0 to 1"),
     ],
 )
@@ -74,15 +76,45 @@ def test_a_gpu_looks_at_the_epochs_end_and_names_the_step_too(gpu, images):
     assert trainer.step == 4
 
 
-def test_weights_that_are_not_finite_are_never_saved_as_good(images, monkeypatch):
-    """The last step of an epoch can break the weights after its ELBO was still finite."""
-    trainer = make_trainer(images[:10])
-    monkeypatch.setattr(
-        trainer.optimizer, "step", lambda: trainer.model.parameters[1].value.fill(np.nan)
-    )
-    with pytest.raises(DivergenceError, match="a weight of the decoder is not finite at step 1"):
-        trainer.fit(1, progress=False)
-    assert trainer.history == []
+@pytest.mark.parametrize("term", [0, 1])
+def test_a_gpu_names_the_first_step_of_a_later_epoch_at_which_a_term_is_infinite(gpu, images, term):
+    model = make_model(device=gpu)
+    trainer = Trainer(model, SGD(model.parameters, 1e-3), images, batch_size=10)
+    trainer.fit(1, progress=False)
+    step = trainer._train_step
+
+    def spoilt(generator, i, rows):
+        step(generator, i, rows)
+        trainer.sums[i, term] += np.inf if i in (1, 2) else 0
+
+    trainer._train_step = spoilt
+    with pytest.raises(DivergenceError, match=r"the ELBO is not finite at step 6 \(epoch 2\)"):
+        trainer.fit(2, progress=False)
+
+
+@pytest.mark.parametrize("network", ["encoder", "decoder"])
+@pytest.mark.parametrize(("at", "epoch"), [(1, 1), (2, 1), (4, 1), (5, 2)])
+def test_a_weight_that_is_not_finite_is_told_where_training_stops(
+    images, network, at, epoch, tmp_path
+):
+    """The last step can break a weight after its ELBO was still finite."""
+    trainer = make_trainer(images)
+    step = trainer.optimizer.step
+
+    def breaking():
+        step()
+        if trainer.optimizer.steps == at:
+            getattr(trainer.model, network).parameters.value[-1] = np.nan
+            signal.raise_signal(signal.SIGINT)
+
+    trainer.optimizer.step = breaking
+    said = f"a weight of the {network} is not finite at step {at} (epoch {epoch}): "
+    said += "training diverged; a learning rate below 0.01 may help"
+    for call in (lambda: trainer.fit(2, progress=False), lambda: trainer.save(tmp_path / "c.npz")):
+        with pytest.raises(DivergenceError) as raised:
+            call()
+        assert str(raised.value) == said
+    assert len(trainer.history) == epoch - 1 and not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
