@@ -155,8 +155,7 @@ def test_an_interrupted_run_goes_on_bit_for_bit(kind, images, tmp_path):
 
     straight, first, second = make(), make(), make()
     straight.fit(4, progress=False)
-    first.fit(2, progress=False)
-    first.save(tmp_path / "c.npz")
+    first.fit(2, after_epoch=lambda row: first.save(tmp_path / "c.npz"), progress=False)
     second.load(tmp_path / "c.npz")
     second.fit(4, progress=False)
     np.testing.assert_array_equal(weights(straight), weights(second))
@@ -205,6 +204,7 @@ def test_bad_arguments_are_refused(rng):
         ({"weight_prior": "no"}, "weight_prior must be True or False, got 'no'"),
         ({"step_size": -1}, "step_size must be a finite number > 2.22045e-16, got -1"),
         ({"x": x * np.nan}, "x must be finite"),
+        ({"x": 1.2 * x}, r"x must lie in \[0, 1\] for the decoder"),
         ({"batch_size": 0}, "batch_size must be a whole number >= 1, got 0"),
         ({"seed": -1}, "seed must be a whole number >= 0, got -1"),
     ):
