@@ -108,8 +108,10 @@ def test_grey_images_of_which_some_hold_0_and_1_alone_stay_as_they_are(tmp_path)
         (np.linspace(0, 16, 20).reshape(5, 4), "0.0 to 16.0: divide by the value of white, 16 pe"),
         (np.zeros((5, 4), int), "uint8 or float pixels, got int64"),
         (np.zeros(5), r"of shape \(N, D\) or \(N, height, width\), got \(5,\)$"),
-        (np.zeros((0, 4)), r"got \(0, 4\)"),
-        (np.zeros((5, 0)), r"got \(5, 0\)"),
+        (np.zeros((0, 4)), r"got \(0, 4\)$"),
+        (np.zeros((5, 0)), r"got \(5, 0\)$"),
+        (np.zeros((5, 8, 8, 1)), r"got \(5, 8, 8, 1\)$"),
+        (np.zeros((5, 2, 8, 8, 3)), r"got \(5, 2, 8, 8, 3\)$"),
         (np.ones((5, 4), np.uint16), "uint8 or float pixels, got uint16"),
         (np.ones((5, 4), complex), "uint8 or float pixels, got complex128"),
         (np.zeros((1, 4)), "at least 2 images"),
@@ -195,12 +197,15 @@ def test_labels_that_are_objects_are_not_called_damage(tmp_path):
     assert set(load(tmp_path / "own.npz").train_labels) == {"cat", "dog"}
 
 
-def test_images_in_colour_are_told_how_to_become_grey(tmp_path):
-    x = np.full((10, 8, 8, 3), 200, np.uint8)
+@pytest.mark.parametrize(
+    ("shape", "axis"), [((8, 8, 3), -1), ((8, 8, 4), -1), ((3, 8, 8), 1), ((4, 8, 8), 1)]
+)
+def test_images_in_colour_are_told_how_to_become_grey(tmp_path, shape, axis):
+    x = np.full((10, *shape), 200, np.uint8)
     np.save(tmp_path / "own.npy", x)
-    with pytest.raises(DataError, match=r"got \(10, 8, 8, 3\); x\.mean\(axis=-1\)\.astype"):
+    with pytest.raises(DataError, match=rf"\); x\.mean\(axis={axis}\)\.astype"):
         load(tmp_path / "own.npy")
-    np.save(tmp_path / "own.npy", x.mean(axis=-1).astype(x.dtype))
+    np.save(tmp_path / "own.npy", x.mean(axis=axis).astype(x.dtype))
     assert load(tmp_path / "own.npy").image_shape == (8, 8)
 
 
