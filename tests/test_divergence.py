@@ -10,6 +10,11 @@ from vae_np import VAE, GaussianDecoder, GaussianEncoder, Trainer
 from vae_np.optimizers import SGD, Adagrad, Adam
 from vae_np.training.divergence import DivergenceError
 
+WHAT = [
+    *(f"a weight of the {network}" for network in ("encoder", "decoder")),
+    *(f"what the optimizer remembers of the {n}'s gradients" for n in ("encoder", "decoder")),
+]
+
 
 def test_divergence_names_the_step_and_leaves_the_checkpoint(images, tmp_path):
     trainer = make_trainer(images, SGD, 1e30)
@@ -92,23 +97,24 @@ def test_a_gpu_names_the_first_step_of_a_later_epoch_at_which_a_term_is_infinite
         trainer.fit(2, progress=False)
 
 
-@pytest.mark.parametrize("network", ["encoder", "decoder"])
+@pytest.mark.parametrize("what", WHAT)
 @pytest.mark.parametrize(("at", "epoch"), [(1, 1), (2, 1), (4, 1), (5, 2)])
-def test_a_weight_that_is_not_finite_is_told_where_training_stops(
-    images, network, at, epoch, tmp_path
+def test_a_number_that_is_not_finite_is_told_where_training_stops(
+    images, what, at, epoch, tmp_path
 ):
-    """The last step can break a weight after its ELBO was still finite."""
+    """The last step can break it after its ELBO was still finite."""
     trainer = make_trainer(images)
-    step = trainer.optimizer.step
+    step, vectors = trainer.optimizer.step, trainer.model.parameters
+    arrays = [vector.value for vector in vectors] + [last for _, last in trainer.optimizer.state]
 
     def breaking():
         step()
         if trainer.optimizer.steps == at:
-            getattr(trainer.model, network).parameters.value[-1] = np.nan
+            arrays[WHAT.index(what)][-1] = np.nan
             signal.raise_signal(signal.SIGINT)
 
     trainer.optimizer.step = breaking
-    said = f"a weight of the {network} is not finite at step {at} (epoch {epoch}): "
+    said = f"{what} is not finite at step {at} (epoch {epoch}): "
     said += "training diverged; a learning rate below 0.01 may help"
     for call in (lambda: trainer.fit(2, progress=False), lambda: trainer.save(tmp_path / "c.npz")):
         with pytest.raises(DivergenceError) as raised:
