@@ -190,7 +190,8 @@ def test_a_stop_in_the_last_epoch_of_monte_carlo_em_is_told(images, monkeypatch)
 
 
 def test_monte_carlo_em_does_not_go_on_from_half_an_epoch(images, tmp_path, monkeypatch):
-    em = tiny_em(images)
+    em, whole = tiny_em(images), tiny_em(images)
+    whole.fit(1, progress=False)
     em.save(tmp_path / "em.npz")
     pressed(em, 2, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
@@ -205,7 +206,11 @@ def test_monte_carlo_em_does_not_go_on_from_half_an_epoch(images, tmp_path, monk
     with pytest.raises(ValueError, match="cut short"):  # what was refused has mended nothing
         em.fit(3, progress=False)
     em.load(tmp_path / "em.npz")
-    assert em.fit(1, progress=False)
+    for _ in range(2):  # and from an epoch too many
+        assert em.fit(1, progress=False)
+        assert np.array_equal(em.decoder.parameters.value, whole.decoder.parameters.value)
+        assert np.array_equal(em.z, whole.z) and em.epoch == 1 and em.optimizer.steps == 20
+        em.load(tmp_path / "em.npz")
 
 
 def test_a_checkpoint_of_monte_carlo_em_knows_the_optimizers_numbers(images, tmp_path):

@@ -13,6 +13,7 @@ from conftest import interrupt_at, make_model, make_trainer, weights
 import vae_np.training.trainer
 from vae_np import Adam, Trainer
 from vae_np.backend import say_once, to_numpy
+from vae_np.checkpoints import read_checkpoint
 from vae_np.evaluation import evaluate_elbo
 from vae_np.objectives import ELBO, ScoreFunction, WakeSleep
 from vae_np.optimizers import SGD, Adagrad
@@ -169,6 +170,22 @@ def test_interrupted_and_resumed_equals_uninterrupted(
     np.testing.assert_array_equal(weights(second), weights(whole))
     for ours, theirs in zip(second.history, whole.history, strict=True):
         assert {**ours, "seconds": 0} == {**theirs, "seconds": 0}
+
+
+def test_a_trainer_that_has_trained_on_goes_back_to_its_checkpoint(images, tmp_path):
+    """All of it: else the second time would differ from the first."""
+    trainer, path, ends = make_trainer(images, weight_prior=True), tmp_path / "c.npz", []
+    trainer.fit(1, progress=False)
+    trainer.save(path)
+    history, seconds = list(trainer.history), trainer.seconds
+    for _ in range(2):
+        assert trainer.fit(3, progress=False)
+        ends.append([weights(trainer), *trainer.optimizer.state[0]])
+        trainer.load(path)
+        assert (trainer.epoch, trainer.step, trainer.optimizer.steps) == (1, 0, 4)
+        assert (trainer.history, trainer.seconds) == (history, seconds)
+    np.testing.assert_array_equal(np.concatenate(ends[0]), np.concatenate(ends[1]))
+    assert read_checkpoint(path)[0]["settings"] is None
 
 
 def test_training_outside_the_main_thread(images):
