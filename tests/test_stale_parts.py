@@ -157,6 +157,7 @@ def test_another_beta_is_another_run(images, tmp_path):
         ({"binarize": True}, "binarize is False, not True"),
         ({"weight_prior": True}, "weight prior is False, not True"),
         ({"rate": 0.02}, r"learning rate is 0\.01, not 0\.02"),
+        ({"rate": 0.01 + 1e-12}, r"learning rate is 0\.01, not 0\.010000000001"),
         ({"dtype": np.float64}, "dtype is float32, not float64"),
         ({"kl_weight": 2}, r"kl_weight is 1\.0, not 2\.0"),
     ],
