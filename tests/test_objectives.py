@@ -131,6 +131,22 @@ def test_the_value_beside_the_gradient_is_the_value(objective, rng):
         assert np.isfinite(vector.grad).all()
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_an_objective_draws_besides_comes_after_the_elbos_noise(dtype):
+    """In this order and dtype, or no seed would give the results that are recorded."""
+    model = make_model(dtype=dtype)
+    for objective, more in (
+        (WakeSleep(model), [("standard_normal", (4, 3)), ("random", (4, 6))]),
+        (FullBayes(model, 38), [("standard_normal", model.decoder.parameters.value.shape)]),
+    ):
+        again = np.random.default_rng(7)
+        drawn = objective.draw_noise(np.random.default_rng(7), 2, 4)
+        for part, (draw, shape) in zip(drawn, [("standard_normal", (2, 4, 3)), *more], strict=True):
+            expected = getattr(again, draw)(shape, dtype=dtype)
+            assert part.dtype == dtype
+            np.testing.assert_array_equal(part, expected)
+
+
 def test_to_evaluate_full_bayes_leaves_the_model_as_it_was(images):
     model = make_model()
     before = model.decoder.parameters.value.copy()
