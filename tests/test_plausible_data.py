@@ -53,8 +53,8 @@ def test_what_may_be_a_mistake_is_noted(tmp_path, x, note):
 
 
 def test_what_is_just_enough_is_not_noted(tmp_path):
-    enough = np.full((250, 4, 4), 1 / 8), np.full((250, 4, 4), 32, np.uint8), np.ones((250, 1))
-    for x in enough:  # the last has nothing but one pixel
+    enough = [np.full((250, 4, 4), 1 / 8), np.full((250, 4, 4), 32, np.uint8)]
+    for x in (*enough, np.ones((250, 6, 1)), np.ones((250, 1))):  # narrow ones; of one pixel
         assert load(tmp_path, x=x).notes == []  # 200 to train on, an eighth of white
 
 
