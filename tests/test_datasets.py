@@ -86,8 +86,8 @@ def test_black_and_white_images_are_not_taken_for_nearly_black(tmp_path, dtype):
 
 
 def test_grey_images_of_which_some_hold_0_and_1_alone_stay_as_they_are(tmp_path):
-    x = np.eye(10, dtype=np.uint8)
-    x[4] = 200
+    x = np.tile(np.eye(10, dtype=np.uint8), (50, 1))
+    x[-1, 4] = 200
     np.save(tmp_path / "grey.npy", x)
     data = load(tmp_path / "grey.npy")
     assert np.unique(np.concatenate([data.train, data.test])).tolist() == [0, 1, 200]
@@ -105,7 +105,9 @@ def test_grey_images_of_which_some_hold_0_and_1_alone_stay_as_they_are(tmp_path)
         (np.linspace(1, -1, 20).reshape(5, 4), "got -1.0 to 1.0$"),
         (np.full((5, 4), 1.0000001), "got 1.0000001 to 1.0000001$"),
         (np.full((5, 4), np.nan), "finite pixels"),
-        (np.where(np.arange(5)[:, None] == 3, np.nan, np.ones((5, 4))), "got nan to nan$"),
+        (np.where(np.arange(2000).reshape(500, 4) == 1999, np.nan, 0.5), "got nan to nan$"),
+        (np.where(np.arange(2000).reshape(500, 4) == 1999, -0.5, 0.5), "got -0.5 to 0.5$"),
+        (np.where(np.arange(2000).reshape(500, 4) == 1999, 1.5, 0.5), "got 0.5 to 1.5: divide"),
         (np.full((5, 4), 255.0), "got 255.0 to 255.0"),
         (np.linspace(0, 16, 20).reshape(5, 4), "0.0 to 16.0: divide by the value of white, 16 pe"),
         (np.zeros((5, 4), int), "uint8 or float pixels, got int64"),

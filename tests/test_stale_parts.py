@@ -6,7 +6,7 @@ from conftest import make_model, make_trainer
 from test_the_door import OBJECTIVES
 
 from vae_np import Adam, Trainer
-from vae_np.checkpoints import CheckpointError
+from vae_np.checkpoints import CheckpointError, copy_arrays
 from vae_np.evaluation import evaluate_elbo
 from vae_np.objectives import ELBO, FullBayes, ScoreFunction
 from vae_np.optimizers import Adagrad
@@ -139,6 +139,19 @@ def test_the_last_pixel_of_many_images_is_in_their_checksum():
     before = resuming.checksum(images)
     images[-1, -1] = 1
     assert resuming.checksum(images) != before
+
+
+@pytest.mark.parametrize("at", [0, 1000, -1])
+def test_each_of_many_numbers_and_rows_of_a_checkpoint_is_looked_at(at):
+    read, ours = np.zeros(2000), np.ones(2000)
+    read[at] = np.inf
+    with pytest.raises(CheckpointError, match="holds numbers that are not finite"):
+        copy_arrays("c.npz", {"w": read}, {"w": ours})
+    assert (ours == 1).all()
+    rows = [{"epoch": e} | dict.fromkeys(resuming.IN_EACH_ROW, 1.0) for e in range(1, 2001)]
+    assert resuming.is_history(rows, 2000)
+    rows[at] |= {"train_kl": np.nan}
+    assert not resuming.is_history(rows, 2000)
 
 
 def test_another_beta_is_another_run(images, tmp_path):
