@@ -1,6 +1,8 @@
 """Layers and the parameter vector. Derivatives are proved in test_gradients.py, and against
 PyTorch in test_torch_parity.py."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -116,3 +118,19 @@ def test_widths_are_whole_numbers_and_layers_a_list():
             Linear(*widths)
     with pytest.raises(ValueError, match=r"layers must be a list of layers, got Linear\(4, 3\)"):
         Sequential(Linear(4, 3))
+
+
+def test_what_lies_in_a_vector_is_what_it_was_made_of():
+    """Whatever the order in memory: a transposed array too."""
+    initial = {"w": np.arange(6.0).reshape(2, 3).T, "b": np.float64(7), "c": np.ones((0, 2))}
+    vector = ParameterVector(initial, np.float64)
+    for name, part in vector.views(vector.value).items():
+        np.testing.assert_array_equal(part, initial[name], strict=True)
+    for name in ("value", "grad"):
+        for wrong in (np.zeros((1, 7)), np.zeros((7, 1)), np.zeros(6), [0.0] * 7):
+            got = re.escape(str(wrong.shape)) if isinstance(wrong, np.ndarray) else "list"
+            with pytest.raises(ValueError, match=rf"^{name} must have shape \(7,\), got {got}$"):
+                setattr(vector, name, wrong)
+        setattr(vector, name, np.arange(7, dtype=np.float32))
+        assert getattr(vector, name).dtype == np.float64
+        np.testing.assert_array_equal(vector.views(getattr(vector, name))["w"].ravel(), range(6))
