@@ -88,6 +88,32 @@ def test_a_second_stop_is_heard_before_the_first_step_too():
         signal.raise_signal(signal.SIGINT)
 
 
+@pytest.fixture
+def handlers():
+    """A handler for each signal, of its own."""
+    own = {number: lambda *heard, number=number: None for number in SIGNALS}
+    before = {number: signal.signal(number, handler) for number, handler in own.items()}
+    yield own
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_each_signal_has_its_own_handler_again(images, handlers):
+    make_trainer(images).fit(1, progress=False)
+    assert {number: signal.getsignal(number) for number in SIGNALS} == handlers
+
+
+@pytest.mark.parametrize("ignored", SIGNALS)
+def test_where_one_signal_is_ignored_the_others_are_heard(images, handlers, monkeypatch, ignored):
+    """A shell's background job ignores Ctrl-C, and is killed by SIGTERM all the same."""
+    signal.signal(ignored, signal.SIG_IGN)
+    for number in SIGNALS:
+        trainer = make_trainer(images)
+        raise_in_step(trainer, 1, monkeypatch, number)
+        assert trainer.fit(1, progress=False) == (number == ignored)
+    assert signal.getsignal(ignored) == signal.SIG_IGN
+
+
 def test_a_handler_that_python_does_not_know_stays(monkeypatch):
     """One of a program in C that has Python in it, say: None stands for it."""
     before = signal.getsignal(signal.SIGINT)
