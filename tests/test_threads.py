@@ -49,9 +49,12 @@ def test_a_trainer_counts_its_draws_and_its_minibatch(images, monkeypatch):
             assert make_trainer(images, n_draws=2).threads == number
 
 
-def test_where_no_library_is_known_it_is_one(monkeypatch):
+def test_where_no_library_is_known_it_is_one_and_of_several_the_most(monkeypatch):
     monkeypatch.setattr(threads, "_libraries", lambda: types.SimpleNamespace(info=list))
     assert threads_for(make_model().parameters, 10**9) == 1
+    two = [{"num_threads": 2}, {"num_threads": 4}, {"num_threads": 1}]
+    monkeypatch.setattr(threads, "_libraries", lambda: types.SimpleNamespace(info=lambda: two))
+    assert threads_for(make_model().parameters, 10**9) == 4
 
 
 @needs_blas
