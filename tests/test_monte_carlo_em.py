@@ -86,6 +86,7 @@ def test_monte_carlo_em_goes_on_from_a_checkpoint_bit_for_bit(images, tmp_path):
         ({"weight_prior": True}, "weight prior is False, not True"),
         ({"model": make_model(dtype=np.float64)}, "dtype is float32, not float64"),
         ({"model": make_model("fixed")}, "decoder is BernoulliDecoder"),
+        ({"model": make_model(activation="relu")}, r"decoder is .* Tanh .*, not .* ReLU "),
     ],
 )
 def test_other_settings_are_another_run(images, tmp_path, settings, difference):
