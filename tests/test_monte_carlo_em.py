@@ -80,6 +80,7 @@ def test_monte_carlo_em_goes_on_from_a_checkpoint_bit_for_bit(images, tmp_path):
     [
         ({"batch_size": 20}, "batch size is 10, not 20"),
         ({"rate": 0.02}, r"learning rate is 0\.01, not 0\.02"),
+        ({"rate": 0.01 + 1e-12}, r"learning rate is 0\.01, not 0\.010000000001"),
         ({"n_leapfrog": 5}, "leapfrog steps is 10, not 5"),
         ({"target_acceptance": 0.8}, r"target acceptance is 0\.9, not 0\.8"),
         ({"n_weight_updates": 2}, "weight updates is 5, not 2"),
