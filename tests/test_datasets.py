@@ -110,6 +110,7 @@ def test_grey_images_of_which_some_hold_0_and_1_alone_stay_as_they_are(tmp_path)
         (np.where(np.arange(2000).reshape(500, 4) == 1999, 1.5, 0.5), "got 0.5 to 1.5: divide"),
         (np.full((5, 4), 255.0), "got 255.0 to 255.0"),
         (np.linspace(0, 16, 20).reshape(5, 4), "0.0 to 16.0: divide by the value of white, 16 pe"),
+        (np.where(np.eye(4), np.inf, 0), "got 0.0 to inf$"),  # no shade to divide by
         (np.zeros((5, 4), int), "uint8 or float pixels, got int64"),
         (np.zeros(5), r"of shape \(N, D\) or \(N, height, width\), got \(5,\)$"),
         (np.zeros((0, 4)), r"got \(0, 4\)$"),

@@ -184,7 +184,8 @@ def _as_images(x, path):
             raise DataError(f"{path} must hold bool, uint8 or float pixels, got {x.dtype}")
         low, high = float(x.min()), float(x.max())
         if not (0 <= low and high <= 1):  # nor is NaN
-            hint = f": divide by the value of white, {high:g} perhaps" if 0 <= low < high else ""
+            scaled = 0 <= low < high < math.inf
+            hint = f": divide by the value of white, {high:g} perhaps" if scaled else ""
             raise DataError(
                 f"{path} must hold finite pixels in [0, 1] if they are floats, got {low} to "
                 f"{high}{hint}"
