@@ -72,6 +72,11 @@ def test_more_than_5000_numbers_of_all_tensors_are_checked_along_directions(
 def test_a_layer_is_checked_on_a_gpu(gpu, rng):
     checks = check_layer(Linear(3, 2), to_device(rng.standard_normal((5, 3)), gpu))
     assert len(checks) == 3 and failed(checks) == []
+    model = make_model(pixels=2, hidden=(), latent=1, device=gpu)
+    x, noise = rng.random((3, 2)), rng.standard_normal((2, 3, 1))  # from either side
+    for arrays in ((x, noise), (to_device(x, gpu), to_device(noise, gpu))):
+        checks = check_model(model, *arrays)
+        assert len(checks) == 4 and failed(checks) == []
 
 
 @pytest.mark.parametrize(("y", "got"), [(1.0, "float"), ([1.0], "list"), (None, "NoneType")])

@@ -155,7 +155,9 @@ def test_trainer_and_evaluation_run_on_the_device(gpu, rng, tmp_path, binarize):
     trainer.load(tmp_path / "c.npz")
     np.testing.assert_array_equal(to_numpy(model.parameters[1].value), weights)
     assert np.isfinite(trainer.history[-1]["test_elbo"])
-    assert importance_sampled_log_likelihood(model, images, 3).value.shape == (25,)
+    for x in (images, to_device(images, gpu)):
+        more = {"prior_share": 0.5, "binary": binarize}
+        assert importance_sampled_log_likelihood(model, x, 4, **more).value.shape == (25,)
     model.decoder.start_at(np.full(6, 0.25))
     generator = random_generator(0, gpu)
     assert model.reconstruct_draw(images, generator).shape == (25, 6)
