@@ -1,5 +1,7 @@
 """The other ways to infer z, on the linear-Gaussian model, where the answers are known."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from conftest import LATENT, PIXELS, exact, exact_noise, kl_between_gaussians, make_model
@@ -138,11 +140,15 @@ def test_closed_forms_refuse_data_that_do_not_fit(linear, rng):
         (np.ones((3, 1)), r"x must have shape \(N, 5\) with N >= 1, got \(3, 1\)"),
         (np.ones((0, PIXELS)), r"x must have shape \(N, 5\) with N >= 1, got \(0, 5\)"),
         (np.full((3, PIXELS), np.nan), "x must be finite"),
+        (np.full((3, PIXELS), 255, np.uint8), "x must be of floats, got uint8; VAE.as_pixels"),
     ):
+        q = DiagonalGaussian(*np.zeros((2, len(x), LATENT)))
         for function in (
             linear_gaussian.posterior,
             linear_gaussian.log_likelihood,
             linear_gaussian.mean_field,
+            partial(linear_gaussian.kl_to_posterior, q),
+            partial(linear_gaussian.expected_elbo, q),
         ):
             with pytest.raises(ValueError, match=message):
                 function(linear.decoder, x)
@@ -230,6 +236,7 @@ def test_hmc_refuses_bad_arguments(linear, rng):
         ({"target_acceptance": 1}, "target_acceptance must lie strictly between 0 and 1, got 1"),
         ({"step_size": 0}, "step_size must be a finite number > 2.22045e-16, got 0"),
         ({"initial": start[0]}, r"initial must have shape \(C, 3, 2\), got \(3, 2\)"),
+        ({"initial": start[:0]}, r"initial must have shape \(C, 3, 2\), got \(0, 3, 2\)"),
         ({"initial": start[:, :2]}, r"initial must have shape \(C, 3, 2\), got \(1, 2, 2\)"),
         ({"x": x * np.inf}, "x must be finite"),
         ({"x": x[:, :1]}, r"x must have shape \(N, 5\) with N >= 1, got \(3, 1\)"),
@@ -261,6 +268,8 @@ def test_mean_field_refuses_bad_arguments(linear, rng):
     q = linear.encode(x)
     with pytest.raises(ValueError, match=r"initial must have a mean and log_var of shape \(3, 2\)"):
         per_image.fit(linear.decoder, x[:3], q, rng)
+    with pytest.raises(ValueError, match=r"of shape \(7, 2\), got \(7, 2\) and \(\)"):
+        per_image.fit(linear.decoder, x, DiagonalGaussian(q.mean, np.array(0.0)), rng)
     with pytest.raises(ValueError, match="n_steps must be a whole number >= 1, got 0"):
         per_image.fit(linear.decoder, x, q, rng, n_steps=0)
     with pytest.raises(ValueError, match="x must be finite"):
