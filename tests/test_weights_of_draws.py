@@ -52,6 +52,7 @@ def test_no_weight_over_or_underflows():
         np.testing.assert_allclose(log_sum_exp(log_w), np.log([4, 10]) + shift)
     images = np.array([[-1000.0, 0.0], [-1000.0, 1000.0]])  # each is taken out of its own
     assert normalized_weights(images).tolist() == [[0.5, 0], [0.5, 1]]
+    np.testing.assert_allclose(log_sum_exp(images), [np.log(2) - 1000, 1000])
     far_apart = np.array([[-2000.0], [0.0], [2000.0]])
     assert normalized_weights(far_apart).tolist() == [[0], [0], [1]]
     assert log_sum_exp(far_apart).tolist() == [2000]
