@@ -111,6 +111,18 @@ def test_a_density_that_is_infinite_is_refused_though_its_slope_is_not(linear, r
         sample_posterior(linear.decoder, x, 1, rng, np.zeros((1, 2, LATENT)))
 
 
+def test_chains_that_start_in_float64_are_drawn_in_the_decoders_dtype(rng):
+    decoder, x = make_model().decoder, rng.random((4, 6), np.float32)
+    start = rng.standard_normal((3, 4, 3), np.float32)
+    ours, theirs = (
+        sample_posterior(decoder, x, 5, np.random.default_rng(1), start.astype(dtype))
+        for dtype in (np.float64, np.float32)
+    )
+    for name in ("z", "acceptance", "step_size"):
+        assert getattr(ours, name).dtype == np.float32
+        np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name))
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_step_that_rounding_swallows_is_refused(dtype, rng):
     """z + step would be z: an acceptance of 1, and no move at all."""

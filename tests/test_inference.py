@@ -109,6 +109,9 @@ def test_maximum_likelihood_of_equal_eigenvalues_has_no_signal():
     "decoder",
     [
         GaussianDecoder(2, [3], 6, noise="fixed"),
+        GaussianDecoder(
+            2, n_pixels=6, noise="fixed", network=Sequential([Linear(2, 3), Linear(3, 6)])
+        ),
         GaussianDecoder(2, [], 6, noise="per-output"),
         GaussianDecoder(2, [], 6, noise="fixed", squash=True),
         BernoulliDecoder(2, [], 6),

@@ -86,6 +86,35 @@ def test_images_that_are_all_the_same_have_no_likeliest_model():
         maximum_likelihood(np.ones((6, 3)), 1)
 
 
+def test_closed_forms_of_float32_are_computed_in_float64(rng):
+    x, (mean, log_var) = (
+        rng.standard_normal((30, PIXELS), np.float32),
+        rng.standard_normal((2, 30, LATENT), np.float32),
+    )
+    single, double = (
+        GaussianDecoder(LATENT, [], PIXELS, noise="fixed", dtype=dtype)
+        for dtype in (np.float32, np.float64)
+    )
+    double.parameters.value = single.parameters.value
+    double.log_var[...] = single.log_var
+    found = [
+        [
+            *linear_gaussian.posterior(decoder, data),
+            linear_gaussian.log_likelihood(decoder, data),
+            linear_gaussian.kl_to_posterior(q, decoder, data),
+            linear_gaussian.expected_elbo(q, decoder, data),
+            mean_field(decoder, data).mean,
+            *maximum_likelihood(data, LATENT),
+        ]
+        for decoder, data, q in (
+            (single, x, DiagonalGaussian(mean, log_var)),
+            (double, x.astype(float), DiagonalGaussian(mean.astype(float), log_var.astype(float))),
+        )
+    ]
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def test_closed_forms_of_what_lies_on_a_gpu_are_numpys(gpu, rng):
     x, (mean, log_var) = rng.standard_normal((30, PIXELS)), rng.standard_normal((2, 30, LATENT))
     found = []

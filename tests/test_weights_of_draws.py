@@ -56,6 +56,7 @@ def test_no_weight_over_or_underflows():
     far_apart = np.array([[-2000.0], [0.0], [2000.0]])
     assert normalized_weights(far_apart).tolist() == [[0], [0], [1]]
     assert log_sum_exp(far_apart).tolist() == [2000]
+    assert log_sum_exp(np.array([[-np.inf, -2000.0]])).tolist() == [-np.inf, -2000]
 
 
 def test_a_log_px_below_what_exp_can_hold(linear):
