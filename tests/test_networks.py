@@ -64,8 +64,10 @@ def test_each_network_checks_its_own_widths(network, name):
 
 
 def test_widths_may_be_an_array():
-    hidden = np.array([5, 4])
-    assert repr(GaussianEncoder(6, hidden, 2)) == repr(GaussianEncoder(6, [5, 4], 2))
+    assert repr(GaussianEncoder(6, np.array([5, 4, 3]), 2)) == (
+        "GaussianEncoder(Linear(6, 5) -> Tanh -> Linear(5, 4) -> Tanh -> Linear(4, 3) -> Tanh -> "
+        "Linear(3, 4))"
+    )
 
 
 @pytest.mark.parametrize("network", [GaussianEncoder, BernoulliDecoder, GaussianDecoder])

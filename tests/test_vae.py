@@ -190,6 +190,10 @@ def test_weights_are_loaded_in_the_models_own_dtype(saved, own, tmp_path):
             lambda: VAE(make_model().encoder, make_model().encoder),
             r"decoder must be a decoder p\(x\|z\), got GaussianEncoder",
         ),
+        (
+            lambda: VAE(make_model().encoder, BernoulliDecoder),
+            r"decoder must be a decoder p\(x\|z\), got <class",
+        ),
         (lambda: make_model(activation="gelu"), "activation must be one of tanh, relu, softplus"),
         (lambda: make_model(activation=None), "one of tanh, relu, softplus, got None"),
         (lambda: make_model(latent=0), "n_latent must be a whole number >= 1, got 0"),
@@ -208,6 +212,7 @@ def test_weights_are_loaded_in_the_models_own_dtype(saved, own, tmp_path):
         (lambda: GaussianDecoder(3, [5], 6, squash=1), "squash must be True or False, got 1"),
         (lambda: GaussianDecoder(3, [5], 6, noise="per-output", std=0.2), "std is for noise"),
         (lambda: GaussianEncoder(6, 5, 3), r"hidden must be a list of widths .*, got 5"),
+        (lambda: GaussianEncoder(6, "50", 3), r"hidden must be a list of widths .*, got '50'"),
         (
             lambda: GaussianEncoder(6, [[5]], 3),
             r"each hidden width must be a whole number >= 1, got \[5\]",
