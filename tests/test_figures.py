@@ -108,11 +108,11 @@ def test_learning_curves_without_a_test_set(drawn, epochs):
 
 def test_uint8_images_look_as_they_are(rng):
     grey = rng.integers(0, 256, (3, 6), dtype=np.uint8)
-    np.testing.assert_array_equal(
-        figures.tiled(grey, (2, 3), columns=3), figures.tiled(grey / 255, (2, 3), columns=3)
-    )
+    np.testing.assert_array_equal(*(figures.tiled(x, (2, 3), 3) for x in (grey, grey / 255)))
     dark = np.eye(1, 6, dtype=np.uint8)
     np.testing.assert_array_equal(figures.tiled(dark, (2, 3), 1), dark.reshape(2, 3) / 255)
+    with pytest.raises(ValueError, match="images of uint8 run to 255, got none above 1"):
+        figures.tiled(np.eye(2, 6, dtype=np.uint8), (2, 3), 1)
 
 
 @pytest.mark.parametrize("images", [np.zeros((4, 5)), np.zeros((0, 6)), np.zeros((4, 12))])
@@ -268,9 +268,9 @@ def test_a_grid_wants_a_column(tmp_path):
 def test_the_axis_is_that_of_the_late_part_and_says_what_lies_outside():
     figure = figures.Figure(figsize=(10, 3.6), layout="constrained")
     low, high, edge = figure.subplots(1, 3)
-    for curve in ([-105] * 20, [-500, -300, *np.linspace(-110, -100, 18)]):
+    for curve in ([-105] * 20, [-500, -300, *np.linspace(-110, -100, 18)], [-105] * 20):
         low.plot(range(20), curve)
-    for curve in ([4.5] * 20, [90, *[5.0] * 18, 4.0]):
+    for curve in ([4.5] * 20, [90, *[5.0] * 18, 4.0], [4.5] * 20):
         high.plot(range(20), curve)
     edge.plot(range(3), [-1, 0, 10])  # starts where the axis does: not outside
     edge.plot(range(3), [11, 0, 10])
