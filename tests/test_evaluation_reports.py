@@ -113,6 +113,9 @@ def test_progress_is_counted_in_samples_and_in_images(linear, rng, monkeypatch):
     for asked in (True, False):
         importance_sampled_log_likelihood(linear, x, 4, batch_size=2, progress=asked)
     reciprocal_log_likelihood(linear, x, 20, batch_size=2, progress=True)
+    done = []
+    reciprocal_log_likelihood(linear, x, 20, batch_size=2, progress=done.append)
+    assert done == [2, 1]
     assert [(bar.asked, bar.total, bar.unit, bar.counts) for bar in bars] == [
         (True, 12, "sample", [2, 2, 2, 2, 2, 2]),
         (False, 12, "sample", [2, 2, 2, 2, 2, 2]),
@@ -260,3 +263,17 @@ def test_no_image_at_a_time_is_refused(linear, rng, evaluate, options, streams):
 def test_a_mean_and_its_error_are_pythons_own_numbers(linear, rng):
     log_px = importance_sampled_log_likelihood(linear, rng.random((3, PIXELS)), 10)
     assert [type(number) for number in (log_px.mean, log_px.mean_standard_error)] == [float] * 2
+
+
+@pytest.mark.parametrize(("evaluate", "options", "streams"), DRAWN)
+def test_binary_is_no_word(rng, evaluate, options, streams):
+    with pytest.raises(ValueError, match="binary must be True or False, got 'no'"):
+        evaluate(make_model(latent=2), rng.random((2, 6)), binary="no", **options)
+
+
+def test_appendix_d_wants_ten_draws_for_each_latent(rng):
+    for latent in (1, 3):
+        model, enough = make_model(latent=latent), 10 * latent
+        with pytest.raises(ValueError, match=f"10 a latent, {enough}, got {enough - 1}"):
+            reciprocal_log_likelihood(model, rng.random((2, 6)), enough - 1)
+        reciprocal_log_likelihood(model, rng.random((2, 6)), enough)
