@@ -52,6 +52,7 @@ def test_arrays_decide_their_module(gpu):
     assert array_module(np.ones(3), on_device) is device_module(gpu)
     for there_and_back in (to_numpy(on_device), to_device(on_device, "cpu")):
         assert isinstance(there_and_back, np.ndarray)
+    assert np.ma.isMaskedArray(to_numpy(np.ma.zeros(3)))
 
 
 @pytest.mark.parametrize("decoder", DECODERS)

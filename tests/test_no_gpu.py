@@ -70,7 +70,8 @@ def test_gpu_that_cannot_run_a_kernel_says_so(monkeypatch, missing):
     stand_in_cupy.install(monkeypatch)
 
     def no_toolkit(*args):
-        raise OSError("libnvrtc.so.12: cannot open shared object file")
+        error = OSError if missing == "ones" else RuntimeError
+        raise error("libnvrtc.so.12: cannot open shared object file")
 
     *path, name = missing.split(".")
     module = reduce(getattr, path, importlib.import_module("cupy"))

@@ -37,6 +37,9 @@ def test_reconstructions_and_samples(rng, decoder):
     assert (
         set(np.unique(samples)) == {0, 1} if decoder == "bernoulli" else len(np.unique(samples)) > 9
     )
+    z = np.random.default_rng(0).standard_normal((50, 3), np.float32)
+    prior = model.sample_mean(50, np.random.default_rng(0))
+    np.testing.assert_array_equal(prior, model.decode(z).mean)
     assert {mean.dtype, samples.dtype, draws[0].dtype} == {np.dtype(np.float32)}
 
 
