@@ -206,7 +206,7 @@ def test_a_model_has_two_networks_each_in_its_place():
     for half in ({"encoder": model.encoder}, {"decoder": model.decoder}):
         with pytest.raises(ValueError, match="model must be a VAE, got SimpleNamespace"):
             checks.model_of(types.SimpleNamespace(**half))
-    for wrong in (model, model.decoder, None):
+    for wrong in (model, model.decoder, type(model.encoder), None):
         with pytest.raises(ValueError, match="encoder must be an encoder q"):
             checks.networks_of_a_model(wrong, model.decoder)
 

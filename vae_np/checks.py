@@ -279,7 +279,8 @@ def decoder_of(decoder):
 
 def networks_of_a_model(encoder, decoder):
     """``encoder`` and ``decoder``, if they fit each other."""
-    if not hasattr(encoder, "network") or hasattr(encoder, "support"):
+    is_class = isinstance(encoder, type)
+    if is_class or not hasattr(encoder, "network") or hasattr(encoder, "support"):
         raise ValueError(f"encoder must be an encoder q(z|x), got {encoder!r}")
     decoder_of(decoder)
     for width in ("n_latent", "n_pixels"):
