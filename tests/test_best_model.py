@@ -11,6 +11,7 @@ from conftest import has_real_data, in_this_process, options, picture
 from demos.common import long_runs
 from demos.paper import best_model, best_model_training
 from vae_np.checkpoints import CheckpointError, read_checkpoint
+from vae_np.evaluation import evaluate_elbo
 
 RESULTS = best_model.PUBLISHED.parent
 RUN = "best_model_doubly_reparameterized.json"  # whose weights are published
@@ -59,7 +60,9 @@ def test_best_model_goes_on_as_if_never_stopped(small_best_model, monkeypatch, t
     stopped = options(tmp_path / "stopped", 1500)
     with pytest.raises(KeyboardInterrupt):
         best_model.learn(setting, stopped, interrupted)
-    resumed = best_model.learn(setting, stopped, lambda n: None)
+    again = []
+    resumed = best_model.learn(setting, stopped, again.append)
+    assert sum(again) == sum(reports)  # what was trained before counts as done
     assert resumed["test_log_px"] == whole["test_log_px"]
     assert resumed["training_seconds"] == whole["training_seconds"] == 5
     said = r"/200_tanh\.npz falls to 0 over 5 epochs, not to 0 over 6 epochs: give the same "
@@ -96,6 +99,34 @@ def test_a_run_by_stages_can_be_lengthened(small_best_model, tmp_path):
     assert stages == {"best_model_200_tanh_1.npz", "best_model_200_tanh_4.npz"}
     with pytest.raises(CheckpointError, match="falls by stages, not to 0 over 5 epochs"):
         best_model.learn(best_model.SETTINGS[0], options(tmp_path / "parts", 1500), lambda n: None)
+
+
+@pytest.mark.parametrize(("schedule", "points"), [("line", [3, 5]), ("stages", [1, 3, 4, 5])])
+def test_a_long_curve_has_few_points_and_the_end_of_each_stage(
+    small_best_model, monkeypatch, tmp_path, schedule, points
+):
+    monkeypatch.setattr(best_model_training, "POINTS", 2)
+    args = options(tmp_path, 1500)
+    args.schedule = schedule
+    found = best_model.learn(best_model.SETTINGS[0], args, lambda n: None)
+    assert [row["epoch"] for row in found["curve"]] == points
+    kept = {int(path.stem.rpartition("_")[2]) for path in tmp_path.glob("best_model_200_tanh_*")}
+    assert kept == ({1, 4} if schedule == "stages" else set())  # the weights of each stage
+
+
+def test_the_test_set_s_bound_is_the_one_that_is_climbed(small_best_model, tmp_path):
+    args, setting, data = (
+        options(tmp_path, 300),
+        best_model.SETTINGS[0],
+        best_model.datasets.load(""),
+    )
+    args.objective, args.draws, args.seed = "importance-weighted", 3, 4
+    found = best_model.learn(setting, args, lambda n: None)
+    trainer = best_model_training.make_trainer(setting, data, args)
+    trainer.load(tmp_path / "200_tanh.npz")
+    how = {"binary": True, "seed": 4, "objective": trainer.objective}
+    of = {k: evaluate_elbo(trainer.model, data.test, n_draws=k, **how).value for k in (1, 3)}
+    assert found["test_elbo"] == found["curve"][-1]["test_elbo"] == of[3] > of[1]
 
 
 def test_active_units_are_latents_whose_mean_varies_over_binary_images(tmp_path):
