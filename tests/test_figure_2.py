@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from conftest import in_this_process, make_model, options, picture
+from drawn_figures import drawn  # noqa: F401
 
 from demos.common.findings import run
 from demos.paper import best_model, figure_2, figure_2_picture, figure_3, full_bayes
@@ -15,6 +16,8 @@ from vae_np.checkpoints import CheckpointError
 from vae_np.objectives import WakeSleep
 from vae_np.training.divergence import DivergenceError
 from vae_np.training.trainer import Trainer
+
+# ruff: noqa: F811 - a fixture's name as an argument
 
 
 @pytest.fixture(autouse=True)
@@ -112,9 +115,31 @@ def test_figure_2_draws_curves_of_different_reach(tmp_path):
     assert "MNIST 3, AEVB: from" not in findings
     assert picture(tmp_path, "figure_2")
 
-    (tmp_path / "frey_2.json").write_text('{"data": "frey", "latents": 20, "curves": []}')
+
+WHOLE = {"samples": 1, "train": 1, "test": 1, "kl": 1}
+
+
+def of_points(*points):
+    return {"data": "frey", "latents": 2, "curves": [{"points": [*points]}]}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"data": "frey", "latents": 20, "curves": []},
+        {"data": "frey", "latents": 2},
+        of_points(3),
+        of_points(WHOLE, {"samples": 1}),
+        *(of_points({key: 1 for key in WHOLE if key != left_out}) for left_out in WHOLE),
+        [1],
+        None,
+    ],
+)
+def test_a_file_that_is_no_record_is_named(content, tmp_path):
+    record_curves(tmp_path, "mnist", 3, AEVB=[-200], wake_sleep=[-300])
+    (tmp_path / "frey_2.json").write_text(json.dumps(content) if content else "{")
     with pytest.raises(CheckpointError, match=r"frey_2.json is not a record of Frey Face 2"):
-        run_figure_2(tmp_path, 1e6, draw=True)
+        figure_2_picture.recorded(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -166,15 +191,43 @@ def test_where_one_method_diverges_the_other_goes_on(tmp_path, monkeypatch):
     assert tried == [0]  # once
 
 
-def test_a_setting_is_trained_once_however_often_it_is_named(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("names", "settings"),
+    [
+        (("MNIST 5", "Frey Face 2", "MNIST 5"), [("mnist", 5), ("frey", 2)]),
+        (
+            (),
+            [*(("mnist", n) for n in (3, 5, 10, 20, 200)), *(("frey", n) for n in (2, 5, 10, 20))],
+        ),
+    ],
+)
+def test_a_setting_is_trained_once_however_often_it_is_named(
+    tmp_path, monkeypatch, names, settings
+):
+    """And all of the paper's, if none is."""
+
     def asked(function, tasks, args, total, data):
-        assert tasks == [Setting("mnist", 5), Setting("frey", 2)]
-        assert total == 2 * 2 * 900 and set(data) == {"mnist", "frey"}
+        assert tasks == [Setting(*of) for of in settings]
+        assert total == len(settings) * 2 * 900 and set(data) == {"mnist", "frey"}
         raise KeyboardInterrupt
 
     monkeypatch.setattr(figure_2, "side_by_side", asked)
     with pytest.raises(KeyboardInterrupt):
-        run_figure_2(tmp_path, 900, "MNIST 5", "Frey Face 2", "MNIST 5")
+        run_figure_2(tmp_path, 900, *names)
+
+
+def test_the_settings_that_have_ended_are_drawn_though_the_next_is_interrupted(
+    tmp_path, monkeypatch, drawn
+):
+    def ending(function, tasks, args, total, data):
+        record_curves(tmp_path, "mnist", 5, AEVB=[-200], wake_sleep=[-300])
+        yield json.loads((tmp_path / "mnist_5.json").read_text())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(figure_2, "side_by_side", ending)
+    with pytest.raises(KeyboardInterrupt):
+        run_figure_2(tmp_path, 900, "MNIST 5", "MNIST 3")
+    assert len(drawn) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,136 @@
+"""How the paper's figures choose a step size, images and points: numbers of runs of any length."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from conftest import make_model, make_trainer, options
+from drawn_figures import drawn, recorded  # noqa: F401
+
+from demos.paper import figure_3, figure_3_estimates, full_bayes, settings
+from vae_np.checkpoints import CheckpointError
+from vae_np.training.trainer import Trainer
+
+# ruff: noqa: F811 - a fixture's name as an argument
+
+
+@pytest.mark.parametrize(
+    ("samples", "n_images", "seen", "epochs"),
+    [(1, 300, 100, 1), (10_000, 5000, 2500, 1), (10_000, 300, 300, 9), (10**8, 9999, 9999, 21)],
+)
+def test_the_step_size_is_chosen_after_2000_steps_or_a_quarter_of_all(
+    samples, n_images, seen, epochs, tmp_path
+):
+    def make(images, step_size):
+        def fit(epochs, progress):
+            fits.append((len(images), epochs))
+            return True
+
+        return SimpleNamespace(fit=fit, score=scores[step_size])
+
+    fits, scores = [], dict(zip(settings.STEP_SIZES, (-3, -2, -4), strict=True))
+    images, args = np.zeros((n_images, 1)), options(tmp_path, samples)
+    chosen = settings.choose_step_size(make, lambda learner: learner.score, images, args)
+    assert chosen == 0.02 and fits == 3 * [(seen, epochs)]
+
+
+@pytest.mark.parametrize(("epochs", "mean"), [(1, 0), (3, 2), (7, 6), (8, 6.5), (12, 10)])
+def test_the_late_elbo_is_of_the_last_quarter(epochs, mean):
+    rows = [{"train_elbo": k} for k in range(epochs)]
+    assert settings.late_elbo(SimpleNamespace(history=rows, epoch=epochs)) == mean
+
+
+def test_a_checkpoint_that_lacks_one_of_the_settings_is_no_run_of_this_program(images, tmp_path):
+    path = tmp_path / "a.npz"
+    make_trainer(images).save(path, {"step_size": 0.02})
+    assert settings.saved_settings(path, "step_size") == {"step_size": 0.02}
+    with pytest.raises(CheckpointError, match=r"a\.npz is not of a run of this program"):
+        settings.saved_settings(path, "step_size", "points")
+
+
+def test_a_longer_run_of_figure_3_keeps_its_images_and_a_new_one_takes_a_hundred_at_most(
+    small_data, monkeypatch, tmp_path
+):
+    def learn(samples, folder=tmp_path):
+        setting, args = figure_3.Setting(300, "AEVB"), options(folder, samples)
+        return figure_3.learn(setting, args, lambda n: None)["images"]
+
+    def sampled(model, parts, n_samples, seed):
+        seen.append([len(part) for part in parts.values()])
+        return {}
+
+    seen, more = [], tmp_path / "more"
+    monkeypatch.setattr(figure_3, "choose_step_size", lambda *_: 0.02)
+    monkeypatch.setattr(figure_3, "due", lambda n: False)
+    monkeypatch.setattr(figure_3, "importance_sampled", sampled)
+    assert learn(20_100) == 3 and figure_3.IMAGES == 100
+    monkeypatch.setattr(figure_3, "IMAGES", 2)
+    assert learn(20_400) == 3
+    more.mkdir()
+    assert learn(20_100, more) == 2
+    assert seen == [[3, 3], [3, 3], [2, 2]]
+
+
+@pytest.mark.parametrize("count", [1, 3, 7, 100])
+def test_images_are_chosen_evenly(count):
+    chosen = figure_3_estimates.evenly(np.arange(50_000), count)
+    assert len(chosen) == count and set(np.diff(chosen)) <= {50_000 // count}
+
+
+@pytest.mark.parametrize(("samples", "draws"), [(100, 200), (3000, 5000)])
+def test_the_prior_is_drawn_from_twice_a_sample_up_to_a_limit(monkeypatch, samples, draws):
+    asked, of_both = [], SimpleNamespace(mean=-2.0, mean_standard_error=0.1)
+    monkeypatch.setattr(figure_3_estimates, "PRIOR_DRAWS", 5000)
+    monkeypatch.setattr(
+        figure_3_estimates, "prior_sampled", lambda *of: asked.append(of[2]) or (-1.0, 0.2)
+    )
+    monkeypatch.setattr(
+        figure_3_estimates, "importance_sampled_log_likelihood", lambda *of, **more: of_both
+    )
+    found = figure_3_estimates.importance_sampled(None, {"train": [], "test": []}, samples, 0)
+    assert asked == [draws, draws]
+    assert found["from_prior"] == {"train": -1, "train_error": 0.2, "test": -1, "test_error": 0.2}
+    assert found["half_from_q"]["test_error"] == 0.1
+
+
+def test_the_error_of_the_fewest_draws_is_a_number(images):
+    value, error = figure_3_estimates.prior_sampled(make_model(), images, 1, seed=0)
+    assert np.isfinite(value) and 0 < error < 1
+
+
+def test_a_point_of_full_bayes_is_the_mean_of_its_epochs(small_data, monkeypatch, tmp_path):
+    class Kept(Trainer):
+        def fit(self, *given, **more):
+            rates.append(self.optimizer.learning_rate)
+            trainers.append(self)
+            return super().fit(*given, **more)
+
+    rates, trainers = [], []
+    monkeypatch.setattr(full_bayes, "Trainer", Kept)
+    monkeypatch.setattr(full_bayes, "POINTS", 2)
+    monkeypatch.setattr(full_bayes, "SAMPLES", 10)
+    reports = []
+    setting = full_bayes.Setting(20, "maximum likelihood")
+    points = full_bayes.learn(setting, options(tmp_path, 120), reports.append)["points"]
+    elbos = [row["train_elbo"] for row in trainers[0].history]
+    assert [point["samples"] for point in points] == [60, 120] and reports == [60, 60]
+    assert [point["train"] for point in points] == [np.mean(elbos[:3]), np.mean(elbos[3:])]
+    assert rates == [full_bayes.LEARNING_RATE, full_bayes.LEARNING_RATE / 2]
+
+
+def test_the_best_on_the_way_stands_in_brackets():
+    points = [{"train": -9, "test": test} for test in (-8, -6, -7)]
+    assert full_bayes.ends({"points": points}) == "-9.0 and -7.0 (-6.0)"
+
+
+def test_the_curves_of_figure_3_that_have_ended_are_drawn_though_the_next_is_interrupted(
+    tmp_path, monkeypatch, drawn
+):
+    def ending(function, tasks, args, total):
+        yield recorded("figure_3")["curves"][0]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(figure_3, "side_by_side", ending)
+    with pytest.raises(KeyboardInterrupt):
+        figure_3.experiment(options(tmp_path, 900))
+    assert len(drawn) == 1
