@@ -152,6 +152,55 @@ def test_a_result_says_what_it_was_measured_on(tmp_path, monkeypatch):
         assert of["cores"] == len(os.sched_getaffinity(0))
 
 
+@pytest.mark.parametrize("cpuinfo", [None, "processor\t: 0\nCPU implementer\t: 0x41\n"])
+def test_a_machine_that_is_no_linux_on_x86_is_named_too(tmp_path, monkeypatch, cpuinfo):
+    if cpuinfo:
+        (tmp_path / "cpuinfo").write_text(cpuinfo)
+    monkeypatch.setattr(machine, "Path", lambda path: tmp_path / "cpuinfo")
+    monkeypatch.setattr(machine.platform, "machine", lambda: "arm64")
+    for name, shown in (("Apple", "Apple"), ("", "arm64")):
+        monkeypatch.setattr(machine.platform, "processor", lambda name=name: name)
+        assert machine.processor() == shown
+
+
+@pytest.mark.parametrize(("count", "cores"), [(8, 8), (None, 1)])
+def test_where_no_process_is_bound_to_cores_all_of_them_count(monkeypatch, count, cores):
+    """macOS and Windows."""
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: count)
+    assert machine.cores() == cores
+
+
+@pytest.mark.parametrize(
+    ("libraries", "named"),
+    [
+        ([{"user_api": "openmp"}], "a library that threadpoolctl does not know"),
+        (
+            [
+                {"user_api": "openmp", "internal_api": "openmp", "version": "9"},
+                {"user_api": "blas", "internal_api": "mkl", "version": "2.1"},
+            ],
+            "mkl 2.1, unknown kernels",
+        ),
+    ],
+)
+def test_the_library_of_products_is_named_as_far_as_it_is_known(monkeypatch, libraries, named):
+    monkeypatch.setattr(machine, "threadpool_info", lambda: libraries)
+    assert machine.products_library() == named
+
+
+def test_without_file_locks_a_folder_is_looked_at_still(tmp_path, monkeypatch):
+    """Windows has no fcntl."""
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    a = tmp_path / "a"
+    a.mkdir()
+    with claimed(a) as still_ours:
+        still_ours()
+        a.rename(tmp_path / "c")
+        with pytest.raises(OSError, match="a was moved or removed: nothing more is written"):
+            still_ours()
+
+
 def test_a_long_run_is_saved_as_often_as_it_is_said():
     """Twice a minute, and train.py's after an epoch, but not every second: in a hundredth."""
     assert long_runs.SECONDS_BETWEEN_CHECKPOINTS == 60 / 2

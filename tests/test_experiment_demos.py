@@ -79,6 +79,12 @@ def test_another_programs_summary_is_left_alone(tmp_path, content):
         findings.check_owner(tmp_path, "why_q")
 
 
+def test_a_summary_of_train_is_known_without_its_checkpoint(tmp_path):
+    (tmp_path / "summary.json").write_text('{"settings": {}}')
+    with pytest.raises(ValueError, match=r"holds a run of train\.py: choose another folder"):
+        findings.check_owner(tmp_path, "the_gap")
+
+
 @pytest.mark.parametrize("option", ["--overwrite", "--resume", None])
 def test_an_experiments_results_are_left_alone_by_train(tmp_path, error_of, option):
     (tmp_path / "summary.json").write_text('{"experiment": "why_q"}')

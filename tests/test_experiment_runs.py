@@ -1,5 +1,6 @@
 """A run of an experiment: what ends it, what is kept of it, and in which folder it goes on."""
 
+import json
 import signal
 import sys
 from pathlib import Path
@@ -83,6 +84,19 @@ def test_without_out_an_interrupted_run_goes_on_where_its_files_are(started, res
 
     assert [started(experiment, resumes=resumes) for _ in range(3)] == [130, 0, 0]
     assert seen == ["figure", "figure" if resumes else "figure-2", f"figure-{3 - resumes}"]
+
+
+def test_the_options_are_recorded_as_they_were_typed(started):
+    def add_options(parser):
+        parser.add_argument("folder", type=command_line.named_path)
+
+    options = ["a/b", "--out", "mine", "--seed", "3", "--epochs", "2"]
+    experiment = lambda args: ({"gap": 1.5}, "Seen.")  # noqa: E731
+    assert started(experiment, *options, epochs=3, add_options=add_options) == 0
+    summary = json.loads(Path("mine/summary.json").read_text(encoding="utf-8"))
+    typed = {"epochs": 2, "seed": 3, "device": "cpu", "folder": str(Path("a/b"))}
+    assert summary["options"] == typed and summary["gap"] == 1.5
+    assert summary["experiment"] == "figure"
 
 
 def test_what_was_told_to_be_ignored_stays_so(monkeypatch):

@@ -74,3 +74,12 @@ def test_halfway_through_one_epoch_is_its_start():
     weights = recorded("tug_of_war")["weights"]
     weights[0]["variance_course"] = [0.5, 0.03]
     assert "(halfway through training it was 0.5)" in tug_of_war.describe(weights)
+
+
+@pytest.mark.parametrize(
+    ("off", "samples"),
+    [([0.5, -2, 0.9], 100), ([3, 0.5, -0.9], 10), ([0, 0, 1.1], None), ([-0.9, 0.9, 0], 1)],
+)
+def test_samples_are_needed_until_no_more_of_them_move_the_estimate_far(off, samples):
+    points = [{"samples": 10**k, "log_px": -90 + d} for k, d in enumerate(off)]
+    assert why_q.needed(points, -90) == samples

@@ -1,5 +1,6 @@
 """Trainings side by side, in processes of their own."""
 
+import io
 import math
 import multiprocessing
 import os
@@ -10,6 +11,7 @@ import types
 
 import pytest
 from conftest import DEMOS, interrupt_at, make_trainer, options
+from tqdm import tqdm
 
 from demos.common import long_runs
 from demos.common.command_line import claimed
@@ -29,8 +31,18 @@ def square(task, args, report):
 
 
 @pytest.mark.slow
-def test_results_come_in_order():
-    assert list(long_runs.side_by_side(square, [3, 1, 2], ARGS, total=6, data=())) == [9, 1, 4]
+@pytest.mark.parametrize("total", [6, 5])
+def test_results_come_in_order_and_the_bar_gets_to_its_end(monkeypatch, total):
+    """And no further, where whole epochs are more than was asked for."""
+    bars, silent = [], io.StringIO()
+
+    def bar(**options):
+        bars.append(tqdm(**options | {"file": silent, "disable": False}))
+        return bars[0]
+
+    monkeypatch.setattr(long_runs, "tqdm", bar)
+    assert list(long_runs.side_by_side(square, [3, 1, 2], ARGS, total, data=())) == [9, 1, 4]
+    assert (bars[0].n, bars[0].total) == (total, total)
 
 
 def threads(task, args, report):
