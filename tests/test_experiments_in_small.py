@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import exact, kl_between_gaussians
+from conftest import exact, kl_between_gaussians, make_model
 from drawn_figures import drawn, numbers  # noqa: F401
 
 from demos import use_it
@@ -13,6 +13,8 @@ from demos.questions import (
     amortization,
     clouds,
     collapse,
+    convolution,
+    more_samples,
     signal_to_noise,
     the_gap,
     tug_of_war,
@@ -20,7 +22,7 @@ from demos.questions import (
 )
 from demos.training.making import make_trainer
 from demos.training.run import parse, progress_of
-from vae_np import datasets
+from vae_np import VAE, GaussianDecoder, datasets
 
 # ruff: noqa: F811 - a fixture's name as an argument
 
@@ -156,8 +158,11 @@ def test_the_sigmas_that_are_drawn_are_those_of_the_same_images(few_digits, args
     monkeypatch.setattr(why_mse, "train", lambda *given, **more: trained)
     monkeypatch.setattr(why_mse, "draw", lambda *given: seen.append(given))
     monkeypatch.setattr(why_mse, "describe", lambda *given: "")
-    why_mse.experiment(args)
+    summary, _ = why_mse.experiment(args)
     ((_, pictures, data, std, *_),) = seen
+    of_bug = pictures[-1][2]
+    apart = summary["largest_difference_between_reconstructions_of_the_bug"]
+    assert apart == (of_bug.max(axis=0) - of_bug.min(axis=0)).max() > 0
     assert std.shape == (why_mse.IMAGES, 784) and data is few_digits
     model = made["per-output"]
     ((_, _, reconstructed, _),) = (of for of in pictures if of[0] == why_mse.NAMES["per-output"])
@@ -165,6 +170,39 @@ def test_the_sigmas_that_are_drawn_are_those_of_the_same_images(few_digits, args
     p = model.decode(model.encode(test.astype(np.float32)).mean)
     np.testing.assert_allclose(reconstructed, p.mean, atol=0.01)
     np.testing.assert_allclose(std, p.std, rtol=0.1)
+
+
+def test_squared_error_is_a_log_likelihood_as_far_as_the_worst_pixel_says():
+    encoder = make_model(dtype=np.float64).encoder
+    decoder = GaussianDecoder(3, [], 6, noise="fixed", std=0.6, dtype=np.float64)  # not of √½
+    model, x = VAE(encoder, decoder), np.linspace(0, 1, 24).reshape(4, 6)
+    mean = model.decode(model.encode(x).mean).mean
+    log_prob = -0.5 * (((x - mean) / 0.6) ** 2 + np.log(2 * np.pi * 0.6**2))
+    off = abs(log_prob + (x - mean) ** 2 + 0.5 * np.log(np.pi))
+    assert why_mse.identity_error(model, x) == pytest.approx(off.max())
+    assert off.max() > 1.2 * off.mean()
+
+
+def test_the_gradients_error_is_the_largest_of_all_checks(few_digits, args, monkeypatch):
+    checks = [SimpleNamespace(relative_error=error) for error in (1e-9, 3e-3, 1e-8)]
+    rows = [{"test_elbo": -2.0, "train_elbo": -1.0, "seconds": 1.0}]
+    trained = SimpleNamespace(history=rows)
+    monkeypatch.setattr(convolution, "gradient_checks", lambda rng: checks)
+    monkeypatch.setattr(convolution, "train", lambda *given, **more: trained)
+    monkeypatch.setattr(convolution, "draw", lambda *given: None)
+    summary, said = convolution.experiment(args)
+    assert summary["largest_error"] == 3e-3 and "right to 3e-03." in said
+
+
+@pytest.mark.parametrize(("epochs", "samples"), [(1, 100), (4, 400), (9, 500)])
+def test_a_model_of_few_epochs_is_judged_by_fewer_samples(args, monkeypatch, epochs, samples):
+    def estimate(model, images, n_samples, **options):
+        return SimpleNamespace(mean=n_samples, mean_standard_error=0.1)
+
+    args.epochs = epochs
+    monkeypatch.setattr(more_samples, "importance_sampled_log_likelihood", estimate)
+    monkeypatch.setattr(more_samples, "evaluate_elbo", lambda *of, **more: SimpleNamespace(value=0))
+    assert more_samples.measure(None, None, args)["log_px"] == samples
 
 
 def test_each_likelihood_has_its_own_caption():

@@ -66,6 +66,7 @@ def test_a_gpu_that_is_not_there_is_said(monkeypatch, capsys):
 
 def test_training_that_diverges_is_said_and_shown_as_far_as_it_came(monkeypatch, capsys):
     def train(model, images, args, epochs, after_epoch):
+        assert epochs == 2
         after_epoch({"train_elbo": 3.0})
         raise DivergenceError("the ELBO is not finite at step 7")
 

@@ -7,7 +7,7 @@ import pytest
 from conftest import make_model, make_trainer, options
 from drawn_figures import drawn, recorded  # noqa: F401
 
-from demos.paper import figure_3, figure_3_estimates, full_bayes, settings
+from demos.paper import best_model_training, figure_3, figure_3_estimates, full_bayes, settings
 from vae_np.checkpoints import CheckpointError
 from vae_np.training.trainer import Trainer
 
@@ -75,6 +75,17 @@ def test_a_longer_run_of_figure_3_keeps_its_images_and_a_new_one_takes_a_hundred
 def test_images_are_chosen_evenly(count):
     chosen = figure_3_estimates.evenly(np.arange(50_000), count)
     assert len(chosen) == count and set(np.diff(chosen)) <= {50_000 // count}
+
+
+def test_appendix_d_draws_a_hundred_times_from_each_posterior(images, monkeypatch):
+    def spy(decoder, x, initial, n_draws, generator):
+        return len(initial) * n_draws, initial.shape
+
+    monkeypatch.setattr(figure_3_estimates, "appendix_d", spy)
+    model = make_model()
+    n_draws, shape = figure_3_estimates.log_likelihood(model, images, seed=0)
+    assert n_draws == 100 and shape[1:] == (len(images), model.n_latent)
+    assert figure_3_estimates.IMPORTANCE_SAMPLES == 5000 == best_model_training.IMPORTANCE_SAMPLES
 
 
 @pytest.mark.parametrize(("samples", "draws"), [(100, 200), (3000, 5000)])

@@ -22,6 +22,12 @@ FEWER = {  # repeats, draws and steps than suit the question
     "why_q": {"Q_SAMPLES": (1, 10, 30), "PRIOR_SAMPLES": {2: (1, 10), 20: (1, 10)}},
     "why_reparameterize": {"REPEATS": 3},
 }
+IMAGES = {  # that are judged after one epoch
+    "amortization": lambda of: (len(of["training"]["amortization"]["of_each_image"]), 5),
+    "posterior": lambda of: (len(of["gaps"]), 6),
+    "q_family": lambda of: (of["20 latents"]["images"], 2),
+    "why_q": lambda of: (of["images"], 1),
+}
 QUESTIONS = [path.stem for path, _ in scripts() if path.parent.name == "questions"]
 
 
@@ -43,3 +49,6 @@ def test_a_question_can_be_asked_on_a_gpu(name, gpu, drawn, monkeypatch, tmp_pat
     args = SimpleNamespace(seed=0, epochs=1, device=gpu, out=tmp_path)
     summary, findings = question.experiment(args)
     assert json.dumps(summary) and findings and drawn  # plain numbers, all copied from the GPU
+    if name in IMAGES:
+        images, wanted = IMAGES[name](summary)
+        assert images == wanted
