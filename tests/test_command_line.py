@@ -126,6 +126,14 @@ def test_the_least_number_is_taken_and_none_below(make, capsys):
             assert f"at least {least}, got '{least - 1}'" in capsys.readouterr().err
 
 
+def test_no_more_images_are_judged_than_there_are(capsys):
+    parser = add_to(best_model.add_options, make_experiments_parser("", samples=9))
+    assert parser.parse_args(["--images", "10000"]).images == 10_000
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--images", "10001"])
+    assert "wants a whole number of at most 10000, got '10001'" in capsys.readouterr().err
+
+
 def add_to(add_options, parser):
     add_options(parser)
     return parser

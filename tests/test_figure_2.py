@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from conftest import in_this_process, make_model, options, picture
-from drawn_figures import drawn  # noqa: F401
+from drawn_figures import drawn, numbers  # noqa: F401
 
 from demos.common.findings import run
 from demos.paper import best_model, figure_2, figure_2_picture, figure_3, full_bayes
@@ -163,6 +163,22 @@ def test_a_run_that_diverged_is_told_so_wherever_it_had_got(
     ]
     assert findings.endswith("Diverged: MNIST 3, wake-sleep: it fell apart")
     assert f"MNIST 3 ({reached}. " in findings and "in 1 of 1 settings" in findings
+
+
+def test_settings_are_counted_where_both_methods_have_got(tmp_path, drawn):
+    record_curves(tmp_path, "mnist", 3, AEVB=[1, 2, 9], wake_sleep=[1, 5])
+    record_curves(tmp_path, "mnist", 5, AEVB=[3, 4], wake_sleep=[2, 1])
+    record_curves(tmp_path, "mnist", 10, AEVB=[3], wake_sleep=[])
+    record_curves(tmp_path, "mnist", 20, AEVB=[], wake_sleep=[1])
+    for latents, method, point in ((3, 0, -1), (3, 1, 0), (5, 0, -1), (5, 1, -1)):
+        path = tmp_path / f"mnist_{latents}.json"
+        record = json.loads(path.read_text())
+        record["curves"][method]["points"][point]["kl"] = 0.09
+        path.write_text(json.dumps(record))
+    _, findings = run_figure_2(tmp_path, 1e4, draw=True)
+    assert "in 2 of 4 settings (not: MNIST 3, MNIST 20)." in findings
+    assert "(a KL below 0.1 nats) in 1 of 4 settings: MNIST 5." in findings
+    assert numbers(drawn[0].get_suptitle()) == [2, 4]
 
 
 def test_a_setting_where_both_diverged_at_once_is_told_too(tmp_path):
