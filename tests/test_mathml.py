@@ -5,7 +5,7 @@ import unicodedata
 
 import pytest
 
-from demos.common.mathml import CELLS, LIMITS, SPACES, mathml
+from demos.common.mathml import CELLS, LETTERS, LIMITS, OVER, SIGNS, SPACES, mathml
 
 X, Y = "<mi>x</mi>", "<mi>y</mi>"
 
@@ -62,6 +62,38 @@ def test_a_space_is_as_wide_as_in_latex():
 def test_a_large_sign_is_the_one_that_its_name_says():
     names = {"sum": "N-ARY SUMMATION", "prod": "N-ARY PRODUCT", "int": "INTEGRAL"}
     assert {name: unicodedata.name(LIMITS[name]) for name in names} == names
+
+
+def test_a_letter_and_a_sign_are_what_their_names_say():
+    others = {"nabla": "NABLA", "partial": "PARTIAL DIFFERENTIAL", "infty": "INFINITY"}
+    for name, letter in LETTERS.items():
+        greek = f"GREEK SMALL LETTER {name.removeprefix('var').upper()}"
+        assert unicodedata.name(letter) == others.get(name, greek)
+    names = {
+        "approx": "ALMOST EQUAL TO",
+        "cdot": "MIDDLE DOT",
+        "ge": "GREATER-THAN OR EQUAL TO",
+        "le": "LESS-THAN OR EQUAL TO",
+        "mid": "VERTICAL LINE",
+        "ne": "NOT EQUAL TO",
+        "odot": "CIRCLED DOT OPERATOR",
+        "sim": "TILDE OPERATOR",
+        "times": "MULTIPLICATION SIGN",
+        "to": "RIGHTWARDS ARROW",
+        "Vert": "DOUBLE VERTICAL LINE",
+        "|": "DOUBLE VERTICAL LINE",
+        "propto": "PROPORTIONAL TO",
+        "ldots": "HORIZONTAL ELLIPSIS",
+        "Longrightarrow": "LONG RIGHTWARDS DOUBLE ARROW",
+        "Longleftrightarrow": "LONG LEFT RIGHT DOUBLE ARROW",
+    }
+    assert {name: unicodedata.name(one) for name, one in SIGNS.items()} == names
+    assert OVER == {"tilde": "~", "hat": "^", "bar": "¯"}
+
+
+def test_a_command_that_is_not_known_is_named():
+    with pytest.raises(ValueError, match=r"equations know no \\sqrt$"):
+        mathml(r"x = \sqrt y")
 
 
 def test_the_columns_of_aligned_lines_meet_at_their_signs():

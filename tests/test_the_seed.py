@@ -83,7 +83,9 @@ def test_what_is_drawn_is_drawn_by_the_seed(path):
 def test_every_stream_of_random_numbers_begins_with_the_seed(path):
     for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
         if isinstance(node, ast.List) and "Stream." in "".join(map(ast.unparse, node.elts)):
-            assert ast.unparse(node.elts[0]) in ("seed", "args.seed", "trainer.seed"), ast.unparse(node)
+            assert ast.unparse(node.elts[0]) in ("seed", "args.seed", "trainer.seed"), ast.unparse(
+                node
+            )
 
 
 def test_a_seed_that_is_left_out_or_fixed_is_seen():
