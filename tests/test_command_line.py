@@ -1,6 +1,7 @@
 """What all commands do alike: their folders, their names of files, and errors in one line."""
 
 import ast
+import io
 import os
 import sys
 import time
@@ -216,6 +217,17 @@ def test_a_long_run_is_saved_as_often_as_it_is_said():
     assert long_runs.SHARE_FOR_CHECKPOINTS == 0.01
     assert long_runs.core_clock("cpu") is time.process_time
     assert long_runs.core_clock("gpu") is time.perf_counter
+
+
+def test_a_letter_that_a_terminal_cannot_write_is_a_question_mark(monkeypatch):
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
+    written = {name: io.BytesIO() for name in ("stdout", "stderr")}
+    for name, buffer in written.items():
+        monkeypatch.setattr(sys, name, io.TextIOWrapper(buffer, encoding="ascii"))
+    prepare_streams()
+    for name, buffer in written.items():
+        print("½ → x", file=getattr(sys, name), flush=True)
+        assert buffer.getvalue().split() == [b"?", b"?", b"x"]
 
 
 def test_a_warning_is_a_note_in_one_line(monkeypatch):

@@ -58,10 +58,11 @@ def test_figure_2_draws_reports_and_goes_on(tmp_path):
 
 def test_figure_2_is_recorded_as_it_goes(monkeypatch, tmp_path):
     """At any time, in the setting's file, the one method has got as far as the other."""
-    recorded = []
+    recorded, options_of = [], []
 
     def spy(path, record):
         recorded.append([len(curve["points"]) for curve in record["curves"]])
+        options_of.append(record["options"])
 
     monkeypatch.setattr(figure_2, "write_json", spy)
     reports = []
@@ -70,6 +71,12 @@ def test_figure_2_is_recorded_as_it_goes(monkeypatch, tmp_path):
     figure_2.learn(setting, options(tmp_path, 1200), reports.append)
     assert recorded == [[1, 1], [2, 2], [3, 3], *[[3, 3]] * 3, [4, 4]]
     assert sum(reports) == 2 * (900 + 900 + 300)  # what was trained before counts as done
+    (tmp_path / "other").mkdir()
+    args = options(tmp_path / "other", 300)
+    args.seed = 7
+    figure_2.learn(setting, args, reports.append)
+    assert [of["samples"] for of in options_of] == [900] * 3 + [1200] * 4 + [300]
+    assert options_of[-1] == {"samples": 300, "seed": 7, "device": "cpu"}
 
 
 @pytest.mark.parametrize("demo", [figure_2, figure_3, best_model])
