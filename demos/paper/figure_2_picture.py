@@ -14,6 +14,8 @@ from vae_np.figures import show_late
 
 FILES = [("mnist", n_latent) for n_latent in (3, 5, 10, 20, 200)]
 FILES += [("frey", n_latent) for n_latent in (2, 5, 10, 20)]
+CURVE = {"method", "step_size", "points", "diverged"}  # what a record says of each
+POINT = {"samples", "train", "test", "kl"}
 UNUSED = 0.1  # nats of KL, with all latents together
 FALLEN = 3  # nats below its peak: more than the test ELBO's own noise
 
@@ -54,8 +56,12 @@ def recorded(folder):
             record = json.loads(path.read_bytes())
             if (record["data"], record["latents"]) != (data, latents):
                 raise ValueError(path)
-            points = [point for curve in record["curves"] for point in curve["points"]]
-            if not all({"samples", "train", "test", "kl"} <= point.keys() for point in points):
+            curves = record["curves"]
+            points = [point for curve in curves for point in curve["points"]]
+            if not (
+                all(CURVE <= curve.keys() for curve in curves)
+                and all(POINT <= point.keys() for point in points)
+            ):
                 raise ValueError(path)
         except (ValueError, KeyError, TypeError, AttributeError):
             raise CheckpointError(f"{path} is not a record of {NAMES[data]} {latents}") from None
