@@ -11,8 +11,9 @@ import as_recorded
 import pytest
 from as_recorded import check_picture, check_text, thumbnail
 from conftest import DEMOS
-from drawn_figures import recorded
+from drawn_figures import drawn, recorded, with_others  # noqa: F401 - a fixture
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from stand_in_pictures import STAND_INS
 
 from demos.paper import best_model_picture, figure_2_picture, figure_3, figure_3_picture, full_bayes
@@ -27,6 +28,7 @@ from demos.questions import (
     why_reparameterize,
 )
 
+# ruff: noqa: F811 - a fixture's name as an argument
 RESULTS = DEMOS / "results"
 
 
@@ -74,6 +76,18 @@ def test_a_recorded_picture_is_what_its_numbers_draw(name, tmp_path):
     path = tmp_path / ("best_model.png" if name.startswith("best_model") else f"{name}.png")
     DRAWN[name](recorded("figure_2/summary" if name == "figure_2" else name), path)
     check_picture(path, folder / f"{name}.png")
+
+
+def test_each_number_in_a_picture_is_its_own_where_no_two_are_alike(tmp_path, drawn):
+    texts = []
+    for name, draw_it in DRAWN.items():
+        of = recorded("figure_2/summary" if name == "figure_2" else name)
+        draw_it(with_others(of), tmp_path / f"{name}.png")
+        texts += [name, *filter(str.strip, map(Text.get_text, drawn[-1].findobj(Text))), ""]
+    assert len(drawn) == len(DRAWN)
+    found = tmp_path / "drawn_of_others.txt"
+    found.write_text("\n".join(texts), encoding="utf-8")
+    check_text(found, as_recorded.RECORDED / found.name)
 
 
 @pytest.mark.slow
