@@ -80,6 +80,14 @@ def numbers_that_differ(recorded, found, relative, absolute=0, whole=False):
     ]
 
 
+def check_letters(folder, name, text):
+    """AssertionError unless ``text`` is the recorded file of this name, letter by letter."""
+    found, recorded = folder / name, RECORDED / name
+    found.write_text(text, encoding="utf-8")
+    same = recorded.exists() and recorded.read_text(encoding="utf-8") == text
+    assert same, f"if it is meant so: cp {found} {recorded}"
+
+
 def check_text(found, recorded, relative=1e-3, absolute=0):
     """AssertionError unless two files say the same, but for rounding and for times.
 

@@ -85,9 +85,7 @@ def test_each_number_in_a_picture_is_its_own_where_no_two_are_alike(tmp_path, dr
         draw_it(with_others(of), tmp_path / f"{name}.png")
         texts += [name, *filter(str.strip, map(Text.get_text, drawn[-1].findobj(Text))), ""]
     assert len(drawn) == len(DRAWN)
-    found = tmp_path / "drawn_of_others.txt"
-    found.write_text("\n".join(texts), encoding="utf-8")
-    check_text(found, as_recorded.RECORDED / found.name)
+    as_recorded.check_letters(tmp_path, "drawn_of_others.txt", "\n".join(texts))
 
 
 @pytest.mark.slow

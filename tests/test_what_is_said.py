@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
-from as_recorded import RECORDED, check_text
+from as_recorded import check_letters
 from conftest import DEMOS
 from drawn_figures import numbers, recorded, with_others
 
@@ -83,9 +83,7 @@ def test_each_number_that_is_said_is_its_own_where_no_two_are_alike(tmp_path):
     texts = [
         f"{name}\n{describe(with_others(recorded(name)))}\n" for name, describe in SAID.items()
     ]
-    found = tmp_path / "said_of_others.txt"
-    found.write_text("\n".join(texts), encoding="utf-8")
-    check_text(found, RECORDED / found.name)
+    check_letters(tmp_path, "said_of_others.txt", "\n".join(texts))
 
 
 def test_the_best_model_s_numbers_are_compared_with_reported_ones_where_there_are_any():
