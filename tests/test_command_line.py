@@ -15,7 +15,13 @@ from threadpoolctl import threadpool_info
 
 from demos import train
 from demos.common import long_runs, machine
-from demos.common.command_line import claimed, complain, named_path, prepare_streams
+from demos.common.command_line import (
+    claimed,
+    complain,
+    make_free_folder,
+    named_path,
+    prepare_streams,
+)
 from demos.common.experiment_options import make_parser as make_experiments_parser
 from demos.paper import best_model, figure_3
 from demos.training import report
@@ -23,16 +29,24 @@ from demos.training.making import make_trainer
 from demos.training.options import make_parser
 from demos.training.run import choose_folder, parse, parse_once
 from vae_np import datasets
+from vae_np.checkpoints import whole_file
 from vae_np.training import resuming
 
 MINE = "backup-" + 32 * "a" + ".part"
 
 
 def test_only_what_a_killed_run_had_half_written_is_removed(tmp_path):
-    for name in (MINE, 32 * "b" + ".part", "vae_np-" + 32 * "c" + ".part"):
+    with whole_file(tmp_path / "a.npz"):
+        (written,) = tmp_path.iterdir()  # under the name that it has till it is whole
+    for name in (MINE, 32 * "b" + ".part", "vae_np-" + 32 * "c" + ".part", written):
         (tmp_path / name).touch()
     with claimed(tmp_path):
-        assert {file.name for file in tmp_path.iterdir()} == {MINE, 32 * "b" + ".part"}
+        assert {file.name for file in tmp_path.iterdir()} == {MINE, 32 * "b" + ".part", "a.npz"}
+
+
+def test_folders_are_numbered_after_their_whole_name(tmp_path):
+    for name in ("digits.v2", "digits.v2-2", "digits"):
+        assert make_free_folder(tmp_path / name.removesuffix("-2")) == tmp_path / name
 
 
 def test_a_folder_that_was_moved_is_written_to_no_more(tmp_path):
