@@ -123,42 +123,6 @@ def test_figure_2_draws_curves_of_different_reach(tmp_path):
     assert picture(tmp_path, "figure_2")
 
 
-WHOLE = {"samples": 1, "train": 1, "test": 1, "kl": 1}
-
-
-CURVE = {"method": "AEVB", "step_size": 0.02, "points": [], "diverged": None}
-
-
-def of_curve(**parts):
-    return {"data": "frey", "latents": 2, "curves": [parts]}
-
-
-def of_points(*points):
-    return of_curve(**CURVE | {"points": [*points]})
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        {"data": "frey", "latents": 20, "curves": []},
-        {"data": "frey", "latents": 2},
-        of_points(3),
-        of_points(WHOLE, {"samples": 1}),
-        *(of_points({key: 1 for key in WHOLE if key != left_out}) for left_out in WHOLE),
-        *(of_curve(**{key: CURVE[key] for key in CURVE if key != left_out}) for left_out in CURVE),
-        [1],
-        None,
-    ],
-)
-def test_a_file_that_is_no_record_is_named(content, tmp_path):
-    record_curves(tmp_path, "mnist", 3, AEVB=[-200], wake_sleep=[-300])
-    (tmp_path / "frey_2.json").write_text(json.dumps(content) if content else "{")
-    with pytest.raises(CheckpointError, match=r"frey_2.json is not a record of Frey Face 2"):
-        figure_2_picture.recorded(tmp_path)
-    (tmp_path / "frey_2.json").write_text(json.dumps(of_points(WHOLE)))
-    assert len(figure_2_picture.recorded(tmp_path)) == 2
-
-
 @pytest.mark.parametrize(
     ("points", "reached"), [([-300], "1e3): -200.0, -300.0"), ([], "1e4): -150.0, -inf")]
 )

@@ -1,13 +1,22 @@
 """How the paper's figures choose a step size, images and points: numbers of runs of any length."""
 
+import json
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from conftest import make_model, make_trainer, options
 from drawn_figures import drawn, recorded  # noqa: F401
+from test_figure_2 import record_curves
 
-from demos.paper import best_model_training, figure_3, figure_3_estimates, full_bayes, settings
+from demos.paper import (
+    best_model_training,
+    figure_2_picture,
+    figure_3,
+    figure_3_estimates,
+    full_bayes,
+    settings,
+)
 from vae_np.checkpoints import CheckpointError
 from vae_np.training.trainer import Trainer
 
@@ -145,3 +154,39 @@ def test_the_curves_of_figure_3_that_have_ended_are_drawn_though_the_next_is_int
     with pytest.raises(KeyboardInterrupt):
         figure_3.experiment(options(tmp_path, 900))
     assert len(drawn) == 1
+
+
+WHOLE = {"samples": 1, "train": 1, "test": 1, "kl": 1}
+
+
+CURVE = {"method": "AEVB", "step_size": 0.02, "points": [], "diverged": None}
+
+
+def of_curve(**parts):
+    return {"data": "frey", "latents": 2, "curves": [parts]}
+
+
+def of_points(*points):
+    return of_curve(**CURVE | {"points": [*points]})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"data": "frey", "latents": 20, "curves": []},
+        {"data": "frey", "latents": 2},
+        of_points(3),
+        of_points(WHOLE, {"samples": 1}),
+        *(of_points({key: 1 for key in WHOLE if key != left_out}) for left_out in WHOLE),
+        *(of_curve(**{key: CURVE[key] for key in CURVE if key != left_out}) for left_out in CURVE),
+        [1],
+        None,
+    ],
+)
+def test_a_file_that_is_no_record_is_named(content, tmp_path):
+    record_curves(tmp_path, "mnist", 3, AEVB=[-200], wake_sleep=[-300])
+    (tmp_path / "frey_2.json").write_text(json.dumps(content) if content else "{")
+    with pytest.raises(CheckpointError, match=r"frey_2.json is not a record of Frey Face 2"):
+        figure_2_picture.recorded(tmp_path)
+    (tmp_path / "frey_2.json").write_text(json.dumps(of_points(WHOLE)))
+    assert len(figure_2_picture.recorded(tmp_path)) == 2
