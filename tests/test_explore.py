@@ -3,14 +3,13 @@
 import base64
 import json
 import re
-import unicodedata
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from demos import explore
-from demos.common.mathml import LETTERS, SIGNS, mathml
+from demos.common.mathml import mathml
 from demos.page import fill, guide, packing
 from vae_np import VAE, BernoulliDecoder, GaussianDecoder, GaussianEncoder
 from vae_np.evaluation import grid_log_likelihood
@@ -234,35 +233,6 @@ LEFT, RIGHT = (f'<mtd style="text-align: {side}; padding: 0.3em 0">' for side in
 )
 def test_latex_becomes_mathml(latex, expected):
     assert mathml(latex) == f'<math display="block" class="math">{expected}</math>'
-
-
-UNICODE = {  # of what is no Greek letter
-    "nabla": "NABLA",
-    "partial": "PARTIAL DIFFERENTIAL",
-    "infty": "INFINITY",
-    "approx": "ALMOST EQUAL TO",
-    "cdot": "MIDDLE DOT",
-    "ge": "GREATER-THAN OR EQUAL TO",
-    "le": "LESS-THAN OR EQUAL TO",
-    "mid": "VERTICAL LINE",
-    "ne": "NOT EQUAL TO",
-    "odot": "CIRCLED DOT OPERATOR",
-    "sim": "TILDE OPERATOR",
-    "times": "MULTIPLICATION SIGN",
-    "to": "RIGHTWARDS ARROW",
-    "Vert": "DOUBLE VERTICAL LINE",
-    "|": "DOUBLE VERTICAL LINE",
-    "propto": "PROPORTIONAL TO",
-    "ldots": "HORIZONTAL ELLIPSIS",
-    "Longrightarrow": "LONG RIGHTWARDS DOUBLE ARROW",
-    "Longleftrightarrow": "LONG LEFT RIGHT DOUBLE ARROW",
-}
-
-
-def test_a_sign_is_the_one_that_its_name_says():
-    for name, sign in (LETTERS | SIGNS).items():
-        greek = f"GREEK SMALL LETTER {name.removeprefix('var').upper()}"
-        assert unicodedata.name(sign) == UNICODE.get(name, greek)
 
 
 def test_the_guides_equations_are_all_known_and_no_others():

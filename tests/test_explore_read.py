@@ -1,7 +1,7 @@
 """The page as it is read, from top to bottom: each word and number in its place, both languages."""
 
 import pytest
-from as_recorded import RECORDED, check_text
+from as_recorded import RECORDED, check_letters, check_text
 from browser_page import SETTLED, chromium, open_once, open_page  # noqa: F401 - fixtures
 from test_explore import DOCS_PAGE
 
@@ -41,7 +41,5 @@ SENTENCES = """(language) => {
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_each_sentence_is_as_recorded(language, open_once, tmp_path):
-    found = tmp_path / f"sentences_{language}.txt"
     said = open_once(DOCS_PAGE).evaluate(SENTENCES, language)
-    found.write_text("\n".join(said) + "\n", encoding="utf-8")
-    check_text(found, RECORDED / found.name)
+    check_letters(tmp_path, f"sentences_{language}.txt", "\n".join(said) + "\n")
