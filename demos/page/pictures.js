@@ -271,7 +271,7 @@ function draw_bars(box, { kl, gap, elbo, log_px }, words) {
     add("rule", "", { left: `${place(v)}%` });
     const label = add("label", `${text} ${fixed(v)}`, { top: 0, left: `calc(${place(v)}% + 3px)` });
     if (v === log_px || label.offsetLeft < label.offsetWidth + 7) continue;
-    Object.assign(label.style, { left: "auto", right: `calc(${100 - place(v)}% + 3px)` });
+    Object.assign(label.style, { left: "", right: `calc(${100 - place(v)}% + 3px)` });
   }
 }
 
