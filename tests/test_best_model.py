@@ -126,7 +126,9 @@ def test_the_test_set_s_bound_is_the_one_that_is_climbed(small_best_model, tmp_p
     trainer.load(tmp_path / "200_tanh.npz")
     how = {"binary": True, "seed": 4, "objective": trainer.objective}
     of = {k: evaluate_elbo(trainer.model, data.test, n_draws=k, **how).value for k in (1, 3)}
-    assert found["test_elbo"] == found["curve"][-1]["test_elbo"] == of[3] > of[1]
+    both = [found["test_elbo"], found["curve"][-1]["test_elbo"]]
+    assert both == pytest.approx([of[3]] * 2, rel=1e-6)  # another number of threads rounds so
+    assert of[3] > of[1] + 1e-4
 
 
 def test_active_units_are_latents_whose_mean_varies_over_binary_images(tmp_path):
