@@ -68,7 +68,9 @@ def test_figure_2_is_recorded_as_it_goes(monkeypatch, tmp_path):
     reports = []
     setting = figure_2.SETTINGS["MNIST 3"]
     figure_2.learn(setting, options(tmp_path, 900), reports.append)
-    figure_2.learn(setting, options(tmp_path, 1200), reports.append)
+    with monkeypatch.context() as patch:  # a run that goes on keeps its step size
+        patch.setattr(figure_2, "choose_step_size", None)
+        figure_2.learn(setting, options(tmp_path, 1200), reports.append)
     assert recorded == [[1, 1], [2, 2], [3, 3], *[[3, 3]] * 3, [4, 4]]
     assert sum(reports) == 2 * (900 + 900 + 300)  # what was trained before counts as done
     (tmp_path / "other").mkdir()
@@ -151,15 +153,16 @@ def test_settings_are_counted_where_both_methods_have_got(tmp_path, drawn):
     record_curves(tmp_path, "mnist", 5, AEVB=[3, 4], wake_sleep=[2, 1])
     record_curves(tmp_path, "mnist", 10, AEVB=[3], wake_sleep=[])
     record_curves(tmp_path, "mnist", 20, AEVB=[], wake_sleep=[1])
+    record_curves(tmp_path, "mnist", 200, AEVB=[1, 2], wake_sleep=[3, 2])  # as high, not above
     for latents, method, point in ((3, 0, -1), (3, 1, 0), (5, 0, -1), (5, 1, -1)):
         path = tmp_path / f"mnist_{latents}.json"
         record = json.loads(path.read_text())
         record["curves"][method]["points"][point]["kl"] = 0.09
         path.write_text(json.dumps(record))
     _, findings = run_figure_2(tmp_path, 1e4, draw=True)
-    assert "in 2 of 4 settings (not: MNIST 3, MNIST 20)." in findings
-    assert "(a KL below 0.1 nats) in 1 of 4 settings: MNIST 5." in findings
-    assert numbers(drawn[0].get_suptitle()) == [2, 4]
+    assert "in 2 of 5 settings (not: MNIST 3, MNIST 20, MNIST 200)." in findings
+    assert "(a KL below 0.1 nats) in 1 of 5 settings: MNIST 5." in findings
+    assert numbers(drawn[0].get_suptitle()) == [2, 5]
 
 
 def test_a_setting_where_both_diverged_at_once_is_told_too(tmp_path):
@@ -248,12 +251,12 @@ def test_figure_2_names_its_settings(setting, monkeypatch, capsys):
     assert "wants one of MNIST 3, MNIST 5" in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_the_seed_is_the_one_that_was_asked_for(tmp_path, images):
-    model, args = make_model(), options(tmp_path, 300)
+@pytest.mark.parametrize("method", ["AEVB", "wake-sleep", "Monte Carlo EM"])
+def test_the_seed_is_the_one_that_was_asked_for_and_the_rest_the_paper_s(tmp_path, images, method):
+    args = options(tmp_path, 300)
     args.seed = 7
-    for method in paper_settings.METHODS:
-        networks = model.encoder, model.decoder
-        assert paper_settings.paper_trainer(method, networks, images, 0.1, args).seed == 7
+    learner, _ = figure_3.make_learner(figure_3.Setting(38, method), images, 0.1, args)
+    assert (learner.seed, learner.prior_share, learner.batch_size) == (7, 1 / 38, 100)
 
 
 def test_points_are_even_on_a_logarithmic_axis():
