@@ -93,7 +93,8 @@ def test_a_run_by_stages_can_be_lengthened(small_best_model, tmp_path):
     shorter = by_stages(tmp_path / "parts", 900)
     assert (shorter["epochs"], whole["epochs"]) == (3, 5)
     assert by_stages(tmp_path / "parts", 1500)["test_log_px"] == whole["test_log_px"]
-    assert by_stages(tmp_path / "parts", 1)["test_log_px"] == whole["test_log_px"]  # is there
+    there = by_stages(tmp_path / "parts", 1)
+    assert (there["test_log_px"], there["epochs"]) == (whole["test_log_px"], 5)
     assert [row["epoch"] for row in whole["curve"]] == [1, 2, 3, 4, 5]
     stages = {path.name for path in (tmp_path / "parts").glob("best_model_*_*_*.npz")}
     assert stages == {"best_model_200_tanh_1.npz", "best_model_200_tanh_4.npz"}

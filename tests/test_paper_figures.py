@@ -210,8 +210,9 @@ def test_figures_4_and_5_draw_and_go_on(figure, monkeypatch, tmp_path):
     assert picture(tmp_path, figure.__name__.rpartition(".")[2])
     reports = []
     task = {figure_4: "frey", figure_5: 5}[figure]
-    figure.learn(task, options(tmp_path, 3300), reports.append)
+    summary, _ = figure.learn(task, options(tmp_path, 3100), reports.append)
     assert reports == [3000, 300]  # what was trained before, and one epoch
+    assert summary["samples"] == 3300  # whole epochs
 
 
 def test_figure_4_judges_how_sure_the_decoder_is():
