@@ -1,6 +1,7 @@
 """How the paper's figures choose a step size, images and points: numbers of runs of any length."""
 
 import json
+import math
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,6 +18,7 @@ from demos.paper import (
     full_bayes,
     settings,
 )
+from vae_np import datasets
 from vae_np.checkpoints import CheckpointError
 from vae_np.training.trainer import Trainer
 
@@ -61,14 +63,17 @@ def test_a_longer_run_of_figure_3_keeps_its_images_and_a_new_one_takes_a_hundred
     small_data, monkeypatch, tmp_path
 ):
     def learn(samples, folder=tmp_path):
-        setting, args = figure_3.Setting(300, "AEVB"), options(folder, samples)
+        setting, args = figure_3.Setting(150, "AEVB"), options(folder, samples)
         return figure_3.learn(setting, args, lambda n: None)["images"]
 
     def sampled(model, parts, n_samples, seed):
+        for name, images in parts.items():
+            of = {"train": data.train[:150], "test": data.test}[name]
+            assert np.array_equal(images, figure_3_estimates.evenly(of, len(images)))
         seen.append([len(part) for part in parts.values()])
         return {}
 
-    seen, more = [], tmp_path / "more"
+    seen, more, data = [], tmp_path / "more", datasets.load("mnist")
     monkeypatch.setattr(figure_3, "choose_step_size", lambda *_: 0.02)
     monkeypatch.setattr(figure_3, "due", lambda n: False)
     monkeypatch.setattr(figure_3, "importance_sampled", sampled)
@@ -99,18 +104,31 @@ def test_appendix_d_draws_a_hundred_times_from_each_posterior(images, monkeypatc
 
 @pytest.mark.parametrize(("samples", "draws"), [(100, 200), (3000, 5000)])
 def test_the_prior_is_drawn_from_twice_a_sample_up_to_a_limit(monkeypatch, samples, draws):
-    asked, of_both = [], SimpleNamespace(mean=-2.0, mean_standard_error=0.1)
+    def of_both(model, images, n_samples, prior_share, seed):
+        assert (n_samples, prior_share, seed) == (5000, 0.5, 7)
+        return SimpleNamespace(mean=-images, mean_standard_error=images / 10)
+
+    asked = []
     monkeypatch.setattr(figure_3_estimates, "PRIOR_DRAWS", 5000)
     monkeypatch.setattr(
-        figure_3_estimates, "prior_sampled", lambda *of: asked.append(of[2]) or (-1.0, 0.2)
+        figure_3_estimates, "prior_sampled", lambda *of: asked.append(of[1:]) or (of[1], 0.2)
     )
-    monkeypatch.setattr(
-        figure_3_estimates, "importance_sampled_log_likelihood", lambda *of, **more: of_both
-    )
-    found = figure_3_estimates.importance_sampled(None, {"train": [], "test": []}, samples, 0)
-    assert asked == [draws, draws]
-    assert found["from_prior"] == {"train": -1, "train_error": 0.2, "test": -1, "test_error": 0.2}
-    assert found["half_from_q"]["test_error"] == 0.1
+    monkeypatch.setattr(figure_3_estimates, "importance_sampled_log_likelihood", of_both)
+    found = figure_3_estimates.importance_sampled(None, {"train": 1, "test": 2}, samples, 7)
+    assert asked == [(1, draws, 7), (2, draws, 7)]
+    assert found["from_prior"] == {"train": 1, "train_error": 0.2, "test": 2, "test_error": 0.2}
+    expected = {"train": -1, "train_error": 0.1, "test": -2, "test_error": 0.2}
+    assert found["half_from_q"] == expected
+
+
+def test_a_long_run_is_measured_as_the_recorded_ones():
+    for model in recorded("best_model")["models"]:
+        every = math.ceil(model["epochs"] / best_model_training.POINTS)
+        points = [*range(every, model["epochs"], every), model["epochs"]]
+        assert [row["epoch"] for row in model["curve"]] == points
+    draws = {run.get("weight_draws") for run in recorded("full_bayes")["runs"]}
+    assert draws == {None, full_bayes.WEIGHT_DRAWS}
+    assert figure_3_estimates.PRIOR_DRAWS == 2_000_000
 
 
 def test_the_error_of_the_fewest_draws_is_a_number(images):
@@ -174,6 +192,7 @@ def of_points(*points):
     "content",
     [
         {"data": "frey", "latents": 20, "curves": []},
+        {"data": "mnist", "latents": 2, "curves": []},
         {"data": "frey", "latents": 2},
         of_points(3),
         of_points(WHOLE, {"samples": 1}),
