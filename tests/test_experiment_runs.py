@@ -46,6 +46,13 @@ def test_what_may_go_wrong_is_said_in_one_line(started, capsys, kind, resumes):
     assert not Path("runs/figure").exists()  # nothing was saved
 
 
+@pytest.mark.parametrize("resumes", [True, False])
+def test_a_device_that_cannot_be_had_leaves_no_folder(started, monkeypatch, resumes):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    assert started(lambda args: pytest.fail(), "--device", "gpu", resumes=resumes) == 2
+    assert not any(Path().iterdir())
+
+
 def test_a_bug_in_an_experiment_shows_its_traceback(started):
     with pytest.raises(ZeroDivisionError):
         started(lambda args: 1 // 0)

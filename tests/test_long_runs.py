@@ -115,6 +115,13 @@ def test_a_training_is_saved_as_it_goes_and_at_the_end(images, tmp_path, monkeyp
     assert reports[2:] == [38, 38]
     assert saved == [3, 4, 4]
 
+    def gone(n):
+        raise SystemExit  # as `_report` does
+
+    with pytest.raises(SystemExit):
+        fit_and_save(trainer, tmp_path, 5, gone)
+    assert saved == [3, 4, 4]
+
 
 def test_a_training_that_hears_a_kill_saves_and_ends(images, tmp_path, monkeypatch):
     trainer = make_trainer(images)

@@ -1,5 +1,6 @@
 """A file is written whole, or the old one stays as it was."""
 
+import json
 import os
 import threading
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from conftest import make_model
 
+from demos.common.command_line import write_json
 from vae_np import figures
 from vae_np.checkpoints import whole_file
 
@@ -53,6 +55,17 @@ def test_what_is_no_file_is_not_replaced_by_one(tmp_path):
 def test_a_picture_too_is_written_whole(tmp_path):
     with pytest.raises(OSError, match=f"cannot write {tmp_path}/missing/grid.png: No such file"):
         figures.image_grid(np.zeros((4, 6)), (2, 3), tmp_path / "missing" / "grid.png", "")
+
+
+def test_a_summary_too_is_written_whole(tmp_path):
+    path = tmp_path / "summary.json"
+    write_json(path, {"elbo": 1})
+    old = path.read_bytes()
+    with pytest.raises(TypeError):
+        write_json(path, {"elbo": 1j})
+    assert path.read_bytes() == old and json.loads(old) == {"elbo": 1}
+    with pytest.raises(OSError, match=f"cannot write {tmp_path}/missing/a.json: No such file"):
+        write_json(tmp_path / "missing" / "a.json", {})
 
 
 def test_a_name_as_long_as_the_system_allows_can_be_written(tmp_path):
