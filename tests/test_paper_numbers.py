@@ -11,6 +11,7 @@ from drawn_figures import drawn, recorded  # noqa: F401
 from test_figure_2 import record_curves
 
 from demos.paper import (
+    best_model,
     best_model_training,
     figure_2_picture,
     figure_3,
@@ -20,6 +21,8 @@ from demos.paper import (
 )
 from vae_np import datasets
 from vae_np.checkpoints import CheckpointError
+from vae_np.evaluation import evaluate_elbo
+from vae_np.objectives import FullBayes
 from vae_np.training.trainer import Trainer
 
 # ruff: noqa: F811 - a fixture's name as an argument
@@ -64,7 +67,9 @@ def test_a_longer_run_of_figure_3_keeps_its_images_and_a_new_one_takes_a_hundred
 ):
     def learn(samples, folder=tmp_path):
         setting, args = figure_3.Setting(150, "AEVB"), options(folder, samples)
-        return figure_3.learn(setting, args, lambda n: None)["images"]
+        curve = figure_3.learn(setting, args, lambda n: None)
+        assert curve["step_size"] == 150 / 7e3  # chosen on the images that are learned from
+        return curve["images"]
 
     def sampled(model, parts, n_samples, seed):
         for name, images in parts.items():
@@ -74,7 +79,9 @@ def test_a_longer_run_of_figure_3_keeps_its_images_and_a_new_one_takes_a_hundred
         return {}
 
     seen, more, data = [], tmp_path / "more", datasets.load("mnist")
-    monkeypatch.setattr(figure_3, "choose_step_size", lambda *_: 0.02)
+    monkeypatch.setattr(
+        figure_3, "choose_step_size", lambda make, score, train, _: len(train) / 7e3
+    )
     monkeypatch.setattr(figure_3, "due", lambda n: False)
     monkeypatch.setattr(figure_3, "importance_sampled", sampled)
     assert learn(20_100) == 3 and figure_3.IMAGES == 100
@@ -91,14 +98,22 @@ def test_images_are_chosen_evenly(count):
     assert len(chosen) == count and set(np.diff(chosen)) <= {50_000 // count}
 
 
-def test_appendix_d_draws_a_hundred_times_from_each_posterior(images, monkeypatch):
+def test_appendix_d_draws_a_hundred_times_from_each_posterior(images, rng, monkeypatch):
+    """From starts that are as likely as draws of it."""
+
     def spy(decoder, x, initial, n_draws, generator):
-        return len(initial) * n_draws, initial.shape
+        return len(initial) * n_draws, initial
 
     monkeypatch.setattr(figure_3_estimates, "appendix_d", spy)
-    model = make_model()
-    n_draws, shape = figure_3_estimates.log_likelihood(model, images, seed=0)
-    assert n_draws == 100 and shape[1:] == (len(images), model.n_latent)
+    model, x = make_model(dtype=np.float64), images / 255
+    model.decoder.parameters.value[:] *= 4
+    n_draws, starts = figure_3_estimates.log_likelihood(model, images, seed=0)
+    assert n_draws == 100 and starts.shape[1:] == (len(images), model.n_latent)
+    log_p = model.decode(rng.standard_normal((20_000, 1, 3))).log_prob(x)
+    weights = np.exp(log_p - log_p.max(axis=0))
+    expected = (weights * log_p).sum() / weights.sum()
+    assert model.decode(starts).log_prob(x).mean() == pytest.approx(expected, abs=0.2)
+    assert log_p.mean() < expected - 1 and log_p.max(axis=0).mean() > expected + 1
     assert figure_3_estimates.IMPORTANCE_SAMPLES == 5000 == best_model_training.IMPORTANCE_SAMPLES
 
 
@@ -128,6 +143,7 @@ def test_a_long_run_is_measured_as_the_recorded_ones():
         assert [row["epoch"] for row in model["curve"]] == points
     draws = {run.get("weight_draws") for run in recorded("full_bayes")["runs"]}
     assert draws == {None, full_bayes.WEIGHT_DRAWS}
+    assert {len(run["points"]) for run in recorded("full_bayes")["runs"]} == {full_bayes.POINTS}
     assert figure_3_estimates.PRIOR_DRAWS == 2_000_000
 
 
@@ -156,22 +172,42 @@ def test_a_point_of_full_bayes_is_the_mean_of_its_epochs(small_data, monkeypatch
     assert rates == [full_bayes.LEARNING_RATE, full_bayes.LEARNING_RATE / 2]
 
 
+def test_the_elbo_over_drawn_weights_is_a_mean_over_models(images, tmp_path):
+    bayes, args = FullBayes(make_model(), 38, initial_std=1.0), options(tmp_path, 1)
+    models = full_bayes.drawn_models(bayes, full_bayes.DRAWS_PER_POINT, args)
+    each = [evaluate_elbo(model, images, seed=0).value for model in models]
+    assert len(each) == 5 and np.ptp(each) > 1
+    assert full_bayes.elbo_at_drawn_weights(bayes, images, args) == pytest.approx(np.mean(each))
+
+
 def test_the_best_on_the_way_stands_in_brackets():
     points = [{"train": -9, "test": test} for test in (-8, -6, -7)]
     assert full_bayes.ends({"points": points}) == "-9.0 and -7.0 (-6.0)"
 
 
-def test_the_curves_of_figure_3_that_have_ended_are_drawn_though_the_next_is_interrupted(
-    tmp_path, monkeypatch, drawn
+@pytest.mark.parametrize(
+    ("demo", "key", "said"),
+    [
+        (figure_3, "curves", "1,000 digits, AEVB, step size 0.1: after 50,000,000 samples "),
+        (full_bayes, "runs", "100 digits, maximum likelihood: training ELBO "),
+        (best_model, "models", "784-200-200-50, tanh: test log p(x) "),
+    ],
+)
+def test_what_has_ended_is_told_though_the_next_is_interrupted(
+    demo, key, said, tmp_path, monkeypatch, drawn, capsys
 ):
-    def ending(function, tasks, args, total):
-        yield recorded("figure_3")["curves"][0]
+    """And figure 3 is drawn as far as it has come."""
+
+    def ending(function, tasks, args, total, data=()):
+        yield recorded(demo.__name__.rpartition(".")[2])[key][0]
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(figure_3, "side_by_side", ending)
+    monkeypatch.setattr(demo, "side_by_side", ending)
     with pytest.raises(KeyboardInterrupt):
-        figure_3.experiment(options(tmp_path, 900))
-    assert len(drawn) == 1
+        demo.experiment(options(tmp_path, 900))
+    assert len(drawn) == (demo is figure_3)
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith(said)
 
 
 WHOLE = {"samples": 1, "train": 1, "test": 1, "kl": 1}
