@@ -31,19 +31,38 @@ def square(task, args, report):
     return task**2
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("total", [6, 5])
-def test_results_come_in_order_and_the_bar_gets_to_its_end(monkeypatch, total):
-    """And no further, where whole epochs are more than was asked for."""
-    bars, silent = [], io.StringIO()
+@pytest.fixture
+def bars(monkeypatch):
+    """The progress bars, which nobody sees."""
+    seen, silent = [], io.StringIO()
 
     def bar(**options):
-        bars.append(tqdm(**options | {"file": silent, "disable": False}))
-        return bars[0]
+        seen.append(tqdm(**options | {"file": silent, "disable": False}))
+        return seen[-1]
 
     monkeypatch.setattr(long_runs, "tqdm", bar)
+    return seen
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("total", [6, 5])
+def test_results_come_in_order_and_the_bar_gets_to_its_end(bars, total):
+    """And no further, where whole epochs are more than was asked for."""
     assert list(long_runs.side_by_side(square, [3, 1, 2], ARGS, total, data=())) == [9, 1, 4]
     assert (bars[0].n, bars[0].total) == (total, total)
+
+
+def wait(task, args, report):
+    report(1)
+    time.sleep(2)
+
+
+@pytest.mark.slow
+def test_the_bar_moves_while_a_training_goes_on(bars, monkeypatch):
+    moves, update = [], tqdm.update
+    monkeypatch.setattr(tqdm, "update", lambda bar, n: moves.append(n) or update(bar, n))
+    list(long_runs.side_by_side(wait, [0], ARGS, total=1, data=()))
+    assert (bars[0].n, moves[-1]) == (1, 0)  # at its end nothing is left to add
 
 
 def threads(task, args, report):
