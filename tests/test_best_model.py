@@ -115,19 +115,21 @@ def test_a_long_curve_has_few_points_and_the_end_of_each_stage(
     assert kept == ({1, 4} if schedule == "stages" else set())  # the weights of each stage
 
 
-def test_the_test_set_s_bound_is_the_one_that_is_climbed(small_best_model, tmp_path):
+def test_the_test_set_s_bound_is_the_one_that_is_climbed(small_best_model, monkeypatch, tmp_path):
     args, setting, data = (
         options(tmp_path, 300),
         best_model.SETTINGS[0],
         best_model.datasets.load(""),
     )
     args.objective, args.draws, args.seed = "importance-weighted", 3, 4
+    monkeypatch.setattr(best_model_training, "active_units", lambda model, x, args: len(x))
     found = best_model.learn(setting, args, lambda n: None)
     trainer = best_model_training.make_trainer(setting, data, args)
     trainer.load(tmp_path / "200_tanh.npz")
     how = {"binary": True, "seed": 4, "objective": trainer.objective}
     of = {k: evaluate_elbo(trainer.model, data.test, n_draws=k, **how).value for k in (1, 3)}
     both = [found["test_elbo"], found["curve"][-1]["test_elbo"]]
+    assert found["active_units"] == found["curve"][-1]["active_units"] == len(data.test)
     assert both == pytest.approx([of[3]] * 2, rel=1e-6)  # another number of threads rounds so
     assert of[3] > of[1] + 1e-4
 
