@@ -157,12 +157,17 @@ def test_figure_3_ends_when_it_hears_a_kill_and_keeps_what_was_trained(
     monkeypatch.setattr(Adagrad, "step", killed)
     monkeypatch.setattr(figure_3, "choose_step_size", lambda *_: 0.02)
     monkeypatch.setattr(figure_3, "due", lambda n: n == 300)
+    clock = itertools.count(step=25)  # so long does an epoch take
+    monkeypatch.setattr(figure_3, "core_clock", lambda device: clock.__next__)
     with pytest.raises(SystemExit):
         learn_figure_3(method, tmp_path, 400)
     state = tmp_path / f"{method}_100.npz".replace(" ", "_")
     assert read_checkpoint(state)[0]["epoch"] == 3
     curve = learn_figure_3(method, tmp_path, 400)
-    assert [point["samples"] for point in curve["points"]] == [300, 400]
+    assert [(point["samples"], point["seconds"]) for point in curve["points"]] == [
+        (300, 75),
+        (400, 100),
+    ]
 
 
 def test_figure_3_is_estimated_at_round_numbers():

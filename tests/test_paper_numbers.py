@@ -92,6 +92,21 @@ def test_a_longer_run_of_figure_3_keeps_its_images_and_a_new_one_takes_a_hundred
     assert seen == [[3, 3], [3, 3], [2, 2]]
 
 
+def test_figure_3_compares_its_last_model_though_that_was_interrupted(
+    small_data, monkeypatch, tmp_path
+):
+    def interrupted(*given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(figure_3, "choose_step_size", lambda *_: 0.02)
+    task = figure_3.Setting(300, "AEVB"), options(tmp_path, 300), lambda n: None
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(figure_3, "importance_sampled", interrupted)
+        figure_3.learn(*task)
+    curve = figure_3.learn(*task)
+    assert curve["from_prior"] and len(curve["points"]) == 1
+
+
 @pytest.mark.parametrize("count", [1, 3, 7, 100])
 def test_images_are_chosen_evenly(count):
     chosen = figure_3_estimates.evenly(np.arange(50_000), count)
