@@ -10,6 +10,7 @@ from conftest import has_real_data, in_this_process, options, picture
 
 from demos.common import long_runs
 from demos.paper import best_model, best_model_training
+from vae_np import datasets
 from vae_np.checkpoints import CheckpointError, read_checkpoint
 from vae_np.evaluation import evaluate_elbo
 
@@ -116,11 +117,9 @@ def test_a_long_curve_has_few_points_and_the_end_of_each_stage(
 
 
 def test_the_test_set_s_bound_is_the_one_that_is_climbed(small_best_model, monkeypatch, tmp_path):
-    args, setting, data = (
-        options(tmp_path, 300),
-        best_model.SETTINGS[0],
-        best_model.datasets.load(""),
-    )
+    args, setting, data = options(tmp_path, 300), best_model.SETTINGS[0], datasets.load("mnist")
+    data = datasets.Dataset(data.train, np.concatenate([data.test, data.train]), data.image_shape)
+    monkeypatch.setattr(datasets, "load", lambda name: data)  # no hundred images alone
     args.objective, args.draws, args.seed = "importance-weighted", 3, 4
     monkeypatch.setattr(best_model_training, "active_units", lambda model, x, args: len(x))
     found = best_model.learn(setting, args, lambda n: None)

@@ -216,8 +216,8 @@ def test_a_setting_is_trained_once_however_often_it_is_named(
         run_figure_2(tmp_path, 900, *names)
 
 
-def test_the_settings_that_have_ended_are_drawn_though_the_next_is_interrupted(
-    tmp_path, monkeypatch, drawn
+def test_the_settings_that_have_ended_are_told_though_the_next_is_interrupted(
+    tmp_path, monkeypatch, drawn, capsys
 ):
     def ending(function, tasks, args, total, data):
         record_curves(tmp_path, "mnist", 5, AEVB=[-200], wake_sleep=[-300])
@@ -228,6 +228,10 @@ def test_the_settings_that_have_ended_are_drawn_though_the_next_is_interrupted(
     with pytest.raises(KeyboardInterrupt):
         run_figure_2(tmp_path, 900, "MNIST 5", "MNIST 3")
     assert len(drawn) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "MNIST 5, AEVB, step size 0.02: test ELBO -200.0",
+        "MNIST 5, wake-sleep, step size 0.02: test ELBO -300.0",
+    ]
 
 
 @pytest.mark.parametrize(
