@@ -46,7 +46,8 @@ SAYS = [
     ("stopped", [-125.5, -120.5], {"q_from": "stopped"}, FIT | {"state": "stopped"}, CUT),
     ("ahead", [5.25, 1.25], {"q_from": "yours"}, None, {}),
     ("behind", [5.25, 2.25], {"q_from": "yours"}, None, {"encoder": -118.25, "diagonal": -117.25}),
-    ("top", [5.25, 0.1], {"q_from": "yours"}, None, {"diagonal": -120.45}),
+    ("top", [5.25, 0.1], {"q_from": "yours"}, None, {"diagonal": -120.41}),
+    ("ahead", [5.25, 1.25], {"q_from": "yours"}, None, {"diagonal": -120.39}),
     ("ahead", [5.25, 1.25], {"q_from": "yours"}, None, {"diagonal": -120.45} | CUT),
     ("ahead", [5.25, 1.25], {"q_from": "yours"}, None, {"diagonal": None, "full": None}),
     ("on_the_way", [5.25], {"q_from": "yours"}, None, {"encoder": None}),
@@ -56,7 +57,7 @@ SAYS = [
 ACCOUNT = [
     ("agree", [0.004], {}, {"log_px": -115.254}),
     ("still", [-130.5, -120.5, -115.25], {"moved": [-130.5, -120.5]}, {}),
-    ("still", [-121.5, -120.5, -115.25], {"moved": [-121.5, -120.5]}, {}),
+    ("still", [-121.5, -120.5, -115.25], {"moved": [-121.5, -120.5]}, {"by": "grid"}),
     ("agree", [0], {"moved": [-121.4, -120.5]}, {}),
     ("wide", [], {}, {"by": "grid"}),
     ("outside", [], {}, {"gap": None}),
