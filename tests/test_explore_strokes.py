@@ -270,3 +270,16 @@ def test_a_code_that_is_shown_has_a_dot_and_its_image_a_frame(page):
     assert frame == [one[1:] for one in seen.of("plane", "drawImage")][-1]
     page.evaluate("explore.change({ code: null })")
     assert Drawn(page).of("plane", "strokeRect", stroke="ink") == []
+
+
+def test_the_image_of_a_code_near_an_edge_is_shown_whole(page):
+    codes = np.reshape(page.evaluate("() => [...float32(explore.data.codes)]"), (-1, 2))
+    inside = (np.abs(codes) < page.evaluate("explore.view.half_width")).all(axis=1)
+    for axis, side in ((0, 1), (0, -1), (1, 1), (1, -1)):
+        k = int(np.argmax(np.where(inside, side * codes[:, axis], -np.inf)))
+        page.evaluate("(code) => explore.change({ code })", k)
+        seen = Drawn(page)
+        ((x, y, w, h),) = seen.of("plane", "strokeRect", stroke="ink")
+        assert (w, h) == (60, 60)
+        assert 0 < x < seen.size["plane"][0] - 60 and 0 < y < seen.size["plane"][1] - 60
+    page.evaluate("explore.change({ code: null })")
