@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from browser_page import chromium, open_once  # noqa: F401 - fixtures
 from test_explore import DOCS_PAGE
-from test_explore_hands import close, hands  # noqa: F401 - a fixture
+from test_explore_hands import CHOSEN, close, hands  # noqa: F401 - a fixture
 
 # ruff: noqa: F811 - a fixture's name as an argument
 pytestmark = pytest.mark.slow
@@ -113,7 +113,10 @@ def test_n_goes_on_to_ever_farther_codes(hands):
     codes, seen = codes_of(hands), []
     for _ in range(25):
         seen.append(hands.keys("plane", "n")["code"])
-    assert seen == np.argsort((codes**2).sum(axis=1), kind="stable")[:25].tolist()
+    order = np.argsort((codes**2).sum(axis=1), kind="stable").tolist()
+    assert seen == order[:25]
+    hands.page.evaluate("(code) => explore.change({ code })", order[-1])
+    assert [hands.keys("plane", "n")["code"] for _ in range(2)] == order[:2]  # and round again
 
 
 def test_the_magnification_follows_q_s_widths_while_keys_change_them(hands):
@@ -162,7 +165,7 @@ def test_a_stroke_has_a_point_wherever_the_pen_was(hands):
     hands.page.mouse.down()
     hands.page.mouse.move(*hands.at("pad", [0.8, 0.5]), steps=12)
     hands.page.mouse.up()
-    hands.state()
+    assert hands.state()["index"] is None and hands.page.evaluate(CHOSEN) == [[], [0]]
     lengths = hands.page.evaluate("explore.state.strokes.map(({ length }) => length)")
     assert lengths == [5, 13]
     shown, wanted = hands.page.evaluate(
@@ -172,3 +175,23 @@ def test_a_stroke_has_a_point_wherever_the_pen_was(hands):
         }"""
     )
     assert shown == wanted  # of both strokes
+
+
+PRESSED = """(acts) => {
+  const { left, top, width } = element("pad").getBoundingClientRect();
+  const press = (isPrimary) => element("pad").dispatchEvent(new PointerEvent("pointerdown", {
+    isPrimary, pointerId: 1, clientX: left + width / 2, clientY: top + width / 2 }));
+  const acted = { finger: () => press(true), second: () => press(false),
+    take: () => explore.take(3), up: () => element("pad").onpointerup({ pointerId: 1 }) };
+  for (const act of acts) acted[act](); // before the next frame
+}"""
+
+
+def test_a_stroke_that_ends_before_it_was_shown_leaves_nothing(hands):
+    for acts, index in ((["finger", "second"], 6), (["finger", "take", "up"], 3)):
+        hands.page.evaluate(PRESSED, acts)
+        now = hands.state()
+        assert (now["from"], now["index"]) == ("test", index)
+        hands.drag("pad", [0.3, 0.3], [0.6, 0.3])  # and the next one is drawn
+        assert hands.state()["from"] == "drawing"
+        assert hands.page.evaluate("explore.state.strokes.length") == 1
