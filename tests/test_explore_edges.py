@@ -129,6 +129,11 @@ def test_fit_pressed_too_early_begins_with_the_numbers_unless_another_image_is_c
     page.evaluate(SETTLED)
     page.wait_for_timeout(500)
     assert says(page, "fit-says") == "start"
+    page.evaluate(
+        "() => { explore.take(4); element('fit').click(); explore.put_q([0, 0], [1, 1]); }"
+    )
+    page.evaluate(SETTLED)
+    assert page.evaluate("explore.state.q_from") == "yours"  # nor with a q that came since
 
 
 def test_no_image_is_shown_the_posterior_of_another(page):
@@ -215,6 +220,8 @@ def test_an_elbo_that_came_late_is_counted_too(page):
 def test_a_weight_and_a_number_of_draws_outlast_an_image_and_its_q(page):
     page.select_option("#beta", "4")
     page.click('#draws [value="10"]')
+    page.evaluate(SETTLED)
+    assert page.locator("#encoder-says").inner_text() == ""  # it is the encoder's q still
     acts = ("explore.take(2)", "element('clear').click()", "explore.put_q([0, 0], [0.3, 0.3])")
     for act in (*acts, "element('reset').click()"):
         page.evaluate(act)
@@ -230,3 +237,54 @@ def test_one_draw_is_z_s_own_and_z_set_by_hand_is_none(page):
         page.click(f'#draws [value="{L}"]')
         page.evaluate(SETTLED)
         assert says(page, "estimate-says") == said
+    extra = "explore.state.extra.flatMap((e) => [...e])"
+    page.click('#draws [value="10"]')
+    drawn = page.evaluate(extra)
+    page.click('#draws [value="10"]')  # pressed again, it draws again
+    assert len(drawn) == 20 and not set(drawn) & set(page.evaluate(extra))
+
+
+def test_of_the_elbos_told_to_have_been_run_through_all_are_of_the_reader_s_q(page):
+    said = "[element('account-says').dataset.says, element('account-says').innerText]"
+    move = """(a) => {
+      const { mean, std } = explore.state.encoded;
+      explore.put_q([mean[0] + a, mean[1]], std);
+    }"""
+    page.evaluate("explore.take(10)")
+    page.evaluate(SETTLED)
+    page.evaluate(move, 0.6)
+    page.evaluate(SETTLED)
+    for act in ("#fit", '#draws [value="10"]', "#reset"):  # of which each asks for an account
+        page.click(act)
+        page.evaluate(SETTLED)
+        assert page.evaluate(said)[0] == "agree"
+    page.evaluate(move, 0.1)
+    page.evaluate(SETTLED)
+    told = page.evaluate(said)
+    assert told[0] == "still"
+    page.click("#reset")
+    page.evaluate(SETTLED)
+    assert page.evaluate(said) == told  # it is true whatever q is shown
+
+
+def test_the_hint_is_the_first_thing_that_was_not_done_and_each_is_done_by_hand(page):
+    def hint(said):
+        page.evaluate(SETTLED)
+        assert said in page.locator("#hint").inner_text()
+
+    hint("Draw a digit")
+    page.locator("#lens").press("ArrowUp")
+    hint("Draw a digit")
+    page.locator("#pad").click()
+    hint("Drag z")
+    page.locator("#noise").press("ArrowUp")  # which is no z that is dragged, and no draw
+    hint("Drag z")
+    page.locator("#plane").press("ArrowUp")
+    hint("Draw z from q")
+    page.click("#new-noise")
+    hint("press Fit")
+    page.evaluate("() => { element('fit').click(); element('fit').click(); }")
+    assert page.evaluate("explore.state.fit.state") == "stopped"
+    hint("press Fit")  # until it has arrived
+    page.click("#fit")
+    hint("β to 4")
