@@ -43,3 +43,21 @@ SENTENCES = """(language) => {
 def test_each_sentence_is_as_recorded(language, open_once, tmp_path):
     said = open_once(DOCS_PAGE).evaluate(SENTENCES, language)
     check_letters(tmp_path, f"sentences_{language}.txt", "\n".join(said) + "\n")
+
+
+SPOKEN = ["hint", "noise-says", "encoder-says", "fit-says", "account-says", "estimate-says"]
+SPOKEN += ["about", "spoken", "bars", "pad-says"]
+
+
+def test_whatever_is_said_is_said_in_the_other_language_once_it_is_chosen(open_page):
+    page = open_page(DOCS_PAGE)
+    page.click("#clear")
+    page.click("#fit")
+    page.evaluate(SETTLED)
+    for zh in (False, True, False):
+        page.wait_for_timeout(900)  # until it is said aloud
+        for id in SPOKEN:
+            said = page.locator(f"#{id}").inner_text()
+            assert said and any("\u4e00" <= sign < "\u9fff" for sign in said) == zh, id
+        page.click("#language")
+        page.evaluate(SETTLED)
