@@ -84,6 +84,15 @@ def test_a_tap_takes_the_code_that_it_is_near_or_puts_z_there(finger):
     assert finger.tap("plane", below[k] / width)["index"] == k
 
 
+def test_a_tap_puts_z_and_the_noise_there(finger):
+    now = finger.tap("lens", [0.2, 0.1])
+    half = now["lens"]["half_width"]
+    wanted = np.add(now["lens"]["center"], half * np.array([-0.6, 0.8]))
+    assert now["z"] == close(wanted, 0.02 * half) and now["q_from"] == "encoder"
+    now = finger.tap("noise", [0.8, 0.3])
+    assert now["noise"] == close([0.6 * 3.4, 0.4 * 3.4], 0.06) and now["z_from"] == "hand"
+
+
 def test_a_touch_that_the_system_takes_away_ends_what_it_moved(finger):
     now = finger.state()
     there = [0.48 * finger.page.locator("#lens").bounding_box()["width"], 0]

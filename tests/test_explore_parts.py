@@ -195,6 +195,8 @@ def test_what_the_model_is_has_its_numbers_in_their_places(page):
         said = page.evaluate("([of, about]) => TEXT[of].about(about)", [language, about])
         assert numbers(said) == [9, 8, 2, 31, 0.4, 17, 0.013]
         assert "mine" in said and "A(z)" not in said  # which no Gaussian decoder has
+        whole = page.evaluate("([of, d]) => TEXT[of].about(d)", [language, about | {"half": False}])
+        assert [bool(re.search("half prec|半精度", one)) for one in (said, whole)] == [True, False]
     for language in ("zh", "en"):
         page.evaluate("(of) => { document.documentElement.lang = of; }", language)
         page.evaluate("dispatchEvent(new Event('resize'))")

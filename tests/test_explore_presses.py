@@ -153,8 +153,9 @@ def test_a_pen_draws_as_a_mouse_does(hands):
 
 def test_home_moves_what_has_the_focus_and_not_the_page(hands):
     hands.page.evaluate("scrollTo(0, 150)")
-    for id in ("plane", "noise", "lens"):
-        hands.keys(id, "Home")
+    for id, z_from in (("plane", "hand"), ("noise", "hand"), ("lens", "draw")):
+        hands.page.evaluate("explore.draw_z()")
+        assert hands.keys(id, "Home")["z_from"] == z_from
         assert hands.page.evaluate("scrollY") > 0
     hands.page.evaluate("scrollTo(0, 0)")
 
