@@ -282,9 +282,9 @@ def test_the_hint_is_the_first_thing_that_was_not_done_and_each_is_done_by_hand(
     page.locator("#plane").press("ArrowUp")
     hint("Draw z from q")
     page.click("#new-noise")
-    hint("press Fit")
+    hint("Guess how")
     page.evaluate("() => { element('fit').click(); element('fit').click(); }")
     assert page.evaluate("explore.state.fit.state") == "stopped"
-    hint("press Fit")  # until it has arrived
+    hint("Guess how")  # until it has arrived
     page.click("#fit")
     hint("β to 4")
