@@ -138,6 +138,31 @@ def test_under_the_pen_the_posterior_is_that_of_a_moment_ago_where_it_was_found(
     late.rest()
 
 
+def test_while_q_climbs_all_that_is_shown_is_of_its_latest_step(late):
+    late.take(10)
+    late.hold("element('fit').click()")
+    pictures = []
+    for _ in range(3):
+        late.one()
+        q, value, log_prob, shown = late.page.evaluate(
+            """() => {
+              const { q, fit, p, x } = explore.state;
+              const ids = ["plane", "lens", "mean", "estimate", "climb"];
+              return [[...q.mean, ...q.std], fit.path.at(-1).value, p.log_prob(x),
+                ids.map((id) => element(id).toDataURL())];
+            }"""
+        )
+        pictures.append(shown)
+        equations = [numbers(late.text(id))[0] for id in ("m0", "m1", "s0", "s1")]
+        for told in (numbers(late.text("lens-numbers")), equations):
+            assert told == pytest.approx(q, abs=0.0051)
+        for id in ("n-elbo", "elbo-mine", "fit-says"):
+            assert numbers(late.text(id)) == [pytest.approx(value, abs=0.006)]
+        assert numbers(late.text("estimate-says"))[1] == pytest.approx(log_prob, abs=0.006)
+    assert all(len(set(seen)) == 3 for seen in zip(*pictures, strict=True))
+    late.rest()
+
+
 def test_aloud_it_is_said_once_the_numbers_are_those_of_q(late):
     late.page.wait_for_timeout(1000)
     before = late.text("spoken")

@@ -69,6 +69,8 @@ def test_the_first_code_can_be_pointed_at_and_taken_too(hands):
     hands.page.mouse.move(*hands.at("plane", place))
     assert hands.state()["code"] == 0
     assert press(hands, "plane", place)["index"] == 0
+    label = hands.page.locator("#x").get_attribute("aria-label")
+    assert label == "The image x: test image 1, a 0"
     hands.page.evaluate("explore.take(6)")
     hands.page.locator("#plane").focus()
     hands.page.evaluate("explore.change({ code: 0 })")
