@@ -45,6 +45,10 @@ def test_each_sentence_is_as_recorded(language, open_once, tmp_path):
     check_letters(tmp_path, f"sentences_{language}.txt", "\n".join(said) + "\n")
 
 
+SAID_ALOUD = r"""(zh) => {
+  const { innerText } = element("spoken");
+  return innerText && /[\u4e00-\u9fff]/.test(innerText) === zh;
+}"""
 SPOKEN = ["hint", "noise-says", "encoder-says", "fit-says", "account-says", "estimate-says"]
 SPOKEN += ["about", "spoken", "bars", "pad-says"]
 
@@ -55,7 +59,7 @@ def test_whatever_is_said_is_said_in_the_other_language_once_it_is_chosen(open_p
     page.click("#fit")
     page.evaluate(SETTLED)
     for zh in (False, True, False):
-        page.wait_for_timeout(900)  # until it is said aloud
+        page.wait_for_function(SAID_ALOUD, arg=zh)
         for id in SPOKEN:
             said = page.locator(f"#{id}").inner_text()
             assert said and any("\u4e00" <= sign < "\u9fff" for sign in said) == zh, id
