@@ -181,6 +181,28 @@ def test_aloud_it_is_said_once_the_numbers_are_those_of_q(late):
     assert numbers(late.text("spoken"))[1] == numbers(late.text("n-elbo"))[0]
 
 
+FALLS = """Worker = class extends Worker { postMessage(question) {
+  window.falling ? setTimeout(() => this.onerror()) : super.postMessage(question);
+} };"""
+
+
+def test_after_a_worker_has_failed_all_numbers_are_what_they_were_with_it(late, open_once):
+    fallen = Late(open_once(DOCS_PAGE, 1500, script=FALLS))
+    fallen.take(6)
+    draw = "explore.change({ x: rasterize([[[0.3, 0.3], [0.5, 0.7]]], [28, 28]), from: 'drawing' })"
+    acts = (MOVE, "element('fit').click()", "element('reset').click()", draw, MOVE)
+    fallen.page.evaluate("() => { window.falling = true; }")
+    ids = ("n-elbo", "n-gap", "n-log-px", "elbo-encoder", "elbo-diagonal", "posterior-numbers")
+    for act in acts:
+        told = []
+        for one in (late, fallen):
+            one.page.evaluate(act, [0.6] if act is MOVE else None)
+            one.page.evaluate(SETTLED)
+            told.append([one.text(id) for id in (*ids, "lens-numbers", "fit-says", "account-says")])
+        assert told[0] == told[1]
+    assert fallen.page.locator("#trouble").is_visible()
+
+
 def test_a_gaussian_decoder_s_page_waits_for_its_own_numbers(open_once, tmp_path, rng):
     late = Late(open_once(page_of_stripes(tmp_path, rng, "gaussian"), script=HELD + RECORDED))
     late.take(2)
