@@ -213,6 +213,8 @@ def test_a_gaussian_decoder_s_page_waits_for_its_own_numbers(open_once, tmp_path
     late.page.evaluate("() => { explore.take(5); drawn.length = 0; }")
     late.one()
     assert late.says("fit-says") == late.says("account-says") == "waiting"
+    busy = "[...document.querySelectorAll('[aria-busy=true]')].length"
+    assert late.page.evaluate(busy) == 4  # what is still of the image before is faded
     around = """drawn.filter(({ id, name, stroke }) =>
       id === "lens" && name === "ellipse" && stroke === colour.q).at(-1).given"""
     half = late.page.evaluate("element('lens').clientWidth") / 2
