@@ -216,6 +216,13 @@ def test_a_setting_is_trained_once_however_often_it_is_named(
         run_figure_2(tmp_path, 900, *names)
 
 
+def test_a_broken_record_is_refused_before_the_training(tmp_path, monkeypatch):
+    (tmp_path / "frey_5.json").write_text("{")
+    monkeypatch.setattr(figure_2, "side_by_side", None)
+    with pytest.raises(CheckpointError, match=r"frey_5.json is not a record of Frey Face 5"):
+        run_figure_2(tmp_path, 900, "MNIST 3")
+
+
 def test_the_settings_that_have_ended_are_told_though_the_next_is_interrupted(
     tmp_path, monkeypatch, drawn, capsys
 ):

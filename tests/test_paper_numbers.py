@@ -260,3 +260,14 @@ def test_a_file_that_is_no_record_is_named(content, tmp_path):
         figure_2_picture.recorded(tmp_path)
     (tmp_path / "frey_2.json").write_text(json.dumps(of_points(WHOLE)))
     assert len(figure_2_picture.recorded(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("method", ["AEVB", "wake-sleep"])
+def test_a_finished_curve_s_lost_file_is_written_again(method, small_data, monkeypatch, tmp_path):
+    monkeypatch.setattr(figure_3, "importance_sampled", lambda *given: {"from_prior": {"test": 1}})
+    setting, args = figure_3.Setting(100, method), options(tmp_path, 300)
+    curve = figure_3.learn(setting, args, lambda n: None)
+    path = tmp_path / f"{setting.stem}.json"
+    path.unlink()
+    again = figure_3.learn(setting, args, lambda n: None)
+    assert again == curve == json.loads(path.read_bytes())

@@ -20,6 +20,7 @@ are saved twice a minute, Ctrl-C stops it, and the same --out goes on where it w
 """
 
 import argparse
+import contextlib
 import math
 import sys
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from demos.common.command_line import say, write_json
 from demos.common.findings import run
 from demos.common.long_runs import fit_and_save, side_by_side
 from demos.common.machine import machine
-from demos.paper.figure_2_picture import FILES, draw_recorded
+from demos.paper.figure_2_picture import FILES, draw_recorded, recorded
 from demos.paper.settings import (
     HIDDEN,
     METHODS,
@@ -162,6 +163,8 @@ def experiment(args):
     if not args.draw:
         settings = [SETTINGS[name] for name in dict.fromkeys(args.setting or SETTINGS)]
         total = len(settings) * len(METHODS) * args.samples
+        with contextlib.suppress(FileNotFoundError):
+            recorded(args.out)  # what is no setting's is refused now, not after the training
         records = side_by_side(learn, settings, args, total, data=NAMES)
         for setting, record in zip(settings, records, strict=True):
             for curve in record["curves"]:

@@ -149,13 +149,13 @@ def learn(setting, args, report):
             saver.save_in_time()
     if not estimated():
         estimate()
-    curve = curve_of(setting, saved)
+    curve, path = curve_of(setting, saved), args.out / record
     if setting.method == "AEVB":
-        known = json.loads((args.out / record).read_bytes())
-        if known["points"] == points and "from_prior" in known:
+        known = json.loads(path.read_bytes()) if path.exists() else {}
+        if known.get("points") == points and "from_prior" in known:
             return known
         curve |= importance_sampled(model, parts, points[-1]["samples"], args.seed)
-        write_json(args.out / record, curve)
+    write_json(path, curve)
     return curve
 
 
