@@ -20,6 +20,7 @@ BOUNDS = np.array([[0, 1, 0.5]])
     [
         (checks.whole_number, (), [1, 2**70], [0, -1, 1.0, "1", None, NAN]),
         (checks.whole_number, (0,), [0, 1], [-1]),
+        (checks.whole_number, (2, 5), [2, 5], [1, 6]),
         (checks.positive_number, (), [1, 1e-300, 0.5], [0, -1, INF, NAN, "1", None, 1j]),
         (checks.positive_number, (2,), [2.1], [2, 1]),
         (checks.number_from_0, (), [0, 0.5, 1e300], [-0.1, INF, NAN, "1", None, 1j]),
@@ -53,6 +54,8 @@ def test_a_refusal_says_where_the_number_must_lie():
             checks.number_from_0("name", -1, below)
     with pytest.raises(ValueError, match="name must be a finite number > 2, got 1"):
         checks.positive_number("name", 1, above=2)
+    with pytest.raises(ValueError, match="name must be a whole number from 2 to 5, got 6"):
+        checks.whole_number("name", 6, 2, 5)
 
 
 def test_a_step_that_vanishes_beside_1_is_refused():

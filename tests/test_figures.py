@@ -153,10 +153,13 @@ def test_reconstructions_lie_under_their_images(drawn, rng, n, size):
         assert axes.get_title() == name and within(axes.title, figure)
     figures.reconstructions(rows[0], {}, (4, 3), "r.png")
     assert len(drawn[1].axes) == 1  # the images alone
+    with pytest.raises(ValueError, match=f"'mean' must be of {n - 1} images .*, got {n}"):
+        figures.reconstructions(rows[0][1:], {"mean": rows[1]}, (4, 3), "r.png")
 
 
 @pytest.mark.parametrize(
-    ("n", "columns", "height"), [(4, 2, 6.4), (10, 10, 0.4 + 6 * 2 / 29), (30, 1, 12)]
+    ("n", "columns", "height"),
+    [(4, 2, 6.4), (10, 10, 0.4 + 6 * 2 / 29), (30, 1, 12), (5, 4, 0.4 + 6 * 5 / 11)],
 )
 def test_a_grid_is_as_high_as_its_images_need(drawn, rng, n, columns, height):
     images = rng.random((n, 4))
@@ -180,6 +183,8 @@ def test_a_strip_has_its_images_side_by_side():
     assert figures.strip(axes, np.arange(8.0).reshape(2, 4) / 8, (2, 2), "two") is axes.images[0]
     assert looks_like(axes, np.array([[0, 1, 4, 5], [2, 3, 6, 7]]) / 8)
     assert axes.get_title() == "two"
+    of_its_own = figures.strip(axes, np.eye(2, 4), (2, 2), cmap="viridis", vmin=-3, vmax=5)
+    assert (of_its_own.get_cmap().name, of_its_own.get_clim()) == ("viridis", (-3, 5))
 
 
 def test_latent_scatter_takes_any_labels_and_wants_one_each(drawn, rng):
@@ -218,17 +223,18 @@ def test_latent_scatter_has_a_colour_for_each_of_20_labels_and_then_a_scale(draw
         colours = [tuple(group.get_facecolor()[0][:3]) for group in axes.collections]
         assert colours == list(figures.colormaps[palette].colors[:n])
         assert len(axes.get_legend().get_texts()) == n
-    numbers = (np.arange(50) % 21).astype(np.uint8), np.linspace(0, 1, 50)
-    for labels in (*numbers, np.arange(50).astype(str)):
+    numbers = (np.arange(50) % 21).astype(np.uint8), np.arange(50) - 9, np.linspace(0, 1, 50)
+    for labels in (*numbers, np.arange(50).astype(str), np.arange(50).astype(bytes)):
         figures.latent_scatter(means, labels, "latent.png")
-    *scales, text = drawn
+    *scales, text, of_bytes = drawn
     for figure, labels in zip(scales, numbers, strict=True):
         axes, bar = figure.axes
         (points,) = axes.collections
         np.testing.assert_array_equal(points.get_array(), labels)
         np.testing.assert_array_equal(points.get_offsets(), means)
         assert bar.get_ylabel() == "label" and axes.get_legend() is None
-    assert len(text.axes) == 1 and text.axes[0].get_legend() is None
+    for figure in (text, of_bytes):
+        assert len(figure.axes) == 1 and figure.axes[0].get_legend() is None
 
 
 def test_latent_scatter_has_the_circles_that_hold_half_and_95_percent_of_the_prior(drawn, rng):
@@ -263,38 +269,3 @@ def test_a_label_is_no_formula(tmp_path):
 def test_a_grid_wants_a_column(tmp_path):
     with pytest.raises(ValueError, match="columns must be a whole number >= 1, got 0"):
         figures.image_grid(np.zeros((4, 6)), (2, 3), tmp_path / "grid.png", "", columns=0)
-
-
-def test_the_axis_is_that_of_the_late_part_and_says_what_lies_outside():
-    figure = figures.Figure(figsize=(10, 3.6), layout="constrained")
-    low, high, edge = figure.subplots(1, 3)
-    for curve in ([-105] * 20, [-500, -300, *np.linspace(-110, -100, 18)], [-105] * 20):
-        low.plot(range(20), curve)
-    for curve in ([4.5] * 20, [90, *[5.0] * 18, 4.0], [4.5] * 20):
-        high.plot(range(20), curve)
-    edge.plot(range(3), [-1, 0, 10])  # starts where the axis does: not outside
-    edge.plot(range(3), [11, 0, 10])
-    figures.show_late(low, skip=0.1)
-    figures.show_late(high, skip=0.1)
-    figures.show_late(edge, skip=0.34)
-    assert low.get_ylim() == pytest.approx((-111, -99))
-    assert high.get_ylim() == pytest.approx((3.9, 5.1))
-    assert edge.get_ylim() == (-1, 11) and not edge.texts
-    assert [text.get_text() for text in low.texts] == ["starts below, at -500"]
-    assert [text.get_text() for text in high.texts] == ["starts above, at 90"]
-    figure.draw_without_rendering()
-    for axes, place in ((low, 0), (high, 1)):
-        note, frame = axes.texts[0], axes.get_window_extent()
-        y = (note.get_window_extent().y0 - frame.y0) / frame.height
-        assert within(note, axes) and round(y) == place
-
-    panels = figures.Figure().subplots(1, 2)
-    panels[0].plot([0, 1], [1.0, 2.0])
-    panels[1].plot([0, 1], [3.0, 4.0])
-    figures.show_late(panels, skip=0)
-    assert {axes.get_ylim() for axes in panels} == {(0.7, 4.3)}
-    assert not panels[0].texts and not panels[1].texts
-    flat = figures.Figure().subplots()
-    flat.plot([0, 1], [5.0, 5.0])
-    figures.show_late(flat, skip=0)
-    assert flat.get_ylim() == (4, 6)

@@ -11,7 +11,7 @@ from conftest import make_model
 
 import vae_np
 from vae_np import BernoulliDecoder, GaussianDecoder, GaussianEncoder
-from vae_np.layers import Linear, Sequential, Tanh
+from vae_np.layers import Linear, ReLU, Sequential, Tanh
 
 
 def test_fixed_noise_is_no_parameter(rng):
@@ -68,6 +68,12 @@ def test_widths_may_be_an_array():
         "GaussianEncoder(Linear(6, 5) -> Tanh -> Linear(5, 4) -> Tanh -> Linear(4, 3) -> Tanh -> "
         "Linear(3, 4))"
     )
+
+
+@pytest.mark.parametrize("network", [GaussianEncoder, BernoulliDecoder, GaussianDecoder])
+def test_every_hidden_layer_has_the_activation_that_is_named(network):
+    own = network(n_pixels=6, n_latent=2, hidden=[5, 4, 3], activation="relu")
+    assert [type(layer) for layer in own.network.layers[1::2]] == [ReLU] * 3
 
 
 @pytest.mark.parametrize("network", [GaussianEncoder, BernoulliDecoder, GaussianDecoder])

@@ -19,7 +19,12 @@ def test_labels_of_ones_own_file_go_with_their_images(tmp_path, rng):
     np.testing.assert_array_equal(data.train_labels, data.train[:, 0])
     np.testing.assert_array_equal(data.test_labels, data.test[:, 0])
     assert data.notes == []
-    assert load(tmp_path, x=x).train_labels is None
+    plain = load(tmp_path, x=x)  # and without labels the parts are the same
+    assert plain.train_labels is plain.test_labels is None
+    np.testing.assert_array_equal(plain.train, data.train)
+    np.testing.assert_array_equal(plain.test, data.test)
+    halves = load(tmp_path, x=x, y=x[:, 0, 0] / 2).train_labels
+    np.testing.assert_array_equal(halves, data.train_labels / 2)
     for y in (np.zeros(299), np.zeros((300, 1))):
         with pytest.raises(DataError, match="must hold a label for each image"):
             load(tmp_path, x=x, y=y)
@@ -64,6 +69,9 @@ def test_one_bright_training_image_is_enough_and_one_to_test_on_is_not():
     assert datasets.Dataset(bright, dark, (4, 4)).notes == []
     (note,) = datasets.Dataset(dark, bright, (4, 4)).notes
     assert note.startswith("the pixels reach 9 of 255")
+    black = datasets.Dataset(dark // 9, bright, (4, 4))
+    assert black.notes[0].startswith("the pixels reach 1 of 255")
+    np.testing.assert_allclose(black.mean_image, 1 / 255)
 
 
 def test_one_image_is_noted_as_rows(tmp_path):

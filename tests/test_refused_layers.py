@@ -239,6 +239,7 @@ TWICE = Tanh()
             "network has the same layer twice",
         ),
         ([Linear(6, 4), Tanh], r"layer 1 is a class: make a layer of it, as in Tanh\(\)"),
+        ([Tanh, Linear(6, 5), Linear(5, 4)], r"layer 0 is a class: make a layer of it"),
         ([WritesIntoItsInput(), Linear(6, 4)], r"layer 0 \(Writes.*forward fails.*read-only"),
         (
             [Copies(6), Linear(6, 4)],
