@@ -53,9 +53,14 @@ class Narrow(Tanh):
         return super().backward(dy)[:, :-1]
 
 
+class Halves(Tanh):
+    def forward(self, x):
+        return super().forward(x).astype(np.float16)
+
+
 class Raises(Tanh):
     def forward(self, x):
-        raise KeyError("oops")
+        raise type("Oops", (Exception,), {})  # of the reader's own
 
 
 class WritesIntoItsInput(NoBackward):
@@ -224,11 +229,12 @@ TWICE = Tanh()
         ([Linear(6, 4), NoBackward()], r"layer 1 \(NoBackward\) has no backward"),
         ([Linear(6, 4), Undeclared()], r"layer 1 \(Undeclared\) has no initial_values"),
         ([Linear(6, 4), Promotes()], "forward must keep the dtype float32, got float64"),
+        ([Linear(6, 4), Halves()], "forward must keep the dtype float32, got float16"),
         (
             [Linear(6, 4), Narrow()],
             r"layer 1 \(Narrow\): backward must return shape \(5, 4\), got \(5, 3\)",
         ),
-        ([Linear(6, 4), Raises()], r"layer 1 \(Raises\): forward fails on an array \(5, 4\): Key"),
+        ([Linear(6, 4), Raises()], r"layer 1 \(Raises\): forward fails on an array \(5, 4\): Oops"),
         ([Linear(6, 5)], r"network must lead from 6 to 4 numbers, got \(5,\)"),
         ([Linear(5, 4)], r"layer 0 \(Linear\(5, 4\)\): forward fails on an array \(5, 6\)"),
         ([Tanh()], "network must have parameters to learn"),
@@ -240,6 +246,7 @@ TWICE = Tanh()
         ),
         ([Linear(6, 4), Tanh], r"layer 1 is a class: make a layer of it, as in Tanh\(\)"),
         ([Tanh, Linear(6, 5), Linear(5, 4)], r"layer 0 is a class: make a layer of it"),
+        ([Linear(6, 4), object()], r"layer 1 \(object\) has no forward and no backward$"),
         ([WritesIntoItsInput(), Linear(6, 4)], r"layer 0 \(Writes.*forward fails.*read-only"),
         (
             [Copies(6), Linear(6, 4)],
