@@ -64,8 +64,8 @@ def test_each_network_checks_its_own_widths(network, name):
 
 
 def test_widths_may_be_an_array():
-    assert repr(GaussianEncoder(6, np.array([5, 4, 3]), 2)) == (
-        "GaussianEncoder(Linear(6, 5) -> Tanh -> Linear(5, 4) -> Tanh -> Linear(4, 3) -> Tanh -> "
+    assert repr(GaussianEncoder(6, np.array([4, 5, 3]), 2)) == (
+        "GaussianEncoder(Linear(6, 4) -> Tanh -> Linear(4, 5) -> Tanh -> Linear(5, 3) -> Tanh -> "
         "Linear(3, 4))"
     )
 
