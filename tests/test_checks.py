@@ -196,6 +196,7 @@ def test_the_parts_of_an_objectives_noise():
         (parts[0], "the 3 arrays that draw_noise returns, got ndarray"),
         (list(parts), "the 3 arrays that draw_noise returns, got list"),
         (parts[:2], "the 3 arrays that draw_noise returns, got a tuple of 2"),
+        (2 * parts, "the 3 arrays that draw_noise returns, got a tuple of 6"),
         ((*parts[:2], np.ones(5)), r"a part of shape \(4,\), got \(5,\)"),
         ((*parts[:2], [1] * 4), r"a part of shape \(4,\), got list"),
     ):

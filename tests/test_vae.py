@@ -136,6 +136,7 @@ def test_latents_of_another_dtype_and_one_alone_are_decoded(rng):
     mean = model.decode(z).mean
     assert mean.dtype == np.float32
     np.testing.assert_allclose(model.decode(z[1]).mean, mean[1], rtol=1e-6)
+    assert np.isfinite(model.decode(1e6 * z).mean).all()  # however far from the prior
 
 
 def test_bad_latents(rng):
