@@ -72,12 +72,18 @@ def test_one_draw_of_each_distribution(rng):
     assert_normal(DiagonalGaussian(np.full(N, 2.0), np.full(N, np.log(9.0))).draw(rng), 2, 3)
     logits = np.log(GREY / (1 - GREY))
     assert_binary_with_the_mean(Bernoulli(np.tile(logits, (N, 1))).draw(rng), GREY)
+    zeros = np.zeros((2, 3, 50))
+    for p in (Bernoulli(zeros), DiagonalGaussian(zeros, np.array(0.0))):
+        rows = p.draw(rng).reshape(6, 50)
+        assert len({row.tobytes() for row in rows}) == 6  # each by its own noise
 
 
 def test_no_two_uses_of_random_numbers_share_draws():
     streams = backend.Stream.__members__.values()
     draws = {backend.random_generator([0, stream]).random() for stream in streams}
     assert len(draws) == len(streams)
+    several = [backend.random_generator(seed).random() for seed in ([1, 2], [2, 1], [1, 3], 3)]
+    assert len(set(several)) == 4
     names = (  # in the order of their numbers: what is recorded was drawn by them
         "SHUFFLE TRAINING_NOISE BINARIZE_TEST ELBO_NOISE IMPORTANCE_NOISE ENCODER DECODER PICTURES "
         "POSTERIOR DATA CHAIN_STARTS"

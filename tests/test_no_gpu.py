@@ -70,7 +70,7 @@ def test_gpu_that_cannot_run_a_kernel_says_so(monkeypatch, missing):
     stand_in_cupy.install(monkeypatch)
 
     def no_toolkit(*args):
-        error = OSError if missing == "ones" else RuntimeError
+        error = OSError if missing == "ones" else type("NVRTCError", (Exception,), {})
         raise error("libnvrtc.so.12: cannot open shared object file")
 
     *path, name = missing.split(".")
