@@ -106,6 +106,12 @@ def test_learning_curves_without_a_test_set(drawn, epochs):
         np.testing.assert_array_equal(ticks, ticks.round())  # there is no epoch 1.5
 
 
+def test_learning_curves_of_a_test_elbo_without_its_terms(drawn):
+    rows = [row | {"test_elbo": -90.0} for row in history_of([-100.0] * 2)]
+    figures.learning_curves(rows, "curves.png")
+    assert [len(axes.get_lines()) for axes in drawn[0].axes] == [2, 1, 1]
+
+
 def test_uint8_images_look_as_they_are(rng):
     grey = rng.integers(0, 256, (3, 6), dtype=np.uint8)
     np.testing.assert_array_equal(*(figures.tiled(x, (2, 3), 3) for x in (grey, grey / 255)))
@@ -222,7 +228,8 @@ def test_latent_scatter_has_a_colour_for_each_of_20_labels_and_then_a_scale(draw
         axes = drawn.pop().axes[0]
         colours = [tuple(group.get_facecolor()[0][:3]) for group in axes.collections]
         assert colours == list(figures.colormaps[palette].colors[:n])
-        assert len(axes.get_legend().get_texts()) == n
+        texts = [text.get_text().strip() for text in axes.get_legend().get_texts()]
+        assert texts == [str(label) for label in range(n)]  # 2 before 10
     numbers = (np.arange(50) % 21).astype(np.uint8), np.arange(50) - 9, np.linspace(0, 1, 50)
     for labels in (*numbers, np.arange(50).astype(str), np.arange(50).astype(bytes)):
         figures.latent_scatter(means, labels, "latent.png")

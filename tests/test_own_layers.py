@@ -187,6 +187,11 @@ def test_start_at_wants_a_linear_layer_at_the_end():
     decoder = BernoulliDecoder(2, n_pixels=6, network=Sequential([Linear(2, 6), Tanh()]))
     with pytest.raises(ValueError, match="start_at needs a Linear as the last layer"):
         decoder.start_at(np.full(6, 0.5))
+    other = Scale(6)
+    other.bias = np.zeros(6, np.float32)  # whatever it does with it
+    decoder = BernoulliDecoder(2, n_pixels=6, network=Sequential([Linear(2, 6), other]))
+    with pytest.raises(ValueError, match="start_at needs a Linear as the last layer, got Scale"):
+        decoder.start_at(np.full(6, 0.5))
     own = BernoulliDecoder(2, n_pixels=6, network=Sequential([Scaled(2, 6)]))
     own.start_at(np.full(6, 0.2))  # a Linear too
     np.testing.assert_allclose(own.network.layers[0].bias, np.log(0.2 / 0.8), rtol=1e-6)
