@@ -44,6 +44,8 @@ def test_tiles_lie_in_reading_order():
     images = np.arange(6.0).reshape(3, 2) / 10
     tiled = figures.tiled(images, (1, 2), columns=2)
     np.testing.assert_allclose(tiled, [[0, 0.1, 1, 0.2, 0.3], [1] * 5, [0.4, 0.5, 1, 1, 1]])
+    beyond = figures.tiled([[-1.0, 0.5, 3.0]] * np.ones((2, 1)), (1, 3), columns=1)
+    np.testing.assert_array_equal(beyond, [[-1, 0.5, 3], [1] * 3, [-1, 0.5, 3]])  # as they are
 
 
 def test_manifold_covers_the_prior_evenly(drawn):
