@@ -139,6 +139,17 @@ def test_images_of_0_and_1_are_of_floats():
         checks.not_black_and_white(np.eye(2, 3, dtype=np.uint8))
 
 
+@pytest.mark.parametrize("at", [0, 1000, -1])
+def test_each_of_many_images_is_looked_at(at):
+    many, dark = np.full((2000, 3), 0.5), np.tile(np.eye(1, 3, dtype=np.uint8), (2000, 1))
+    for wrong, message in ((NAN, "must be finite"), (1.5, "0.5 to 1.5$"), (-1, "-1.0 to 0.5$")):
+        many[at, 1] = wrong
+        with pytest.raises(ValueError, match=message):
+            checks.images_of(many, 3, UNIT, np.dtype("float32"))
+    dark[at, 1] = 2
+    assert checks.not_black_and_white(dark) is dark
+
+
 def test_the_least_and_the_largest_value_are_told():
     assert checks.values_in("x", BOUNDS - 3, ANY) == (-3, -2)
 

@@ -52,6 +52,7 @@ def test_embedded_file_is_under_a_megabyte_and_has_its_provenance():
         (np.zeros((10, 4, 3), np.uint8), (4, 3)),
         (np.zeros((10, 9), np.float64), (3, 3)),
         (np.zeros((10, 7), np.float16), (1, 7)),
+        (np.zeros((10, 7), ">f4"), (1, 7)),  # from another machine
     ],
 )
 @pytest.mark.parametrize("suffix", [".npz", ".npy"])
