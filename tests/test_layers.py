@@ -112,6 +112,17 @@ def test_initial_weights(rng):
         Linear(4, 3, "zeros")
 
 
+def test_each_layer_has_draws_of_its_own():
+    for init in ("fan-in", "paper"):
+        layers = [Linear(3, 3, init), Tanh(), Linear(3, 3, init)]
+        drawn = Sequential(layers).initial_values(np.random.default_rng(1))
+        generator = np.random.default_rng(1)  # one after the other
+        for i in (0, 2):
+            for name, values in layers[i].initial_values(generator).items():
+                np.testing.assert_array_equal(drawn[f"{i}.{name}"], values)
+        assert (drawn["0.weight"] != drawn["2.weight"]).all()
+
+
 def test_widths_are_whole_numbers_and_layers_a_list():
     for widths, name in (((0, 4), "n_in"), (("16", 4), "n_in"), ((4, 2.5), "n_out")):
         with pytest.raises(ValueError, match=f"{name} must be a whole number >= 1, got"):
