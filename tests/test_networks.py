@@ -55,6 +55,15 @@ def test_a_seed_is_one_start(network):
     assert (first != other).mean() > 0.5  # biases start at 0
 
 
+def test_a_seed_is_the_start_of_layers_of_ones_own_too():
+    first, again, other = (
+        GaussianEncoder(6, n_latent=2, seed=seed, network=Sequential([Linear(6, 4, "paper")]))
+        for seed in (3, 3, 4)
+    )
+    np.testing.assert_array_equal(first.parameters.value, again.parameters.value)
+    assert (first.parameters.value != other.parameters.value).all()
+
+
 @pytest.mark.parametrize("network", [GaussianEncoder, BernoulliDecoder, GaussianDecoder])
 @pytest.mark.parametrize("name", ["n_pixels", "n_latent"])
 def test_each_network_checks_its_own_widths(network, name):
