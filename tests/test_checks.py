@@ -8,6 +8,7 @@ import pytest
 from conftest import make_model
 
 from vae_np import Adam, GaussianDecoder, checks
+from vae_np.backend import to_device
 
 NAN, INF = math.nan, math.inf
 UNIT, ANY = (0, 1), (-INF, INF)  # what a Bernoulli and a Gaussian decoder model
@@ -178,6 +179,9 @@ def test_pixels_lie_on_the_decoders_device(gpu):
     decoder = GaussianDecoder(2, [4], 3, noise="fixed", device=gpu)
     with pytest.raises(ValueError, match="float32 on gpu as the decoder is, got float32 on cpu"):
         checks.pixels_of(BOUNDS.astype(np.float32), decoder)
+    ours, theirs = GaussianDecoder(2, [4], 3, noise="fixed"), BOUNDS.astype(np.float32)
+    with pytest.raises(ValueError, match="float32 on cpu as the decoder is, got float32 on gpu"):
+        checks.pixels_of(to_device(theirs, gpu), ours)
 
 
 def test_a_minibatch_and_its_noise(rng):
@@ -237,3 +241,5 @@ def test_two_networks_that_fit_each_other(gpu):
     ):
         with pytest.raises(ValueError, match=message):
             checks.networks_of_a_model(encoder, decoder)
+    with pytest.raises(ValueError, match="encoder float32 on gpu, decoder float32 on cpu"):
+        checks.networks_of_a_model(make_model(device=gpu).encoder, fits)

@@ -256,6 +256,7 @@ def test_latent_scatter_has_the_circles_that_hold_half_and_95_percent_of_the_pri
     np.testing.assert_allclose(held, [0.5, 0.95], atol=0.01)
     assert not any(circle.get_fill() for circle in circles)
     assert all(circle.get_edgecolor()[3] and circle.get_linewidth() for circle in circles)
+    assert [circle.get_linestyle() for circle in circles] == ["--"] * 2  # as the title says
     drawn[0].draw_without_rendering()
     assert axes.get_xlim()[0] < -circles[1].radius  # to be seen, however far away the codes are
     outline = circles[1].get_window_extent()

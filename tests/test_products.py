@@ -1,6 +1,7 @@
 """Matrix products on a GPU, by cuBLAS through nvmath, and formulas as one kernel."""
 
 import contextlib
+import functools
 import itertools
 
 import numpy as np
@@ -143,6 +144,24 @@ def test_what_is_kept_lies_in_no_recordings_memory(monkeypatch):
         ones = matrix_products._ones(cupy, 0, 3, np.float32)
         _, workspace = matrix_products._handle(cupy, 0, 0)
     assert all(array._memory.pool() is stand_in_gpu.default for array in (ones, workspace))
+
+
+def test_each_gpu_has_a_handle_and_ones_of_its_own(monkeypatch):
+    stand_in_cupy.install(monkeypatch)
+    import cupy
+
+    asked = []
+    for name in ("_handle", "_ones"):
+
+        def of_device(original, cupy, device, *more):
+            asked.append(device)
+            return original(cupy, 0, *more)
+
+        original = getattr(matrix_products, name)
+        monkeypatch.setattr(matrix_products, name, functools.partial(of_device, original))
+    monkeypatch.setattr(cupy.cuda.runtime, "getDevice", lambda: 1)
+    sum_rows(to_device(np.ones((2, 3)), "gpu"), out=to_device(np.zeros(3), "gpu"))
+    assert asked == [1, 1]
 
 
 def test_a_formula_that_failed_once_is_fused_anew(monkeypatch):
