@@ -72,6 +72,9 @@ def test_one_draw_of_each_distribution(rng):
     assert_normal(DiagonalGaussian(np.full(N, 2.0), np.full(N, np.log(9.0))).draw(rng), 2, 3)
     logits = np.log(GREY / (1 - GREY))
     assert_binary_with_the_mean(Bernoulli(np.tile(logits, (N, 1))).draw(rng), GREY)
+    p = Bernoulli(np.tile(logits, (3, 1)).astype(np.float32))
+    noise = np.random.default_rng(7).random((3, 6), np.float32)  # of the model's dtype
+    np.testing.assert_array_equal(p.draw(np.random.default_rng(7)), noise < p.mean)
     zeros = np.zeros((2, 3, 50))
     for p in (Bernoulli(zeros), DiagonalGaussian(zeros, np.array(0.0))):
         rows = p.draw(rng).reshape(6, 50)

@@ -2,6 +2,7 @@
 PyTorch in test_torch_parity.py."""
 
 import re
+import types
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from vae_np.layers import (
     Sigmoid,
     Softplus,
     Tanh,
+    backward_to_input,
     sigmoid,
     softplus,
 )
@@ -121,6 +123,23 @@ def test_each_layer_has_draws_of_its_own():
             for name, values in layers[i].initial_values(generator).items():
                 np.testing.assert_array_equal(drawn[f"{i}.{name}"], values)
         assert (drawn["0.weight"] != drawn["2.weight"]).all()
+
+
+def test_a_layer_is_given_its_own_parameters_alone(rng):
+    given = []
+
+    class Listening(Linear):
+        def bind(self, value, grad):
+            given.extend([set(value), set(grad)])
+
+    network = Sequential([Linear(4, 3), Listening(3, 2)])
+    network.own(ParameterVector(network.initial_values(rng)))
+    assert given == [{"weight", "bias"}] * 2
+
+
+def test_a_layer_that_is_no_class_of_its_own_has_a_rule_for_dx_too():
+    layer = types.SimpleNamespace(backward=lambda dy: 2 * dy)
+    assert backward_to_input(layer, 3) == 6
 
 
 def test_widths_are_whole_numbers_and_layers_a_list():
