@@ -102,6 +102,7 @@ def test_binarize_draws_white_with_the_given_probability(rng):
     draws = binarize(np.full(100_000, 0.3), rng.random(100_000))
     assert set(np.unique(draws)) == {0, 1}
     assert draws.mean() == pytest.approx(0.3, abs=0.01)
+    assert binarize(np.ones(2, np.float32), np.zeros(2)).dtype == np.float32
     # 0 and 1 are certain: noise in [0, 1) never reaches 1.
     np.testing.assert_array_equal(
         binarize(np.array([0.0, 1.0]), np.array([0.0, 1 - 1e-16])), [0, 1]

@@ -135,6 +135,8 @@ def test_every_picture_is_written(tmp_path, rng):
     figures.image_grid(images, (4, 3), tmp_path / "g.png", title="six images", columns=3)
     figures.learning_curves(history_of([-100.0]), tmp_path / "c.png")
     figures.latent_scatter(images[:, :2], None, tmp_path / "l.png")
+    figures.manifold(lambda z: rng.random((len(z), 12)), (4, 3), tmp_path / "m.png", side=2)
+    assert (tmp_path / "m.png").read_bytes().startswith(b"\x89PNG")
     sizes = [matplotlib.image.imread(tmp_path / f"{name}.png").shape[:2] for name in "rgcl"]
     assert sizes == [(252, 780), (720 * 9 // 11 + 48, 720), (432, 1200), (720, 768)]
 
