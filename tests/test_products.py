@@ -55,15 +55,18 @@ def test_what_cublas_does_not_take_is_cupys(gpu, monkeypatch):
     for pair, dtype, product in ((mixed, np.float64, 1), (halves, np.float16, 4 * np.eye(2))):
         assert matmul(*pair).dtype == dtype
         np.testing.assert_array_equal(to_numpy(matmul(*pair)), np.broadcast_to(product, (2, 2)))
+    vector = to_device(np.arange(2.0), gpu)
+    np.testing.assert_array_equal(to_numpy(matmul(to_device(3 * np.eye(2), gpu), vector)), [0, 3])
     monkeypatch.setattr(matrix_products, "cublas", lambda cupy: None)
     np.testing.assert_array_equal(to_numpy(matmul(*mixed)), np.ones((2, 2)))
 
 
-def test_where_nvmath_finds_no_library_products_are_cupys(monkeypatch):
+@pytest.mark.parametrize("error", [OSError, type("NotFoundError", (Exception,), {}), None])
+def test_where_nvmath_is_missing_or_finds_no_library_products_are_cupys(error, monkeypatch):
     def create():
-        raise OSError("libcublas.so.12: cannot open shared object file")
+        raise error("libcublas.so.12: cannot open shared object file")
 
-    stand_in_cupy.install(monkeypatch)
+    stand_in_cupy.install(monkeypatch, nvmath=error is not None)
     monkeypatch.setattr(stand_in_cublas, "create", create)
     twice = to_device(2 * np.eye(2), "gpu")
     np.testing.assert_array_equal(to_numpy(matmul(twice, twice)), 4 * np.eye(2))
@@ -134,6 +137,9 @@ def test_a_product_is_written_into_another_dtype_and_not_beside_it(gpu):
     twos = to_device(np.ones((2, 2)), gpu)
     matmul(twos, twos, out=lying[:2])
     np.testing.assert_array_equal(to_numpy(lying), [[2, 2]] * 2 + [[0, 0]] * 2)
+    across, one = to_device(np.zeros((2, 2)), gpu).T, to_device(np.eye(2), gpu)
+    matmul(to_device(np.array([[1.0, 2], [3, 4]]), gpu), one, out=across)  # column by column
+    np.testing.assert_array_equal(to_numpy(across), [[1, 2], [3, 4]])
 
 
 def test_what_is_kept_lies_in_no_recordings_memory(monkeypatch):

@@ -264,7 +264,7 @@ TWICE = Tanh()
             "two rows than for the same two of five: with batch norm, say, a code depends on the "
             "images beside it; layer norm is by rows$",
         ),
-        ([Linear(6, 4), CentredALittle()], r"\(CentredALittle\): forward must treat each row by"),
+        ([CentredALittle(), Linear(6, 4)], r"layer 0 \(CentredALittle\): forward must treat each"),
         (
             [Linear(6, 4), Tanh(), Reuses()],
             "forward of Reuses must return a new array: it wrote into",
