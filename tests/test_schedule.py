@@ -39,6 +39,7 @@ def test_a_run_with_a_schedule_resumes_bit_for_bit(images, tmp_path, monkeypatch
     [
         ([], "whose epochs start at 0 and rise, got epochs"),
         (0.1, "schedule must be a list of .epoch, learning rate. whose epochs start at 0"),
+        ("line", "start at 0 and rise, got 'line'$"),
         ([(1, 0.1)], r"got epochs \[1\]"),
         ([(0, 0.1), (5, 0.1), (3, 0.1)], r"got epochs \[0, 5, 3\]"),
         ([(0, -0.1)], "each learning rate of schedule must be a finite number > 0, got -0.1"),

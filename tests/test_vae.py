@@ -198,6 +198,10 @@ def test_weights_are_loaded_in_the_models_own_dtype(saved, own, tmp_path):
             lambda: VAE(make_model().encoder, BernoulliDecoder),
             r"decoder must be a decoder p\(x\|z\), got <class",
         ),
+        (
+            lambda: VAE(make_model().encoder, "theta"),
+            r"decoder must be a decoder p\(x\|z\), got 'theta'$",
+        ),
         (lambda: make_model(activation="gelu"), "activation must be one of tanh, relu, softplus"),
         (lambda: make_model(activation=None), "one of tanh, relu, softplus, got None"),
         (lambda: make_model(latent=0), "n_latent must be a whole number >= 1, got 0"),
