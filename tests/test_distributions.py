@@ -235,3 +235,9 @@ def test_a_broadcast_log_var_gets_the_sum_of_what_it_was_broadcast_to(shape, rng
         np.testing.assert_allclose(dmean, dmean_full, rtol=1e-12)
         assert dlog_var.shape == shape
         np.testing.assert_allclose(dlog_var, dlog_var_full.sum(axis=axes).reshape(shape))
+
+
+def test_a_log_var_of_one_image_gets_the_sum_over_its_pixels(rng):
+    mean, x = rng.standard_normal((2, 1, 3))
+    dlog_var = DiagonalGaussian(mean, np.zeros((1, 1))).log_prob_backward(x, np.ones(1))[1]
+    np.testing.assert_allclose(dlog_var, [[(((x - mean) ** 2 - 1) / 2).sum()]])
