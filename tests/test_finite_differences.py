@@ -18,6 +18,8 @@ KNOWN = {  # a line, its slope at 0, the step by which that is judged, and how w
     "a kink far below a step": (lambda t: abs(t + 1e-3 * STEP), 1, STEP / 8**4, 1e-9),
     "and far from 0": (lambda t: 1 + abs(t + 1e-6 * STEP), 1, STEP / 8**8, 1e-2),
     "infinite 3 steps away": (lambda t: math.inf if t > 3 * STEP else t, 1, STEP / 8, 1e-9),
+    "infinite 2.5 steps away": (lambda t: math.inf if t > 2.5 * STEP else t, 1, STEP / 8, 1e-9),
+    "0 between two kinks": (lambda t: max(abs(t), STEP) + math.cos(t), 0, STEP / 8, 1e-9),
     "flat, a kink ahead": (lambda t: max(t - 1e-3 * STEP, 0), 0, STEP / 8**4, 1e-9),
     "flat, a kink behind": (lambda t: min(t + 1e-3 * STEP, 0), 0, STEP / 8**4, 1e-9),
     "waves in a step": (lambda t: 1 + math.sin(3000 * t) / 3000, 1, STEP / 8**3, 1e-5),
@@ -137,6 +139,8 @@ def test_what_float32_may_have_rounded_away_is_not_known_to_be_0(slope):
         found, doubt, look, said = judged(lambda t, v=value: v, slope, STEP, on_kinks=1e-9)
         assert found == look.left == look.across == look.right == 0
         assert said == ROUNDED and (1e-3 < doubt < 0.1 if hides else doubt < 1e-9)
+    # 5 too, but its slope is 0 across alone, as at every peak: what moves has not been rounded.
+    assert judged(lambda t: 4 + math.cos(t), slope, STEP, on_kinks=1e-9)[1] < 1e-9
 
 
 @pytest.mark.parametrize("value", [1.0, -7e5, 3e-9])

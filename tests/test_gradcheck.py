@@ -103,6 +103,7 @@ def test_a_constant_has_the_derivative_zero_exactly(rng):
         (lambda: 1.0, np.empty((0, 2)), 1e-3, r"array must .* not empty, got float64 \(0, 2\)"),
         (lambda: 1.0, np.broadcast_to(1.0, 3), 1e-3, r"array must .* writeable .* got float64"),
         (lambda: None, np.ones(3), 1e-3, r"f must return one real number .* got object \(\)"),
+        (lambda: True, np.ones(3), 1e-3, r"f must return one real number .* got bool \(\)"),
         (lambda: 1j, np.ones(3), 1e-3, r"f must return one real number .* got complex128 \(\)"),
         (lambda: 1.0, [1.0], 1e-3, r"array must be writeable .* got list \(1,\)"),
         (
