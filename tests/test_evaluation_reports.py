@@ -192,6 +192,16 @@ def test_a_share_that_leaves_none_is_refused(linear, rng, share, message):
         importance_sampled_log_likelihood(linear, x, 4, prior_share=good)
 
 
+@pytest.mark.parametrize("batch_size", [2, 8, 6, 100])
+def test_the_share_comes_from_the_prior_in_whatever_batches(linear, rng, monkeypatch, batch_size):
+    heads, seen, forward = linear.encoder.network.layers[0].bias, [], linear.decoder.forward
+    heads[:LATENT] += 1000  # no draw of q is one of the prior's
+    monkeypatch.setattr(linear.decoder, "forward", lambda z: seen.append(z) or forward(z))
+    x = rng.standard_normal((2, PIXELS))
+    importance_sampled_log_likelihood(linear, x, 10, prior_share=0.3, batch_size=batch_size)
+    assert (np.abs(np.concatenate(seen)) < 10).all(axis=-1).sum(axis=0).tolist() == [3, 3]
+
+
 def test_another_objective_is_averaged_over_all_images(linear, rng):
     x = rng.standard_normal((7, PIXELS))
     objective = SimpleNamespace(

@@ -59,6 +59,19 @@ def test_what_it_cannot_start_from_is_not_called_divergence(linear, rng):
         per_image.fit(linear.decoder, x, q, rng, learning_rate=None)
 
 
+@pytest.mark.parametrize("which", [0, -1])
+def test_one_number_that_diverged_is_divergence(linear, rng, monkeypatch, which):
+    class Spoilt(per_image.Adam):
+        def step(self):
+            super().step()
+            self.vectors[0].value[which] = np.nan
+
+    monkeypatch.setattr(per_image, "Adam", Spoilt)
+    x = rng.standard_normal((3, PIXELS))
+    with pytest.raises(ValueError, match="the fit diverged"):
+        per_image.fit(linear.decoder, x, linear.encode(x), rng, n_steps=1)
+
+
 def test_it_starts_from_the_q_that_is_given(linear, rng):
     x = rng.standard_normal((3, PIXELS))
     q = DiagonalGaussian(rng.standard_normal((3, LATENT)), rng.standard_normal((3, LATENT)))
