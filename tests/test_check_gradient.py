@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vae_np.backend import to_device, to_numpy
-from vae_np.gradcheck import check_gradient, check_layer
+from vae_np.gradcheck import check_gradient
 
 
 @pytest.mark.parametrize(
@@ -169,25 +169,6 @@ def test_what_one_of_two_calls_does_is_seen(call):
         check = check_gradient("x", lambda does=does: f_at(call, does), x, np.ones(3))
         assert (check.verdict, check.seen) == ("undecided", seen)
         assert (x == [1, 2, 3]).all()
-
-
-def test_a_layer_that_changes_its_input_is_noticed_though_a_second_call_changes_nothing(rng):
-    class InPlace:
-        def forward(self, x):
-            x[x < 0] = 0
-            self.x = x
-            return x
-
-        def backward(self, dy):
-            return dy * (self.x > 0)
-
-    (check,) = check_layer(InPlace(), rng.standard_normal((5, 3)))
-    assert check.seen == "f changes its input (it was put back)"
-
-
-def test_a_nan_in_the_array_is_no_change_of_it():
-    x = np.array([np.nan, 1])
-    assert check_gradient("x", x.sum, x, np.ones(2)).seen == "f is not finite: it gave nan"
 
 
 def test_what_is_found_are_pythons_own_numbers():

@@ -100,12 +100,12 @@ def test_a_models_weights_are_saved_and_loaded(images, rng, tmp_path):
     trainer, x = make_trainer(images), rng.random((4, 6), dtype=np.float32)
     trainer.fit(1, progress=False)
     trainer.save(tmp_path / "trainer.npz")
-    trainer.model.save(tmp_path / "model.npz")
+    trainer.model.save(str(tmp_path / "model.npz"))  # a Path or a str
     expected = trainer.model.reconstruct_mean(x)
     for name in ("trainer.npz", "model.npz"):
         model = make_model()
         assert (model.reconstruct_mean(x) != expected).any()
-        model.load(tmp_path / name)
+        model.load(str(tmp_path / name))
         np.testing.assert_array_equal(model.reconstruct_mean(x), expected)
     before = [vector.value.copy() for vector in make_model(hidden=(4,)).parameters]
     other = make_model(hidden=(4,))
