@@ -139,6 +139,12 @@ def test_what_rounding_hides_of_a_wrong_entry_does_not_hide_another():
     assert said.verdict == "WRONG" and "in all 2 entries" in said.seen
 
 
+def test_what_scatters_is_undecided_though_the_shortest_step_agrees():
+    x = np.zeros(1)
+    said = check_gradient("f", lambda: (x + 1e-9 * np.sin(1e5 * x)).sum(), x, np.array([1 + 1e-4]))
+    assert said.verdict == "undecided"
+
+
 @pytest.mark.parametrize("directions", [0, 3])
 def test_a_gradient_is_checked_on_a_gpu(gpu, directions):
     x = to_device(np.array([0.3, -0.7]), gpu)

@@ -203,10 +203,11 @@ def test_appendix_d_counts_an_image_among_all(linear, rng, monkeypatch, latents,
 
 def test_appendix_d_wants_draws_that_fill_the_space(rng):
     two_points = rng.standard_normal((2, 1, 4, 3))[rng.integers(2, size=20)]
-    for draws in (two_points, two_points[:1]):
+    for draws in (two_points, two_points[:1], 1e7 * two_points):
         with pytest.raises(ValueError, match="draws of image 0 lie in a plane"):
             appendix_d.fitted_gaussian_log_prob(draws, draws)
     draws, z = rng.standard_normal((30, 2, 4, 3)), rng.standard_normal((5, 2, 4, 3))
+    appendix_d.fitted_gaussian_log_prob(1e-7 * draws, z)  # however small the space
     for image in range(4):
         mean = draws[:, :, image].mean(axis=(0, 1))
         covariance = np.cov(draws[:, :, image].reshape(-1, 3), rowvar=False)

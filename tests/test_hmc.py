@@ -5,6 +5,7 @@ import pytest
 from conftest import LATENT, PIXELS, exact, make_model
 
 from vae_np import Adam
+from vae_np.inference import appendix_d
 from vae_np.inference.hmc import log_joint_and_gradient, sample_posterior, transition
 from vae_np.training.monte_carlo_em import MonteCarloEM
 
@@ -136,3 +137,25 @@ def test_a_step_that_rounding_swallows_is_refused(dtype, rng):
         ):
             with pytest.raises(ValueError, match=r"step_size must be a finite number > .*e-"):
                 call()
+
+
+def test_appendix_d_averages_over_draws_that_its_gaussian_was_not_fitted_to(
+    linear, rng, monkeypatch
+):
+    def noted(name, function):
+        monkeypatch.setattr(appendix_d, name, lambda *given: seen(given, function(*given)))
+
+    def seen(given, found):
+        calls.append((given, found))
+        return found
+
+    calls, x = [], rng.standard_normal((IMAGES, PIXELS))
+    for name in ("sample_posterior", "fitted_gaussian_log_prob", "log_joint"):
+        noted(name, getattr(appendix_d, name))
+    start = rng.standard_normal((2, IMAGES, LATENT))
+    appendix_d.appendix_d(linear.decoder, x, start, 7, rng)
+    (_, posterior), (given, _), *averaged = calls
+    first, second = posterior.z[:7], posterior.z[7:]
+    for ours, theirs in ((given[0], first), (given[1], second)):
+        np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_array_equal([at for (_, _, at), _ in averaged], second)

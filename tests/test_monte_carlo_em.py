@@ -194,15 +194,17 @@ def test_a_stop_in_the_last_epoch_of_monte_carlo_em_is_told(images, monkeypatch)
             em.fit(wrong, progress=False)
 
 
-def test_monte_carlo_em_does_not_go_on_from_half_an_epoch(images, tmp_path, monkeypatch):
+@pytest.mark.parametrize("before", [0, 1])
+def test_monte_carlo_em_does_not_go_on_from_half_an_epoch(images, tmp_path, monkeypatch, before):
     em, whole = tiny_em(images), tiny_em(images)
-    whole.fit(1, progress=False)
+    whole.fit(before + 1, progress=False)
+    em.fit(before, progress=False)
     em.save(tmp_path / "em.npz")
     pressed(em, 2, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         em.fit(3, progress=False)
     for go_on in (lambda: em.save(tmp_path / "half.npz"), lambda: em.fit(3, progress=False)):
-        with pytest.raises(ValueError, match="epoch 1 was cut short: load a checkpoint to go on"):
+        with pytest.raises(ValueError, match=f"epoch {before + 1} was cut short: load a checkp"):
             go_on()
     assert not (tmp_path / "half.npz").exists()
     tiny_em(images, seed=1).save(tmp_path / "other.npz")
@@ -212,9 +214,9 @@ def test_monte_carlo_em_does_not_go_on_from_half_an_epoch(images, tmp_path, monk
         em.fit(3, progress=False)
     em.load(tmp_path / "em.npz")
     for _ in range(2):  # and from an epoch too many
-        assert em.fit(1, progress=False)
+        assert em.fit(before + 1, progress=False) and em.epoch == before + 1
         assert np.array_equal(em.decoder.parameters.value, whole.decoder.parameters.value)
-        assert np.array_equal(em.z, whole.z) and em.epoch == 1 and em.optimizer.steps == 20
+        assert np.array_equal(em.z, whole.z) and em.optimizer.steps == 20 * (before + 1)
         em.load(tmp_path / "em.npz")
 
 
