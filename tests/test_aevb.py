@@ -8,8 +8,11 @@ import pytest
 from conftest import make_model, make_trainer, weights
 
 from vae_np import Adam, datasets
+from vae_np.backend import Stream, random_generator
 from vae_np.objectives import ELBO, SGVB_A, WakeSleep
 from vae_np.training import aevb
+
+USES = Stream.SHUFFLE, Stream.TRAINING_NOISE  # of an epoch's random numbers
 
 
 @pytest.mark.parametrize("objective", [ELBO, SGVB_A, WakeSleep])
@@ -41,7 +44,12 @@ def test_every_image_comes_once_and_the_last_minibatch_takes_what_is_left():
 
 
 def test_each_seed_and_each_epoch_has_its_own_order_and_noise():
-    drawn = [aevb.shuffled(38, *which, "cpu") for which in ((0, 0), (0, 1), (1, 0))]
+    seeds = ((0, 0), (0, 1), (1, 0))
+    drawn = [aevb.shuffled(38, *seed, "cpu") for seed in seeds]
+    for (seed, epoch), (order, generator) in zip(seeds, drawn, strict=True):
+        shuffle, noise = (random_generator([seed, use, epoch]) for use in USES)
+        np.testing.assert_array_equal(order, shuffle.permutation(38))
+        assert generator.bit_generator.state == noise.bit_generator.state
     assert len({tuple(order) for order, _ in drawn}) == 3
     assert len({generator.random() for _, generator in drawn}) == 3
 
