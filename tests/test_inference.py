@@ -250,6 +250,7 @@ def test_hmc_refuses_bad_arguments(linear, rng):
         ({"initial": start[0]}, r"initial must have shape \(C, 3, 2\), got \(3, 2\)"),
         ({"initial": start[:0]}, r"initial must have shape \(C, 3, 2\), got \(0, 3, 2\)"),
         ({"initial": start[:, :2]}, r"initial must have shape \(C, 3, 2\), got \(1, 2, 2\)"),
+        ({"initial": start[..., :1]}, r"initial must have shape \(C, 3, 2\), got \(1, 3, 1\)"),
         ({"x": x * np.inf}, "x must be finite"),
         ({"x": x[:, :1]}, r"x must have shape \(N, 5\) with N >= 1, got \(3, 1\)"),
         ({"x": x[0]}, r"x must have shape \(N, 5\) with N >= 1, got \(5,\)"),
