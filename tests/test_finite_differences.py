@@ -47,6 +47,13 @@ def test_a_known_slope_is_found_and_how_far_it_may_be_off(line, slope, step, kno
     assert max(map(abs, seen)) == 4 * STEP
 
 
+def test_what_is_far_off_is_judged_by_the_first_step_though_f_bends():
+    for off, step in ((0, STEP / 64), (3, STEP)):
+        slope = math.cos(1) + off
+        _, _, look, _ = judged(lambda t: math.sin(1 + 20 * t) / 20, slope, STEP, on_kinks=-1)
+        assert look.step == step
+
+
 @pytest.mark.parametrize("degree", range(5))
 def test_differences_are_exact_for_polynomials_of_degree_four(degree):
     def line(t):
