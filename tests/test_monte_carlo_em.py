@@ -185,9 +185,9 @@ def test_monte_carlo_em_stops_after_a_whole_epoch_and_goes_on_bit_for_bit(
 
 
 def test_a_stop_in_the_last_epoch_of_monte_carlo_em_is_told(images, monkeypatch):
-    em = tiny_em(images)
+    em, done = tiny_em(images), []
     pressed(em, 1, monkeypatch)
-    assert not em.fit(1, progress=False) and em.epoch == 1
+    assert not em.fit(1, lambda: done.append(em.epoch), progress=False) and done == [1]
     assert em.fit(1, progress=False)  # nothing left to do
     for wrong in (-1, 1.5):
         with pytest.raises(ValueError, match=f"epochs must be a whole number >= 0, got {wrong}"):
@@ -246,7 +246,11 @@ def test_monte_carlo_em_saves_nothing_that_is_not_finite(images, tmp_path):
         (lambda em: em.step_size, "a number of its step_size"),
     ):
         em = tiny_em(images)
-        spoilt(em)[-1] = np.inf
-        with pytest.raises(DivergenceError, match=f"{what}.* is not finite in epoch 1"):
-            em.save(tmp_path / "em.npz")
+        for epoch in (1, 2):
+            before = spoilt(em)[-1].copy()
+            spoilt(em)[-1] = np.inf
+            with pytest.raises(DivergenceError, match=f"{what}.* is not finite in epoch {epoch}"):
+                em.save(tmp_path / "em.npz")
+            spoilt(em)[-1] = before
+            em.fit(epoch, progress=False)
     assert not (tmp_path / "em.npz").exists()
