@@ -188,7 +188,7 @@ def test_a_share_that_leaves_none_is_refused(linear, rng, share, message):
     x = rng.standard_normal((2, PIXELS))
     with pytest.raises(ValueError, match=f"prior_share {message}"):
         importance_sampled_log_likelihood(linear, x, 4, prior_share=share)
-    for good in (0, 0.3, 0.8, 1):
+    for good in (0, 0.3, 0.8, 1, np.float32(0.5)):
         importance_sampled_log_likelihood(linear, x, 4, prior_share=good)
 
 

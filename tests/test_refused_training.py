@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from conftest import make_model, make_trainer
 
-from vae_np import VAE, Adam, GaussianDecoder, GaussianEncoder, Trainer
+from vae_np import VAE, Adam, BernoulliDecoder, GaussianDecoder, GaussianEncoder, Trainer
+from vae_np.evaluation import evaluate_elbo
 from vae_np.objectives import ELBO
 from vae_np.training.monte_carlo_em import MonteCarloEM
 
@@ -45,6 +46,15 @@ def test_epochs_must_be_whole(images, epochs):
 def test_binarize_needs_a_bernoulli_decoder(images):
     with pytest.raises(ValueError, match=r"^binarize makes binary images, which need a Bern"):
         make_trainer(images, decoder="fixed", binarize=True)
+
+
+def test_binary_images_may_be_of_a_bernoulli_decoder_of_ones_own(images):
+    class Own(BernoulliDecoder):
+        """As the package's."""
+
+    model = VAE(GaussianEncoder(6, [5], 3), Own(3, [5], 6))
+    assert Trainer(model, Adam(model.parameters), images, binarize=True).binarize
+    evaluate_elbo(model, images, binary=True)
 
 
 @pytest.mark.parametrize(
