@@ -1,21 +1,32 @@
-"""Each question can be asked on a GPU: on the stand-in, and on CuPy under ``-m gpu``."""
+"""Each question can be asked on a GPU: on the stand-in, and on CuPy under ``-m gpu``.
+
+And with another seed and other epochs: what it finds, prints and draws then is recorded too.
+"""
 
 import importlib
 import json
+import re
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
+from as_recorded import RECORDED, TIME, check_text, leaves
 from drawn_figures import drawn  # noqa: F401
+from matplotlib.text import Text
 
 from demos.__main__ import scripts
 from vae_np import datasets
+from vae_np.inference.hmc import sample_posterior
 
 # ruff: noqa: F811 - a fixture's name as an argument
 
 FEWER = {  # repeats, draws and steps than suit the question
     "amortization": {"FIT_STEPS": 3, "BOUND_DRAWS": 20, "SAMPLES": 30},
     "clouds": {"PRIOR_DRAWS": 100},
-    "posterior": {"CANDIDATE_DRAWS": 100, "ELBO_DRAWS": 100, "CHAIN_DRAWS": 4},
+    "posterior": {
+        **{"CANDIDATE_DRAWS": 100, "ELBO_DRAWS": 100, "CHAIN_DRAWS": 4},
+        "sample_posterior": partial(sample_posterior, n_warmup=2),  # before rounding parts chains
+    },
     "q_family": {"STEPS": 3, "DRAWS": 20, "SPACING": 0.4},
     "signal_to_noise": {"REPEATS": 3, "DRAWS": (1, 2, 3)},
     "two_estimators": {"REPEATS": 3, "DRAWS": (1, 2, 3)},
@@ -31,9 +42,20 @@ IMAGES = {  # that are judged after one epoch
 QUESTIONS = [path.stem for path, _ in scripts() if path.parent.name == "questions"]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", QUESTIONS)
-def test_a_question_can_be_asked_on_a_gpu(name, gpu, drawn, monkeypatch, tmp_path):
+UNTOLD = re.compile(r"seconds|clouds\.[1-9]|\.([3-9]|\d\d+)$")  # the machine's; and most of lists
+
+
+@pytest.fixture
+def ask(monkeypatch, tmp_path):
+    """Asks a question of a few digits: its summary and its findings."""
+
+    def asked(name, device, seed=0, epochs=1):
+        question = importlib.import_module(f"demos.questions.{name}")
+        for constant, value in FEWER.get(name, {}).items():
+            monkeypatch.setattr(question, constant, value)
+        args = SimpleNamespace(seed=seed, epochs=epochs, device=device, out=tmp_path)
+        return question.experiment(args)
+
     digits = datasets.load("mnist5k")
     few = datasets.Dataset(
         digits.train[:60],
@@ -43,12 +65,31 @@ def test_a_question_can_be_asked_on_a_gpu(name, gpu, drawn, monkeypatch, tmp_pat
         digits.test_labels[:30],
     )
     monkeypatch.setattr(datasets, "load", lambda name: few)
-    question = importlib.import_module(f"demos.questions.{name}")
-    for constant, value in FEWER.get(name, {}).items():
-        monkeypatch.setattr(question, constant, value)
-    args = SimpleNamespace(seed=0, epochs=1, device=gpu, out=tmp_path)
-    summary, findings = question.experiment(args)
+    return asked
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_a_question_can_be_asked_on_a_gpu(name, gpu, drawn, ask):
+    summary, findings = ask(name, gpu)
     assert json.dumps(summary) and findings and drawn  # plain numbers, all copied from the GPU
     if name in IMAGES:
         images, wanted = IMAGES[name](summary)
         assert images == wanted
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_another_seed_and_other_epochs_are_heard(name, drawn, ask, tmp_path, capsys):
+    """Their numbers in what is said, printed and drawn are the run's own."""
+    summary, findings = ask(name, "cpu", seed=3, epochs=2)
+    numbers = [
+        f"{key} {value if isinstance(value, int) else format(value, '.6f')}"
+        for key, value in leaves(summary)
+        if isinstance(value, int | float) and not UNTOLD.search(key)
+    ]
+    texts = filter(str.strip, map(Text.get_text, drawn[0].findobj(Text)))
+    found = tmp_path / f"{name}.txt"
+    told = "\n".join([capsys.readouterr().out, findings, "", *texts, "", *numbers, ""])
+    found.write_text(TIME.sub("some", told), encoding="utf-8")
+    check_text(found, RECORDED / "otherwise" / found.name, absolute=0.002)
