@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from conftest import exact, kl_between_gaussians, make_model
-from drawn_figures import drawn, numbers  # noqa: F401
+from drawn_figures import drawn, numbers, recorded  # noqa: F401
 
 from demos import use_it
 from demos.common.models import digit_model
@@ -15,9 +15,11 @@ from demos.questions import (
     collapse,
     convolution,
     more_samples,
+    q_family,
     signal_to_noise,
     the_gap,
     tug_of_war,
+    two_estimators,
     why_mse,
 )
 from demos.training.making import make_trainer
@@ -88,6 +90,54 @@ def test_the_identity_s_error_is_the_largest_of_all_points(drawn, args, monkeypa
     summary, said = the_gap.experiment(args)
     assert summary["largest_identity_error"] == 3e-3
     assert "to 3e-03 nats" in said and "all 3 points" in said
+
+
+def test_the_identity_holds_for_every_example_as_far_as_the_worst_says(linear, rng, monkeypatch):
+    kl_to_posterior = the_gap.linear_gaussian.kl_to_posterior
+
+    def one_wrong(*of):
+        return kl_to_posterior(*of) + 0.5 * np.eye(5)[3]
+
+    monkeypatch.setattr(the_gap.linear_gaussian, "kl_to_posterior", one_wrong)
+    measured = the_gap.measure(linear, rng.standard_normal((5, 5)))
+    assert measured["identity_error"] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "measured"),
+    [(1, []), (12, [1, 2, 3, 5, 7, 10]), (60, [1, 2, 3, 5, 7, 10, 15, 20, 30, 50])],
+)
+def test_the_estimators_are_compared_at_some_epochs_and_at_the_last(
+    args, monkeypatch, epochs, measured
+):
+    def train(model, images, args, after_epoch):
+        for epoch in range(1, epochs + 1):
+            after_epoch({"epoch": epoch})
+
+    def compare(model, x, args, epoch, n_draws):
+        numbers = [f"{of}_variance_{name}" for of in ("gradient", "value") for name in "AB"]
+        return dict.fromkeys([*numbers, "value_z", "gradient_z"], 1) | {"epoch": epoch}
+
+    args.epochs = epochs
+    for name, value in {"train": train, "compare": compare}.items():
+        monkeypatch.setattr(two_estimators, name, value)
+    for name in ("draw", "describe"):
+        monkeypatch.setattr(two_estimators, name, lambda *given: None)
+    summary, _ = two_estimators.experiment(args)
+    assert [of["epoch"] for of in summary["points"]] == [0, 0, 0, *measured, *[epochs] * 3]
+
+
+def test_as_many_images_as_are_recorded_get_a_best_q(drawn, args, monkeypatch):
+    """The run itself takes too long to be repeated."""
+    of = recorded("q_family")
+    args.epochs = of["options"]["epochs"]
+    monkeypatch.setattr(q_family, "train", lambda *given: None)
+    for name, fewer in {"STEPS": 1, "FIT_DRAWS": 1, "DRAWS": 20, "SPACING": 0.5}.items():
+        monkeypatch.setattr(q_family, name, fewer)
+    summary, _ = q_family.experiment(args)
+    assert {name: each["images"] for name, each in summary.items()} == {
+        name: of[name]["images"] for name in summary
+    }
 
 
 def test_beside_a_model_s_images_are_its_own_numbers(few_digits, args, monkeypatch):

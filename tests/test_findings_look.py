@@ -3,7 +3,15 @@
 import pytest
 from drawn_figures import drawn, recorded  # noqa: F401
 
-from demos.questions import amortization, clouds, posterior, tug_of_war, why_mse, why_q
+from demos.questions import (
+    amortization,
+    clouds,
+    posterior,
+    tug_of_war,
+    two_estimators,
+    why_mse,
+    why_q,
+)
 
 
 @pytest.mark.parametrize(
@@ -12,9 +20,10 @@ from demos.questions import amortization, clouds, posterior, tug_of_war, why_mse
 def test_q_misses_a_part_only_where_its_estimate_is_far_below(worst, error, missed):
     of = recorded("why_q")
     exact = of["two_latents"]["q_minus_reference"]
-    exact |= {"worst": worst, "standard_error_of_worst": error}
+    exact |= {"worst": worst, "standard_error_of_worst": error, "mean": 0.012}
     said = why_q.describe(of["two_latents"], of["twenty_latents"], of["images"])
-    assert f"the worst image by {worst:+.2f} with a standard error of {error:.2f}" in said
+    assert f"by +0.012 in the mean, the worst image by {worst:+.2f} with a standard" in said
+    assert f"a standard error of {error:.2f}" in said
     assert ("where q misses a part of the posterior, its samples cannot tell" in said) == missed
 
 
@@ -74,6 +83,12 @@ def test_halfway_through_one_epoch_is_its_start():
     weights = recorded("tug_of_war")["weights"]
     weights[0]["variance_course"] = [0.5, 0.03]
     assert "(halfway through training it was 0.5)" in tug_of_war.describe(weights)
+
+
+def test_no_correlation_has_no_sign():
+    of = recorded("two_estimators")
+    of["points"][0]["correlation"] = -0.004
+    assert "(at the start 0.00)" in two_estimators.describe(of)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import runpy
 import subprocess
 import sys
 
@@ -75,6 +76,16 @@ def test_the_idea_is_two_or_three_sentences(path):
     assert "\n" not in question
     assert 20 < len(answer.split()) < 90
     assert answer.count(". ") + answer.count(".\n") <= 4
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_what_cannot_be_had_is_a_script_s_status(path, tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(sys, "argv", [str(path), "--out", f"{tmp_path / 'file'}"])
+    with pytest.raises(SystemExit) as leaving:
+        runpy.run_path(str(path), run_name="__main__")
+    assert leaving.value.code == 2
+    assert "file is a file, not a folder" in capsys.readouterr().err
 
 
 def test_a_recorded_result_is_named_after_its_script():
