@@ -227,4 +227,5 @@ def test_the_known_model_is_the_same_on_a_gpu(monkeypatch):
     assert backend.device_of(x_there) == "gpu"
     np.testing.assert_array_equal(backend.to_numpy(x_there), x)
     for one, other in zip(here.parameters, there.parameters, strict=True):
+        assert backend.device_of(other.value) == "gpu"
         np.testing.assert_array_equal(backend.to_numpy(other.value), one.value)

@@ -89,7 +89,10 @@ def test_another_seed_and_other_epochs_are_heard(name, drawn, ask, tmp_path, cap
         if isinstance(value, int | float) and not UNTOLD.search(key)
     ]
     texts = filter(str.strip, map(Text.get_text, drawn[0].findobj(Text)))
+    panels = [axes for axes in drawn[0].axes if axes.get_xlabel() != "seconds"]
+    sides = [side for axes in panels for side in (axes.get_xlim(), axes.get_ylim())]
+    limits = [f"from {low:.4f} to {high:.4f}" for low, high in sides]
     found = tmp_path / f"{name}.txt"
-    told = "\n".join([capsys.readouterr().out, findings, "", *texts, "", *numbers, ""])
+    told = "\n".join([capsys.readouterr().out, findings, "", *texts, "", *limits, "", *numbers, ""])
     found.write_text(TIME.sub("some", told), encoding="utf-8")
     check_text(found, RECORDED / "otherwise" / found.name, absolute=0.002)
