@@ -1,5 +1,8 @@
 """A sentence about an experiment's numbers is said only where the run's own numbers bear it out."""
 
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 from drawn_figures import drawn, recorded  # noqa: F401
 
@@ -12,6 +15,7 @@ from demos.questions import (
     why_mse,
     why_q,
 )
+from vae_np.distributions import DiagonalGaussian
 
 
 @pytest.mark.parametrize(
@@ -83,6 +87,30 @@ def test_halfway_through_one_epoch_is_its_start():
     weights = recorded("tug_of_war")["weights"]
     weights[0]["variance_course"] = [0.5, 0.03]
     assert "(halfway through training it was 0.5)" in tug_of_war.describe(weights)
+
+
+def test_the_worst_image_may_be_above_the_truth(monkeypatch):
+    def estimate(model, images, n_samples=0, seed=0, progress=True, prior_share=0):
+        assert progress  # it takes a while
+        values, errors = np.array([-0.2, 0.5, 0.1]) * (n_samples > 0), np.array([0.1, 0.2, 0.3])
+        return SimpleNamespace(
+            value=values,
+            mean=values.mean(),
+            n_samples=n_samples,
+            standard_error=errors,
+            mean_standard_error=0.1,
+        )
+
+    q = DiagonalGaussian(np.zeros((3, 2)), np.zeros((3, 2)))
+    model = SimpleNamespace(encode=lambda images: q)
+    monkeypatch.setattr(why_q, "digit_model", lambda *given: model)
+    monkeypatch.setattr(why_q, "train", lambda *given: None)
+    for way in ("prior_sampled", "importance_sampled", "grid"):
+        monkeypatch.setattr(why_q, f"{way}_log_likelihood", estimate)
+    data, args = SimpleNamespace(train=None), SimpleNamespace(seed=0)
+    found = why_q.measure(2, data, None, args)["q_minus_reference"]
+    assert [found["worst"], found["standard_error_of_worst"]] == [0.5, 0.2]
+    assert [found["mean"], found["median_size"]] == pytest.approx([0.4 / 3, 0.2])
 
 
 def test_no_correlation_has_no_sign():
