@@ -13,9 +13,10 @@ import pytest
 from as_recorded import RECORDED, TIME, check_text, leaves
 from drawn_figures import drawn  # noqa: F401
 from matplotlib.text import Text
+from tqdm import tqdm
 
 from demos.__main__ import scripts
-from vae_np import datasets
+from vae_np import datasets, progress
 from vae_np.inference.hmc import sample_posterior
 
 # ruff: noqa: F811 - a fixture's name as an argument
@@ -80,8 +81,14 @@ def test_a_question_can_be_asked_on_a_gpu(name, gpu, drawn, ask):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", QUESTIONS)
-def test_another_seed_and_other_epochs_are_heard(name, drawn, ask, tmp_path, capsys):
-    """Their numbers in what is said, printed and drawn are the run's own."""
+def test_another_seed_and_other_epochs_are_heard(name, drawn, ask, tmp_path, capsys, monkeypatch):
+    """Their numbers in what is said, printed and drawn are the run's own; all bars are shown."""
+
+    def shown(*given, disable, **options):
+        assert disable is None
+        return tqdm(*given, disable=True, **options)
+
+    monkeypatch.setattr(progress, "tqdm", shown)
     summary, findings = ask(name, "cpu", seed=3, epochs=2)
     numbers = [
         f"{key} {value if isinstance(value, int) else format(value, '.6f')}"
