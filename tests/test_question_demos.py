@@ -220,6 +220,19 @@ def test_without_labels_it_is_the_vae(rng):
         np.testing.assert_allclose(gradient, network.parameters.grad, rtol=1e-12, atol=1e-15)
 
 
+def test_the_elbo_with_labels_is_the_mean_over_all_draws(monkeypatch):
+    q, values = DiagonalGaussian(np.ones((2, 5)), np.zeros((2, 5))), iter(range(conditional.DRAWS))
+
+    def forward(encoder, decoder, x, y, noise):
+        value = next(values)
+        return q, SimpleNamespace(log_prob=lambda x: np.full(len(x), value))
+
+    monkeypatch.setattr(conditional, "forward", forward)
+    elbo, kl = conditional.elbo_and_kl((None, None), np.zeros((2, 6)), None, ARGS)
+    assert conditional.DRAWS == 10 and elbo.tolist() == [4.5 - 2.5] * 2
+    assert kl.tolist() == [2.5, 2.5]
+
+
 def test_the_known_model_is_the_same_on_a_gpu(monkeypatch):
     here, x = signal_to_noise.known_model(ARGS)
     stand_in_cupy.install(monkeypatch)
