@@ -215,7 +215,7 @@ def test_pixels_are_drawn_by_their_own_kind_of_noise(page):
     assert [uniform.mean(), uniform.std()] == pytest.approx([0.5, 12**-0.5], abs=0.01)
 
 
-TWO_PEAKS = """([spacing, half]) => {
+TWO_PEAKS = """([spacing, half, center]) => {
   const prior = standard_normal_log_prob;
   const peak = ([a, b], m, n, log) => log - 0.5 * ((a - m) ** 2 + (b - n) ** 2) / 0.09;
   const log_p = (z) => log_sum_exp([peak(z, -2, 1, 0), peak(z, 1.5, -0.5, 1)]); // = log p(x, z)
@@ -223,7 +223,7 @@ TWO_PEAKS = """([spacing, half]) => {
   const decoder = { forward: (z) => ({ log_prob: () => log_prob(z) }) };
   const grid = new Grid(decoder, { spacing, half, log_partition: null });
   grid.look_at([]);
-  const view = { center: [1, 0], half_width: 2.5, pixels: 40 };
+  const view = { center, half_width: 2.5, pixels: 40 };
   const modes = grid.modes().map(({ mean, cov }) => ({ mean, cov }));
   const between = { mean: [-0.3, 0.3], cov: [0.04, 0, 0.04] };
   return { modes: modes.map(({ mean }) => mean), best: grid.best(modes, false),
@@ -233,7 +233,7 @@ TWO_PEAKS = """([spacing, half]) => {
 
 @pytest.mark.slow
 def test_of_two_peaks_both_are_found_and_the_higher_is_the_best(page):
-    found = page.evaluate(TWO_PEAKS, [0.1, 40])
+    found = page.evaluate(TWO_PEAKS, [0.1, 40, [0, 0]])
     np.testing.assert_allclose(sorted(found["modes"]), [[-2, 1], [1.5, -0.5]], atol=1e-9)
     assert found["best"]["q"]["mean"] == pytest.approx([1.5, -0.5], abs=0.01)
     assert found["best"]["elbo"] == pytest.approx(1 + np.log(2 * np.pi * 0.09), abs=0.01)
@@ -265,11 +265,12 @@ def test_a_q_is_summed_wherever_it_stands(page):
 
 
 @pytest.mark.slow
-def test_a_picture_of_a_fine_grid_has_its_density_too(page):
+@pytest.mark.parametrize("center", [[1, 0], [3, -2], [-3.5, 2]])  # and partly beyond the grid
+def test_a_picture_of_a_fine_grid_has_its_density_too(page, center):
     """The grid has 161 points on an axis, the picture 40 pixels."""
-    heat = np.reshape(page.evaluate(TWO_PEAKS, [0.05, 80])["heat"], (40, 40))
+    heat = np.reshape(page.evaluate(TWO_PEAKS, [0.05, 80, center])["heat"], (40, 40))
     at = 2.5 * ((2 * np.arange(40) + 1) / 40 - 1)
-    a, b = np.meshgrid(1 + at, -at)
+    a, b = np.meshgrid(center[0] + at, center[1] - at)
     peaks = [
         log - 0.5 * ((a - m) ** 2 + (b - n) ** 2) / 0.09
         for m, n, log in ((-2, 1, 0), (1.5, -0.5, 1))
