@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from test_explore import images_of
 
-from demos.page import fill
+from demos.page import fill, packing
 from vae_np import VAE, BernoulliDecoder, GaussianDecoder, GaussianEncoder
 
 DECODERS = {
@@ -27,16 +27,20 @@ def filled(images, labels=None, decoder="Bernoulli"):
     return fill.contents(settings, data, SimpleNamespace(model=model, epoch=31)), model
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
-def test_image_label_and_code_are_of_one_another(rng, monkeypatch, dtype):
+@pytest.mark.parametrize(
+    ("dtype", "room", "count"),
+    [(np.uint8, 400_000, 40), (np.float32, 400_000, 40), (np.uint8, 300, 25)],
+)
+def test_image_label_and_code_are_of_one_another(rng, monkeypatch, dtype, room, count):
     monkeypatch.setattr(fill, "CODES", 40)
+    monkeypatch.setattr(packing, "PACKED", room)
     images, labels = rng.integers(0, 256, (60, 12)), np.tile([7, 3, 5], 20)
     given = images.astype(np.uint8) if dtype == np.uint8 else (images / 255.001).astype(dtype)
     data, model = filled(given, labels)
     shown = np.rint(255 * images_of(data)).astype(int)
-    assert data["offered"] == 18 and len(shown) == 40 and data["image_shape"] == (3, 4)
+    assert data["offered"] == 18 and len(shown) == count and data["image_shape"] == (3, 4)
     rows = [int(np.flatnonzero((images == one).all(axis=1))[0]) for one in shown]
-    assert len(set(rows)) == 40  # no image stands there twice
+    assert len(set(rows)) == count  # no image stands there twice
     assert labels[rows[:18]].tolist() == 6 * [3] + 6 * [5] + 6 * [7]
     index = np.frombuffer(base64.b64decode(data["labels"]), np.uint8)
     assert [data["label_names"][k] for k in index] == [str(labels[row]) for row in rows]
