@@ -37,9 +37,10 @@ def test_what_cannot_be_a_page_is_refused_in_one_line(own_run, tmp_path, capsys)
     assert "cut short" in complaint(capsys, "--checkpoint", folder)
     write_checkpoint(path, {"settings": {"latent": 1}}, {"theta": np.zeros(3)})
     assert complaint(capsys, "--checkpoint", folder).endswith(wants.replace("3", "1", 1))
-    write_checkpoint(path, {"settings": None}, {"theta": np.zeros(3)})
     wants = "is not of a run of train.py, which the page wants"
-    assert wants in complaint(capsys, "--checkpoint", folder)
+    for about in ({"settings": None}, {"settings": {"seed": 0}}, {}):
+        write_checkpoint(path, about, {"theta": np.zeros(3)})
+        assert wants in complaint(capsys, "--checkpoint", folder)
     write_checkpoint(path, {"settings": {"latent": 2}}, {"theta": np.zeros(3)})
     assert "another version" in complaint(capsys, "--checkpoint", folder)
     line = complaint(capsys, "--out", tmp_path)
@@ -115,9 +116,17 @@ def test_a_page_that_cannot_be_made_is_a_line_and_no_file(
     assert not out.exists()
 
 
-def test_ctrl_c_leaves_no_page(tmp_path, monkeypatch, capsys):
-    stopped = SimpleNamespace(fit=lambda epochs: False)
-    monkeypatch.setattr(explore, "make_trainer", lambda settings, data: stopped)
+@pytest.mark.parametrize("trained", [False, True])
+def test_ctrl_c_leaves_no_page(tmp_path, monkeypatch, capsys, trained):
+    """In the training, or while the grids are summed."""
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    trainer = SimpleNamespace(fit=lambda epochs: trained, model=None)
+    monkeypatch.setattr(explore, "make_trainer", lambda settings, data: trainer)
+    monkeypatch.setattr(explore, "say_how_long", lambda model, images: None)
+    monkeypatch.setattr(explore, "contents", interrupted)
     out = tmp_path / "page.html"
     assert explore.main(["--out", str(out), "--no-open"]) == 130
     assert not out.exists()
