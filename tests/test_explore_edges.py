@@ -91,6 +91,50 @@ def test_the_magnification_is_as_wide_as_what_is_widest(page, axis):
         assert needed <= width < 1.6 * needed and width <= 4
 
 
+def test_a_narrow_peak_beside_a_wide_one_is_summed_too(page):
+    """It stands between the coarse points that are looked at first."""
+    found, whole = page.evaluate(
+        """() => {
+          const peak = ([a, b], m, s, log) => log - 0.5 * ((a - m) ** 2 + (b - m) ** 2) / s ** 2;
+          const log_p = (z) => log_sum_exp([peak(z, 0, 0.25, 0), peak(z, 2.2, 0.025, 5)]);
+          const log_prob = (z) => log_p(z) - standard_normal_log_prob(z);
+          const decoder = { forward: (z) => ({ log_prob: () => log_prob(z) }) };
+          const grid = new Grid(decoder, { spacing: 0.1, half: 40, log_partition: null });
+          grid.look_at([]);
+          const found = grid.log_px();
+          grid.joint.forEach((_, g) => grid.at(g));
+          return [found, grid.log_px()];
+        }"""
+    )
+    assert found == pytest.approx(whole, abs=1e-6)
+
+
+def test_at_the_grid_s_edge_a_gaussian_is_narrowed_and_keeps_its_correlation(page):
+    a, b, c = page.evaluate(
+        """() => new Grid(null, { spacing: 0.1, half: 40, log_partition: null })
+          .within({ mean: [3.5, 0], cov: [0.5, 0.4, 0.5] }).cov"""
+    )
+    assert [a, c] == pytest.approx([(0.5 / 3.3) ** 2, 0.5]) and b / (a * c) ** 0.5 == pytest.approx(
+        0.8
+    )
+
+
+@pytest.mark.parametrize("spacing", [0.1, 0.05])
+def test_a_q_wider_than_its_rule_serves_on_this_grid_is_summed(page, spacing):
+    by = page.evaluate(
+        """(spacing) => [4.4, 4.6].map((wide) => {
+          const { x, encoded } = explore.state, half = Math.round(6 / spacing);
+          const grid = { spacing, half, log_partition: null };
+          const mean = encoded.mean, log_var = mean.map(() => 2 * Math.log(wide * spacing));
+          const question = { x, image: 1, mean, log_var, encoded: as_gaussian(encoded) };
+          const others = { noise: [], beta: 1, rate: 0, view: explore.view, lens: null };
+          return make_answers({ ...explore.data, grid })({ ...question, ...others }).by;
+        })""",
+        spacing,
+    )
+    assert by == ["quadrature", "grid"]
+
+
 STEP = """([q, how]) => {
   const log_prob = ([a, b]) => a - 2 * b; // and so p(z|x) is N((1, −2), I)
   const decoder = { forward: (z) => ({ log_prob: () => log_prob(z) }) };

@@ -244,6 +244,7 @@ def test_of_two_peaks_both_are_found_and_the_higher_is_the_best(page):
 def test_a_q_is_summed_wherever_it_stands(page):
     """Of a Gaussian log p(x, z) the ELBO is known: −½ E_q[(z − m)ᵀ(z − m)] + entropy."""
     qs = [([3, -3], [0.2, 0.1, 0.3]), ([-3, 3], [0.3, 0, 0.04]), ([0.5, 0.2], [0.1, -0.05, 0.1])]
+    qs += [([0.5, 0.2], [0.003, 0, 0.3]), ([0.5, 0.2], [0.3, 0, 0.003])]  # narrow on one axis
     found = page.evaluate(
         """(qs) => {
           const log_p = ([a, b]) => -0.5 * ((a - 1) ** 2 + (b + 2) ** 2);
