@@ -19,7 +19,9 @@ from vae_np.training.divergence import DivergenceError
 def complaint(capsys, *options):
     capsys.readouterr()
     assert explore.main([*map(str, options), "--no-open"]) == 2
-    lines = capsys.readouterr().err.strip().splitlines()
+    out, err = capsys.readouterr()
+    assert "Training" not in out  # for nothing
+    lines = err.strip().splitlines()
     assert len(lines) == 1 and lines[0].startswith("explore.py: error: ")
     return lines[0]
 
