@@ -48,6 +48,21 @@ def test_no_elbo_is_above_log_px_where_the_grid_cuts_the_posterior_off(page, k):
     assert told == [*before, pytest.approx(elbo, abs=0.02)]
 
 
+def test_a_fit_to_the_lower_of_two_peaks_names_the_higher_one(page):
+    page.evaluate("explore.take(428)")
+    page.click("#fit")
+    page.evaluate(SETTLED)
+    assert says(page, "fit-says") == "arrived_apart"
+    own, best = numbers(page.locator("#fit-says").inner_text())
+    mean, cov = page.evaluate(
+        "(({ mean, cov }) => [mean, cov])(explore.state.found.rows.diagonal.q)"
+    )
+    data = data_of(DOCS_PAGE.read_text(encoding="utf-8"))
+    std = np.sqrt([cov[0], cov[2]])
+    elbo = exact_of(data).account(images_of(data)[428], np.array(mean), std)[2]
+    assert best == pytest.approx(elbo, abs=0.02) and best > own + 0.1
+
+
 BEYOND = """([[m, n], ...start]) => {
   const log_p = ([a, b]) => -0.5 * (((a - m) / 0.3) ** 2 + ((b - n) / 0.3) ** 2);
   const decoder = { forward: (z) => ({ log_prob: () => log_p(z) - standard_normal_log_prob(z) }) };
