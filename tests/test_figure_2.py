@@ -175,6 +175,14 @@ def test_a_setting_where_both_diverged_at_once_is_told_too(tmp_path):
     assert findings.endswith(f"Diverged: {both}")
 
 
+def test_a_panel_is_fitted_to_what_is_late_though_one_method_diverged_at_once(tmp_path, drawn):
+    record_curves(tmp_path, "mnist", 3, AEVB=[-5000, -200, -150, -149, -148], wake_sleep=[])
+    run_figure_2(tmp_path, 1e4, draw=True)
+    panel = drawn[0].axes[0]
+    assert -300 < panel.get_ylim()[0] < -200
+    assert [text.get_text() for text in panel.texts] == ["starts below, at -5000"]
+
+
 def test_where_one_method_diverges_the_other_goes_on(tmp_path, monkeypatch):
     def fit(trainer, *given):
         if isinstance(trainer.objective, WakeSleep):
