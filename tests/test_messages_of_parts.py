@@ -138,6 +138,12 @@ REFUSED = {  # the call, and all that it says
     lambda: Adam([vector := ParameterVector({"w": X}), vector]): (
         "vectors must hold each ParameterVector once: one stands there twice"
     ),
+    lambda: setattr(make_model().decoder.parameters, "value", np.float32(0)): (
+        "value must have shape (56,), got ()"
+    ),
+    lambda: setattr(make_model().decoder.parameters, "grad", 0): (
+        "grad must have shape (56,), got int"
+    ),
     changed_images: "the training images have changed since the Trainer was made",
 }
 
