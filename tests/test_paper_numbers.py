@@ -271,3 +271,9 @@ def test_a_finished_curve_s_lost_file_is_written_again(method, small_data, monke
     path.unlink()
     again = figure_3.learn(setting, args, lambda n: None)
     assert again == curve == json.loads(path.read_bytes())
+
+
+@pytest.mark.parametrize(("name", "units"), [("mnist", 500), ("frey", 200)])
+def test_figures_4_and_5_have_the_paper_s_hidden_units(name, units, small_data, tmp_path):
+    model, *_ = settings.trained_model(name, 2, options(tmp_path, 300), lambda n: None)
+    assert [part.network.layers[0].n_out for part in (model.encoder, model.decoder)] == 2 * [units]

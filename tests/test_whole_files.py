@@ -31,6 +31,19 @@ def test_a_file_that_cannot_be_finished_leaves_the_old_one(tmp_path):
     assert path.read_bytes() == b"new"
 
 
+def test_a_name_is_taken_as_it_is_and_loads_again(tmp_path, monkeypatch):
+    """A tilde is the shell's, and the demos' options'."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "~").mkdir()
+    saved, loaded = make_model(), make_model()
+    saved.decoder.parameters.value += 1
+    for name in ("~/model.npz", "a b.c.npz", "$HOME.npz"):
+        saved.save(name)
+        assert (tmp_path / name).exists()
+        loaded.load(name)
+        np.testing.assert_array_equal(*(of.decoder.parameters.value for of in (saved, loaded)))
+
+
 @pytest.mark.skipif(os.name == "nt", reason="links are for administrators there")
 def test_a_link_stays_and_its_file_is_written(tmp_path):
     (tmp_path / "disk").mkdir()
