@@ -20,7 +20,7 @@ class Counts:
 
 
 def model_with(part):
-    """A VAE whose encoder, decoder or decoder's network is of ones own, or the VAE itself."""
+    """A VAE whose encoder, decoder or decoder's network is one's own, or the VAE itself."""
     own = {"vae": VAE, "encoder": GaussianEncoder, "decoder": BernoulliDecoder}
     own = own | {"network": Sequential}
     own[part] = type("Own", (Counts, own[part]), {"__module__": __name__})

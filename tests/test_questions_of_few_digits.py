@@ -1,4 +1,4 @@
-"""Each question can be asked on a GPU: on the stand-in, and on CuPy under ``-m gpu``.
+"""Each question asked of a few digits: on the stand-in for a GPU, and on CuPy under ``-m gpu``.
 
 And with another seed and other epochs: what it finds, prints and draws then is recorded too.
 """
