@@ -99,6 +99,7 @@ def test_a_layers_weights_are_not_exchanged_for_some_that_nobody_trains(name):
         ("bayes", "n_training", -5, 5),
         ("score", "baseline", "None", "none"),
         ("trainer", "threads", 0, 2),
+        ("trainer", "threads", 2**31, 1),
         ("em", "batch_size", -5, 5),
         ("em", "n_leapfrog", 0, 5),
         ("em", "n_weight_updates", 0.5, 1),
@@ -118,9 +119,10 @@ def test_what_may_change_is_checked_where_it_is_set(images, part, name, wrong, r
         "em": MonteCarloEM(model.decoder, optimizer, x),
     }[part]
     before = getattr(part, name)
-    with pytest.raises(ValueError, match=f"^{name} must .*, got {wrong!r}"):
-        setattr(part, name, wrong)
-    assert getattr(part, name) == before
+    for refused in (wrong, None):
+        with pytest.raises(ValueError, match=f"^{name} must .*, got {refused!r}"):
+            setattr(part, name, refused)
+        assert getattr(part, name) == before
     setattr(part, name, right)
     assert getattr(part, name) == right
 
