@@ -1,5 +1,7 @@
 """What may not change cannot be changed; what may is checked where it is used and saved."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 from conftest import make_model, make_trainer
@@ -7,11 +9,15 @@ from test_the_door import OBJECTIVES
 
 from vae_np import Adam, Trainer
 from vae_np.checkpoints import CheckpointError, copy_arrays
-from vae_np.evaluation import evaluate_elbo
+from vae_np.datasets import Dataset
+from vae_np.distributions import Bernoulli, DiagonalGaussian
+from vae_np.evaluation import LogLikelihood, evaluate_elbo
+from vae_np.inference.hmc import PosteriorDraws
 from vae_np.objectives import ELBO, FullBayes, ScoreFunction
 from vae_np.optimizers import Adagrad
 from vae_np.training import resuming
 from vae_np.training.monte_carlo_em import MonteCarloEM
+from vae_np.vae import Bound
 
 
 @pytest.mark.parametrize("name", ["encoder", "decoder", "parameters"])
@@ -19,6 +25,18 @@ def test_a_models_parts_stay(name):
     model = make_model()
     with pytest.raises(AttributeError, match=name):
         setattr(model, name, getattr(make_model(), name))
+
+
+@pytest.mark.parametrize(
+    "kind", [Bound, LogLikelihood, DiagonalGaussian, Bernoulli, PosteriorDraws, Dataset]
+)
+def test_a_result_stays_and_is_equal_to_itself_alone(kind):
+    """Field by field, == of two would ask arrays whether they are true."""
+    one, other = (kind(*np.ones((len(fields(kind)), 4))) for _ in range(2))
+    for name in vars(one):
+        with pytest.raises(AttributeError, match=name):
+            setattr(one, name, getattr(other, name))
+    assert one == one and one != other and len({one, other}) == 2
 
 
 @pytest.mark.parametrize("name", ["network", "parameters", "n_pixels", "n_latent"])
