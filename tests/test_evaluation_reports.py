@@ -1,6 +1,5 @@
 """What an evaluation says besides its value, and how much it decodes at a time."""
 
-import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,7 +15,6 @@ from vae_np.evaluation import (
     prior_sampled_log_likelihood,
     reciprocal_log_likelihood,
 )
-from vae_np.inference.appendix_d import appendix_d
 from vae_np.vae import Bound
 
 
@@ -24,7 +22,9 @@ from vae_np.vae import Bound
     ("evaluate", "options", "sizes"),
     [
         (evaluate_elbo, {"n_draws": 2, "batch_size": 6}, [(2, 3), (2, 3), (2, 1)]),
+        (evaluate_elbo, {"n_draws": 4, "batch_size": 6}, [(4, 1)] * 7),  # 6 pairs at most
         (evaluate_elbo, {"n_draws": 9, "batch_size": 6}, [(9, 1)] * 7),
+        (evaluate_elbo, {"n_draws": 100, "batch_size": 700}, [(100, 7)]),
         (evaluate_elbo, {"n_draws": 100}, [(100, 5), (100, 2)]),
         (
             importance_sampled_log_likelihood,
@@ -46,6 +46,15 @@ def test_so_many_draws_of_so_many_images_are_decoded_at_a_time(
     monkeypatch.setattr(linear.decoder, "forward", lambda z: seen.append(z.shape[:2]) or forward(z))
     evaluate(linear, rng.standard_normal((7, PIXELS)), **options)
     assert seen == sizes
+
+
+def test_a_gpu_decodes_100_times_as_many_at_a_time(gpu, rng, monkeypatch):
+    model, seen = make_model(device=gpu), []
+    forward = model.decoder.forward
+    monkeypatch.setattr(model.decoder, "forward", lambda z: seen.append(z.shape[:2]) or forward(z))
+    evaluate_elbo(model, rng.random((7, 6)), n_draws=10_000)
+    importance_sampled_log_likelihood(model, rng.random((5, 6)), 10_001)
+    assert seen == [(10_000, 5), (10_000, 2), (10_000, 5), (1, 5)]
 
 
 @pytest.mark.parametrize(
@@ -100,6 +109,7 @@ def test_progress_is_counted_in_samples_and_in_images(linear, rng, monkeypatch):
         def __init__(self, progress, **options):
             bars.append(self)
             self.asked, self.total, self.unit = progress, options["total"], options["unit"]
+            assert not options["leave"] and options["unit_scale"]  # 12.0k, and then nothing
             self.counts = []
             self.update = self.counts.append
 
@@ -135,47 +145,6 @@ def test_binary_images_are_as_white_as_the_grey_ones_are(monkeypatch):
     np.testing.assert_allclose(seen[0], grey[:3], rtol=1e-6)
 
 
-def test_appendix_d_wants_chains_and_a_whole_number_of_draws(linear, rng):
-    x = rng.standard_normal((3, PIXELS))
-    with pytest.raises(ValueError, match=r"initial must have shape \(C, 3, 2\), got \(3, 2\)"):
-        appendix_d(linear.decoder, x, rng.standard_normal((3, LATENT)), 10, rng)
-    with pytest.raises(ValueError, match=r"n_draws must be a whole number >= 1, got 2\.5"):
-        appendix_d(linear.decoder, x, rng.standard_normal((2, 3, LATENT)), 2.5, rng)
-
-
-def test_chains_that_rest_at_first_have_moved_in_the_end(linear, rng, monkeypatch):
-    module = sys.modules[appendix_d.__module__]
-    sample = module.sample_posterior
-
-    def resting(*arguments):
-        draws = sample(*arguments)
-        draws.z[1:5, :, 1] = draws.z[0, :, 1]
-        draws.z[:, 0, 2] = draws.z[0, 0, 2]  # and one of an image's ten chains all the time
-        return draws
-
-    monkeypatch.setattr(module, "sample_posterior", resting)
-    x = rng.standard_normal((3, PIXELS))
-    estimate = reciprocal_log_likelihood(linear, x, 2000)
-    np.testing.assert_allclose(estimate.value, exact(linear, x)[0], atol=0.5)
-
-
-def test_appendix_d_starts_its_chains_at_draws_from_q(linear, rng, monkeypatch):
-    x, calls = rng.standard_normal((5, PIXELS)), []
-
-    def appendix_d(decoder, x, initial, n_draws, generator, first):
-        calls.append((initial, n_draws, first))
-        return np.zeros(len(x)), np.ones(len(x))
-
-    monkeypatch.setattr(evaluation, "appendix_d", appendix_d)
-    estimate = reciprocal_log_likelihood(linear, x, 2001, n_chains=2000, batch_size=3)
-    assert estimate.n_samples == 4000 and [call[1:] for call in calls] == [(2, 0), (2, 3)]
-    q, start = linear.encode(x), np.concatenate([initial for initial, *_ in calls], axis=1)
-    assert start.shape == (2000, 5, LATENT)
-    noise = (start - q.mean) / q.std
-    np.testing.assert_allclose(noise.mean(axis=0), 0, atol=0.1)
-    np.testing.assert_allclose(noise.std(axis=0), 1, atol=0.1)
-
-
 @pytest.mark.parametrize(
     ("share", "message"),
     [
@@ -190,6 +159,8 @@ def test_a_share_that_leaves_none_is_refused(linear, rng, share, message):
         importance_sampled_log_likelihood(linear, x, 4, prior_share=share)
     for good in (0, 0.3, 0.8, 1, np.float32(0.5)):
         importance_sampled_log_likelihood(linear, x, 4, prior_share=good)
+    with pytest.raises(TypeError, match="prior_share"):
+        prior_sampled_log_likelihood(linear, x, 4, prior_share=0.5)
 
 
 @pytest.mark.parametrize("batch_size", [2, 8, 6, 100])
@@ -213,8 +184,9 @@ def test_another_objective_is_averaged_over_all_images(linear, rng):
         mean = evaluate_elbo(linear, x, n_draws=2, batch_size=batch_size, objective=objective)
         assert (mean.reconstruction, mean.kl) == pytest.approx((2 * x[:, 0].mean(), x[:, 1].mean()))
     objective.model = make_model()
-    with pytest.raises(ValueError, match="objective must be an object made from this model"):
-        evaluate_elbo(linear, x, objective=objective)
+    for wrong in (objective, False, "", []):
+        with pytest.raises(ValueError, match="objective must be an object made from this model"):
+            evaluate_elbo(linear, x, objective=wrong)
 
 
 DRAWN = [
@@ -241,13 +213,16 @@ def test_the_seed_makes_one_generator_for_each_use(rng, monkeypatch, evaluate, o
     assert np.asarray(found.value).dtype == np.float64  # of a model in float32
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(("evaluate", "options", "streams"), DRAWN)
-def test_binary_images_are_those_of_the_seed_in_whatever_batches(rng, evaluate, options, streams):
-    model, grey = make_model(latent=2, dtype=np.float64), rng.random((5, 6))
-    uniform = random_generator([7, Stream.BINARIZE_TEST]).random(grey.shape)
+def test_binary_images_are_those_of_the_seed_in_whatever_batches(
+    rng, evaluate, options, streams, dtype
+):
+    model, grey = make_model(latent=2, dtype=dtype), rng.random((5, 6), dtype)
+    uniform = random_generator([7, Stream.BINARIZE_TEST]).random(grey.shape, dtype)
     both = [
         evaluate(model, images, binary=binary, seed=7, batch_size=2, **options)
-        for images, binary in ((grey, True), ((uniform < grey).astype(float), False))
+        for images, binary in ((grey, True), ((uniform < grey).astype(dtype), False))
     ]
     np.testing.assert_array_equal(*(found.value for found in both))
 
@@ -256,11 +231,13 @@ def test_the_first_image_whose_log_px_is_not_finite_is_named(rng):
     """A pixel that is surely white: images where it is black cannot be, and they alone."""
     model, x = make_model(latent=2), (rng.random((5, 6)) < 0.5).astype(np.float32)
     model.decoder.network.layers[-1].bias[0] = np.inf
-    x[:, 0] = [1, 1, 0, 1, 0]
-    for batch_size in (1, 2, 100):
-        with pytest.raises(ValueError, match=r"log p\(x\) of image 2 is -inf: are the weights fin"):
-            importance_sampled_log_likelihood(model, x, 3, batch_size=batch_size)
-    importance_sampled_log_likelihood(model, x[[0, 1, 3]], 3)
+    for first, white in ((2, [1, 1, 0, 1, 0]), (0, [0, 1, 1, 1, 1]), (4, [1, 1, 1, 1, 0])):
+        x[:, 0] = white
+        said = rf"log p\(x\) of image {first} is -inf: are the weights finite\?"
+        for batch_size in (1, 2, 100):
+            with pytest.raises(ValueError, match=said):
+                importance_sampled_log_likelihood(model, x, 3, batch_size=batch_size)
+    importance_sampled_log_likelihood(model, x[:4], 3)
 
 
 @pytest.mark.parametrize(("evaluate", "options", "streams"), DRAWN)
@@ -271,19 +248,13 @@ def test_no_image_at_a_time_is_refused(linear, rng, evaluate, options, streams):
 
 
 def test_a_mean_and_its_error_are_pythons_own_numbers(linear, rng):
-    log_px = importance_sampled_log_likelihood(linear, rng.random((3, PIXELS)), 10)
-    assert [type(number) for number in (log_px.mean, log_px.mean_standard_error)] == [float] * 2
+    x = rng.random((3, PIXELS))
+    log_px, elbo = importance_sampled_log_likelihood(linear, x, 10), evaluate_elbo(linear, x)
+    for number in (log_px.mean, log_px.mean_standard_error, *vars(elbo).values(), elbo.value):
+        assert type(number) is float
 
 
 @pytest.mark.parametrize(("evaluate", "options", "streams"), DRAWN)
 def test_binary_is_no_word(rng, evaluate, options, streams):
     with pytest.raises(ValueError, match="binary must be True or False, got 'no'"):
         evaluate(make_model(latent=2), rng.random((2, 6)), binary="no", **options)
-
-
-def test_appendix_d_wants_ten_draws_for_each_latent(rng):
-    for latent in (1, 3):
-        model, enough = make_model(latent=latent), 10 * latent
-        with pytest.raises(ValueError, match=f"10 a latent, {enough}, got {enough - 1}"):
-            reciprocal_log_likelihood(model, rng.random((2, 6)), enough - 1)
-        reciprocal_log_likelihood(model, rng.random((2, 6)), enough)

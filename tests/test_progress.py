@@ -61,3 +61,10 @@ def test_a_bar_ends_full_where_it_is_asked_for(name, linear, rng, monkeypatch):
     (bar,) = bars
     assert bar.n == bar.total > 1
     assert labels[0] == LABELS[name]  # appendix D: those of its HMC are not shown
+
+
+@pytest.mark.parametrize("wrong", ["no", 0, None])
+@pytest.mark.parametrize("name", LONG)
+def test_whether_a_bar_is_shown_is_no_word(name, wrong, linear, rng):
+    with pytest.raises(ValueError, match=f"progress must be True or False, got {wrong!r}"):
+        LONG[name](linear, rng, wrong)
