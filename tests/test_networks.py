@@ -138,7 +138,8 @@ def test_a_gaussian_mean_that_is_not_squashed_may_start_anywhere():
 def test_a_decoder_can_start_at_the_mean_image(rng, squash):
     image = np.linspace(0.1, 0.9, 6)
     for decoder in (BernoulliDecoder(3, [5], 6), GaussianDecoder(3, [5], 6, squash=squash)):
-        decoder.start_at(image)
+        for start in (image[::-1], image):  # the later one counts
+            decoder.start_at(start)
         p = decoder.forward(np.zeros((1, 3), np.float32))
         np.testing.assert_allclose(
             p.mean[0], image, atol=1e-6

@@ -185,6 +185,18 @@ def test_no_kl_in_the_loss_leaves_an_autoencoder(rng):
     assert not heads[3:].any()
 
 
+@pytest.mark.parametrize("weight", [0.3, 4, 1e3])
+def test_the_gradient_has_as_much_of_the_kl_as_its_weight(rng, weight):
+    model = make_model(dtype=np.float64)
+    x, noise = rng.random((4, 6)), rng.standard_normal((1, 4, 3))
+    gradients = []
+    for of in (0, 1, weight):
+        ELBO(model, of).value_and_gradient(x, noise)
+        gradients.append(model.encoder.parameters.grad.copy())
+    none, one, much = gradients
+    np.testing.assert_allclose(much, none + weight * (one - none), rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.parametrize("weight", [0, 3])
 def test_the_elbo_that_is_reported_has_the_weight_1(rng, weight):
     model = make_model(dtype=np.float64)

@@ -64,6 +64,8 @@ def test_uint8_pixels_are_divided_by_255(rng):
     np.testing.assert_array_equal(model.as_pixels(images), as_floats)
     with pytest.raises(ValueError, match="images must be an array of NumPy or CuPy, got list"):
         model.as_pixels(images.tolist())
+    for dtype in (bool, int, np.uint16, np.float64):  # the others stay as they are
+        np.testing.assert_array_equal(model.as_pixels(np.eye(4, 6, dtype=dtype)), np.eye(4, 6))
     np.testing.assert_array_equal(model.encode(images).mean, model.encode(as_floats).mean)
 
 
@@ -140,14 +142,25 @@ def test_latents_of_another_dtype_and_one_alone_are_decoded(rng):
 
 
 def test_bad_latents(rng):
-    with pytest.raises(ValueError, match=r"z must be points of shape \(\.\.\., 3\), got \(4, 2\)"):
-        make_model().decode(rng.random((4, 2)))
-    with pytest.raises(ValueError, match="z must be finite"):
-        make_model().decode(np.full((4, 3), np.nan))
-    for shape in ((0, 3), (2, 0, 3)):
+    with pytest.raises(ValueError, match="z must be an array of NumPy or CuPy, got list"):
+        make_model().decode([[0.0] * 3])
+    for at in (0, 3):
+        z = rng.random((4, 3))
+        z[at, 1] = np.nan
+        with pytest.raises(ValueError, match="z must be finite"):
+            make_model().decode(z)
+    for shape in ((4, 2), (3, 2), (3, 1), (6,), (), (0, 3), (2, 0, 3)):
         said = re.escape(f"z must be points of shape (..., 3), got {shape}")
         with pytest.raises(ValueError, match=said):
             make_model().decode(np.zeros(shape))
+
+
+def test_an_encoder_that_is_not_finite_shows_no_reconstruction(rng):
+    model, images = make_model(), rng.random((4, 6))
+    model.encoder.parameters.value[:] = np.nan
+    for show in (model.reconstruct_mean, lambda x: model.reconstruct_draw(x, rng)):
+        with pytest.raises(ValueError, match="z must be finite, got NaN"):
+            show(images)
 
 
 @pytest.mark.parametrize("saved", [np.float32, np.float64])
@@ -156,6 +169,7 @@ def test_weights_are_loaded_in_the_models_own_dtype(saved, own, tmp_path):
     theirs, ours = make_model(dtype=saved), make_model(dtype=own)
     for vector in theirs.parameters:
         vector.value += 0.1
+        vector.value[-2:] = -1e6, 1e6  # however large
     theirs.save(tmp_path / "weights.npz")
     ours.load(tmp_path / "weights.npz")
     for vector, other in zip(ours.parameters, theirs.parameters, strict=True):
@@ -215,10 +229,14 @@ def test_weights_are_loaded_in_the_models_own_dtype(saved, own, tmp_path):
             lambda: make_model(hidden=(5, 2.5)),
             "each hidden width must be a whole number >= 1, got 2.5",
         ),
-        (lambda: GaussianDecoder(3, [5], 6, noise="loud"), "noise must be one of"),
+        (
+            lambda: GaussianDecoder(3, [5], 6, noise="loud"),
+            "noise must be one of fixed, learned, per-output, got 'loud'",
+        ),
         (lambda: GaussianDecoder(3, [5], 6, noise="fixed", std=0.0), "std must be"),
         (lambda: GaussianDecoder(3, [5], 6, squash=1), "squash must be True or False, got 1"),
         (lambda: GaussianDecoder(3, [5], 6, noise="per-output", std=0.2), "std is for noise"),
+        (lambda: GaussianDecoder(3, [5], 6, noise="per-output", std=0), "std is for noise"),
         (lambda: GaussianEncoder(6, 5, 3), r"hidden must be a list of widths .*, got 5"),
         (lambda: GaussianEncoder(6, "50", 3), r"hidden must be a list of widths .*, got '50'"),
         (
