@@ -108,15 +108,20 @@ def test_learning_curves_without_a_test_set(drawn, epochs):
         np.testing.assert_array_equal(ticks, ticks.round())  # there is no epoch 1.5
 
 
-def test_learning_curves_of_a_test_elbo_without_its_terms(drawn):
-    rows = [row | {"test_elbo": -90.0} for row in history_of([-100.0] * 2)]
+def test_learning_curves_of_a_kl_of_0_and_a_test_elbo_without_its_terms(drawn):
+    rows = [row | {"test_elbo": -90.0} for row in history_of([-20.0, -40.0])]
     figures.learning_curves(rows, "curves.png")
     assert [len(axes.get_lines()) for axes in drawn[0].axes] == [2, 1, 1]
+    np.testing.assert_array_equal(drawn[0].axes[2].get_lines()[0].get_ydata(), [0, -20])
 
 
 def test_uint8_images_look_as_they_are(rng):
     grey = rng.integers(0, 256, (3, 6), dtype=np.uint8)
     np.testing.assert_array_equal(*(figures.tiled(x, (2, 3), 3) for x in (grey, grey / 255)))
+    for white in (np.eye(2, 6, dtype=bool), np.eye(2, 6, dtype=int)):
+        np.testing.assert_array_equal(
+            *(figures.tiled(x, (2, 3), 2) for x in (white, white.astype(float)))
+        )
     dark = np.eye(1, 6, dtype=np.uint8)
     np.testing.assert_array_equal(figures.tiled(dark, (2, 3), 1), dark.reshape(2, 3) / 255)
     with pytest.raises(ValueError, match="images of uint8 run to 255, got none above 1"):
@@ -149,16 +154,17 @@ def looks_like(axes, picture):
     return look == ("gray", (0, 1), "nearest", False)
 
 
-@pytest.mark.parametrize(("n", "size"), [(3, (6.5, 3.15)), (10, (8, 3.15)), (20, (15, 3.15))])
+@pytest.mark.parametrize(("n", "size"), [(3, (6.5, 4.2)), (10, (8, 4.2)), (20, (15, 4.2))])
 def test_reconstructions_lie_under_their_images(drawn, rng, n, size):
-    rows = rng.random((3, n, 12))
-    figures.reconstructions(rows[0], {"mean": rows[1], "draw": rows[2]}, (4, 3), "r.png")
+    rows, names = rng.random((4, n, 12)), ["test images", "mean", "draw", "of another"]
+    under = dict(zip(names[1:], rows[1:], strict=True))
+    figures.reconstructions(rows[0], under, (4, 3), "r.png")
     (figure,) = drawn
     figure.draw_without_rendering()
     assert tuple(figure.get_size_inches()) == pytest.approx(size)
     tops = [axes.get_position().y1 for axes in figure.axes]
-    assert tops == sorted(tops, reverse=True) and len(set(tops)) == 3
-    for axes, row, name in zip(figure.axes, rows, ["test images", "mean", "draw"], strict=True):
+    assert tops == sorted(tops, reverse=True) and len(set(tops)) == 4
+    for axes, row, name in zip(figure.axes, rows, names, strict=True):
         assert looks_like(axes, figures.tiled(row, (4, 3), columns=n))
         assert axes.get_title() == name and within(axes.title, figure)
     figures.reconstructions(rows[0], {}, (4, 3), "r.png")
@@ -169,7 +175,7 @@ def test_reconstructions_lie_under_their_images(drawn, rng, n, size):
 
 @pytest.mark.parametrize(
     ("n", "columns", "height"),
-    [(4, 2, 6.4), (10, 10, 0.4 + 6 * 2 / 29), (30, 1, 12), (5, 4, 0.4 + 6 * 5 / 11)],
+    [(4, 2, 6.4), (3, 10, 0.4 + 6 * 2 / 29), (30, 1, 12), (5, 4, 0.4 + 6 * 5 / 11)],
 )
 def test_a_grid_is_as_high_as_its_images_need(drawn, rng, n, columns, height):
     images = rng.random((n, 4))
@@ -190,8 +196,8 @@ def test_a_picture_may_have_colours_of_its_own(rng):
 
 def test_a_strip_has_its_images_side_by_side():
     axes = figures.Figure().subplots()
-    assert figures.strip(axes, np.arange(8.0).reshape(2, 4) / 8, (2, 2), "two") is axes.images[0]
-    assert looks_like(axes, np.array([[0, 1, 4, 5], [2, 3, 6, 7]]) / 8)
+    assert figures.strip(axes, np.arange(12.0).reshape(2, 6) / 12, (3, 2), "two") is axes.images[0]
+    assert looks_like(axes, np.array([[0, 1, 6, 7], [2, 3, 8, 9], [4, 5, 10, 11]]) / 12)
     assert axes.get_title() == "two"
     of_its_own = figures.strip(axes, np.eye(2, 4), (2, 2), cmap="viridis", vmin=-3, vmax=5)
     assert (of_its_own.get_cmap().name, of_its_own.get_clim()) == ("viridis", (-3, 5))
@@ -219,10 +225,10 @@ def test_latent_scatter_takes_any_labels_and_wants_one_each(drawn, rng):
 
 def test_every_label_is_in_the_legend(drawn):
     """Matplotlib leaves out those that begin with _, and takes $ for a formula."""
-    figures.latent_scatter(np.ones((3, 2)), np.array(["_a", "b", "$c"]), "latent.png")
+    figures.latent_scatter(np.ones((3, 2)), np.array(["_a", "b", "$c$"]), "latent.png")
     legend = drawn[0].axes[0].get_legend()
     texts = [text.get_text().strip() for text in (legend.get_title(), *legend.get_texts())]
-    assert texts == ["label", r"\$c", "_a", "b"]
+    assert texts == ["label", r"\$c\$", "_a", "b"]
 
 
 def test_latent_scatter_has_a_colour_for_each_of_20_labels_and_then_a_scale(drawn):
@@ -246,6 +252,15 @@ def test_latent_scatter_has_a_colour_for_each_of_20_labels_and_then_a_scale(draw
         assert bar.get_ylabel() == "label" and axes.get_legend() is None
     for figure in (text, of_bytes):
         assert len(figure.axes) == 1 and figure.axes[0].get_legend() is None
+        np.testing.assert_array_equal(figure.axes[0].collections[0].get_offsets(), means)
+
+
+def test_latent_scatter_shows_every_code_of_many(drawn, rng):
+    means = rng.standard_normal((6000, 2))
+    for labels in (None, np.arange(6000), np.full(6000, 7)):
+        figures.latent_scatter(means, labels, "latent.png")
+        (points,) = drawn.pop().axes[0].collections
+        np.testing.assert_array_equal(points.get_offsets(), means)
 
 
 def test_latent_scatter_has_the_circles_that_hold_half_and_95_percent_of_the_prior(drawn, rng):

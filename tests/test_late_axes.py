@@ -18,7 +18,7 @@ def test_the_axis_is_that_of_the_late_part_and_says_what_lies_outside():
     edge.plot(range(3), [11, 0, 10])
     figures.show_late(low, skip=0.1)
     figures.show_late(high, skip=0.1)
-    figures.show_late(edge, skip=0.34)
+    figures.show_late(edge, skip=0.6)  # 1.8 points: 1
     assert low.get_ylim() == pytest.approx((-111, -99))
     assert high.get_ylim() == pytest.approx((3.9, 5.1))
     assert edge.get_ylim() == (-1, 11) and not edge.texts
