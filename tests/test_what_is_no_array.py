@@ -35,14 +35,32 @@ def doors(model, tmp_path):
     ]
 
 
-def test_tables_and_sparse_matrices_are_told_how_to_become_arrays(tmp_path):
+class OfAFile:
+    """As h5py has them: numbers in a file, with NumPy's dtype."""
+
+    dtype, shape, ndim = TABLE.dtype, TABLE.shape, TABLE.ndim
+
+    def __array__(self, dtype=None, copy=None):
+        return TABLE.copy()
+
+
+def test_what_is_no_array_is_told_how_to_become_one(tmp_path):
     sparse = SimpleNamespace(dtype=TABLE.dtype, toarray=lambda: TABLE)
+    column = SimpleNamespace(dtype=TABLE.dtype, to_numpy=lambda: TABLE)  # of a table
     tensor = SimpleNamespace(dtype="torch.float64", numpy=lambda: TABLE)
-    for x, how in ((Table(), "to_numpy"), (sparse, "toarray"), (tensor, "numpy")):
+    for x, way in (
+        (sparse, r"\1\.toarray\(\)"),
+        (Table(), r"\1\.to_numpy\(\)"),
+        (column, r"\1\.to_numpy\(\)"),
+        (tensor, r"\1\.numpy\(\)"),
+        (OfAFile(), r"np\.asarray\(\1\)"),
+    ):
         for call in doors(make_model(), tmp_path):
-            with pytest.raises(ValueError, match=rf"of NumPy or CuPy, got .*: \w+\.{how}\(\)"):
+            with pytest.raises(
+                ValueError, match=rf"^(\w+) must .* CuPy, got \w+: {way} makes one$"
+            ):
                 call(x)
-            assert call(getattr(x, how)()) is not None
+            assert call(TABLE) is not None
 
 
 @pytest.mark.parametrize("kind", [object, str, complex])

@@ -129,9 +129,11 @@ def schedule_of(schedule):
 def plain_array(name, x):
     """``x``, an array of numbers, NumPy's or CuPy's: no mask, no matrix, whose * is another."""
     kind = type(x).__name__
-    if not isinstance(getattr(x, "dtype", None), np.dtype) or hasattr(x, "toarray"):  # sparse
-        ways = [way for way in ("toarray", "to_numpy", "numpy") if hasattr(x, way)]
-        how = f": {name}.{ways[0]}() makes one" if ways else ""
+    if array_module(x) is np and not isinstance(x, np.ndarray):  # sparse, a table's, a file's
+        ways = [f"{name}.{way}()" for way in ("toarray", "to_numpy", "numpy") if hasattr(x, way)]
+        if hasattr(x, "__array__"):
+            ways.append(f"np.asarray({name})")
+        how = f": {ways[0]} makes one" if ways else ""
         raise ValueError(f"{name} must be an array of NumPy or CuPy, got {kind}{how}")
     if isinstance(x, np.ma.MaskedArray | np.matrix) or x.dtype.kind not in "biuf":
         raise ValueError(f"{name} must be a plain array of numbers, got {kind} of {x.dtype}")
