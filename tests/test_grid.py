@@ -62,15 +62,25 @@ def test_few_pairs_are_decoded_at_a_time(rng, monkeypatch):
         assert sizes == expected
 
 
-@pytest.mark.parametrize("n_latent", [1, 2])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_log_p_has_the_dtype_of_the_model(rng, dtype):
+    model, points = make_model(latent=1, dtype=dtype), np.linspace(-1, 1, 700)[:, None]
+    x = rng.random((4, 6), dtype)
+    joint = grid.grid_log_joint(model, x, points)
+    assert joint.dtype == dtype
+    expected = grid.log_joint(model.decoder, x, points.astype(dtype)[:, None, :])
+    np.testing.assert_allclose(joint, expected, rtol=1e-6 if dtype == np.float32 else 1e-13)
+
+
+@pytest.mark.parametrize(("n_latent", "narrow"), [(1, 0), (2, 0), (2, 1)])
 @pytest.mark.parametrize("offset", [0, 0.25, 0.5])
-def test_a_posterior_narrower_than_the_step_has_no_error_bar(n_latent, offset):
+def test_a_posterior_narrower_than_the_step_has_no_error_bar(n_latent, narrow, offset):
     """A known Gaussian, its mean between two points: its integral's log is 0 for every width."""
     spacing = 0.1
     points, every_second = latent_grid(n_latent, spacing, 2)
-    for steps in (0.05, 0.2, 0.4, 0.5, 1.0, 2.0):  # σ of the last latent, in steps
+    for steps in (0.05, 0.2, 0.4, 0.5, 1.0, 2.0):  # σ of the narrow latent, in steps
         std = np.full(n_latent, 3 * spacing)
-        std[-1] = steps * spacing
+        std[narrow] = steps * spacing
         z = (points - offset * spacing) / std
         log_density = -0.5 * (z**2).sum(axis=1) - np.log(std).sum() - 0.5 * n_latent * LOG_2PI
         value, error = log_integral(log_density[:, None], points, every_second, spacing)
@@ -78,6 +88,14 @@ def test_a_posterior_narrower_than_the_step_has_no_error_bar(n_latent, offset):
             assert error[0] == np.inf
         else:
             assert abs(value[0]) <= error[0] + 1e-6 < 0.2
+
+
+def test_one_narrow_posterior_leaves_the_others_their_error_bars():
+    points, every_second = latent_grid(1, 0.1, 2)
+    std = np.array([0.3, 0.02, 0.2])
+    joint = -0.5 * (points / std) ** 2 - np.log(std) - 0.5 * LOG_2PI
+    _, error = log_integral(joint, points, every_second, 0.1)
+    np.testing.assert_array_equal(np.isinf(error), [False, True, False])
 
 
 @pytest.mark.parametrize("middle", list(itertools.product([-1, 0, 1], repeat=2)))
@@ -116,3 +134,9 @@ def test_more_points_than_can_be_kept_are_refused():
         assert str(raised.value) == (
             f"spacing {spacing:g} makes more than 100,000,000 points up to 6: take a larger one"
         )
+
+
+@pytest.mark.parametrize("n_latent", [0, 3])
+def test_a_grid_is_of_one_or_two_latents(n_latent):
+    with pytest.raises(ValueError, match=f"needs a model of 1 or 2 latents, got {n_latent}"):
+        latent_grid(n_latent, 1, 2)

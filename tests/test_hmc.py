@@ -28,23 +28,24 @@ def target(linear, rng):
     return x, lambda z: log_joint_and_gradient(linear.decoder, x, z), known
 
 
-def one_chain(known, z, r, step, uniform):
+def one_chain(known, z, r, step, uniform, n_leapfrog):
     """Neal's figure 2: the next z, and the probability with which the move was accepted."""
     q, p = z, r + step * known(z)[1] / 2
-    for i in range(LEAPFROG):
+    for i in range(n_leapfrog):
         q = q + step * p
-        p = p + step * known(q)[1] / (2 if i == LEAPFROG - 1 else 1)
+        p = p + step * known(q)[1] / (2 if i == n_leapfrog - 1 else 1)
     energies = [-known(place)[0] + (push @ push) / 2 for place, push in ((z, r), (q, p))]
     acceptance = min(1, np.exp(energies[0] - energies[1]))
     return (q if uniform < acceptance else z), acceptance
 
 
-def test_a_transition_is_neals(target, rng):
+@pytest.mark.parametrize("n_leapfrog", [1, LEAPFROG])
+def test_a_transition_is_neals(target, rng, n_leapfrog):
     _, ours, known = target
     z = 2 * rng.standard_normal((CHAINS, IMAGES, LATENT))
     steps = rng.uniform(0.5, 2.0, (CHAINS, IMAGES, 1))
     (new_z, log_density, gradient), acceptance = transition(
-        ours, (z, *ours(z)), steps, LEAPFROG, np.random.default_rng(5)
+        ours, (z, *ours(z)), steps, n_leapfrog, np.random.default_rng(5)
     )
     again = np.random.default_rng(5)
     push, jitter = again.standard_normal(z.shape), again.random(steps.shape)
@@ -53,7 +54,7 @@ def test_a_transition_is_neals(target, rng):
     for c, n in np.ndindex(CHAINS, IMAGES):
         step = steps[c, n, 0] * (0.7 + 0.6 * jitter[c, n, 0])  # from 70 to 130 %
         place, probability = one_chain(
-            lambda z, n=n: known(n, z), z[c, n], push[c, n], step, uniform[c, n]
+            lambda z, n=n: known(n, z), z[c, n], push[c, n], step, uniform[c, n], n_leapfrog
         )
         moved += (place != z[c, n]).any()
         np.testing.assert_allclose(new_z[c, n], place, atol=1e-9)
@@ -77,7 +78,10 @@ def test_a_move_to_where_log_p_is_not_finite_is_rejected(density, rng):
     assert not log_density.any() and not acceptance.any()
 
 
-def test_the_warm_up_tunes_each_chains_step_by_ever_smaller_corrections(target, linear, rng):
+@pytest.mark.parametrize("n_leapfrog", [1, LEAPFROG])
+def test_the_warm_up_tunes_each_chains_step_by_ever_smaller_corrections(
+    target, linear, rng, n_leapfrog
+):
     x, ours, _ = target
     start = rng.standard_normal((2, IMAGES, LATENT))
     result = sample_posterior(
@@ -86,7 +90,7 @@ def test_the_warm_up_tunes_each_chains_step_by_ever_smaller_corrections(target, 
         3,
         np.random.default_rng(7),
         start,
-        n_leapfrog=LEAPFROG,
+        n_leapfrog=n_leapfrog,
         target_acceptance=0.8,
         n_warmup=5,
         step_size=0.3,
@@ -94,7 +98,7 @@ def test_the_warm_up_tunes_each_chains_step_by_ever_smaller_corrections(target, 
     generator, state = np.random.default_rng(7), (start, *ours(start))
     steps, draws, accepted = np.full((2, IMAGES, 1), 0.3), [], []
     for i in range(8):
-        state, acceptance = transition(ours, state, steps, LEAPFROG, generator)
+        state, acceptance = transition(ours, state, steps, n_leapfrog, generator)
         if i < 5:
             steps = steps * np.exp(3 / (i + 1) ** 0.6 * (acceptance[..., None] - 0.8))
         else:
@@ -110,6 +114,19 @@ def test_a_density_that_is_infinite_is_refused_though_its_slope_is_not(linear, r
     x[1] = 1e200  # (x − μ)² overflows, (x − μ)/σ² does not
     with pytest.raises(ValueError, match="not finite where a chain starts"):
         sample_posterior(linear.decoder, x, 1, rng, np.zeros((1, 2, LATENT)))
+
+
+def test_one_chain_that_starts_where_log_p_is_infinite_is_refused(linear, rng):
+    start = np.zeros((3, 2, LATENT))
+    start[2, 1] = 1e200
+    with pytest.raises(ValueError, match="not finite where a chain starts"):
+        sample_posterior(linear.decoder, np.zeros((2, PIXELS)), 1, rng, start)
+
+
+def test_an_infinite_weight_is_refused_without_a_warning_beside_it(linear, rng):
+    linear.decoder.network.layers[0].weight[0] = np.inf  # 0 · ∞
+    with pytest.raises(ValueError, match="not finite where a chain starts"):
+        sample_posterior(linear.decoder, np.zeros((2, PIXELS)), 1, rng, np.zeros((1, 2, LATENT)))
 
 
 def test_chains_that_start_in_float64_are_drawn_in_the_decoders_dtype(rng):

@@ -119,6 +119,30 @@ def test_where_a_plane_begins(rng, ratio, in_a_plane):
         assert np.isfinite(appendix_d.fitted_gaussian_log_prob(draws, draws)).all()
 
 
+def test_one_image_s_draws_need_not_be_as_wide_as_anothers(rng):
+    draws = rng.standard_normal((20, 2, 3, 2)) * [[1e-6], [1.0], [1e6]]
+    together = appendix_d.fitted_gaussian_log_prob(draws, draws)
+    for i in range(3):
+        alone = draws[:, :, i : i + 1]
+        expected = appendix_d.fitted_gaussian_log_prob(alone, alone)[..., 0]
+        np.testing.assert_allclose(together[..., i], expected, rtol=1e-9)
+
+
+def test_draws_of_float32_are_fitted_in_float64(rng):
+    """In float32 the variance of what lies far from 0 is lost."""
+    draws = (100 + 1e-3 * rng.standard_normal((20, 2, 1, 2))).astype(np.float32)
+    single = appendix_d.fitted_gaussian_log_prob(draws, draws)
+    double = appendix_d.fitted_gaussian_log_prob(draws.astype(float), draws.astype(float))
+    np.testing.assert_array_equal(single, double)
+
+
+def test_the_density_of_many_narrow_latents_is_finite(rng):
+    narrow = 1e-3 * rng.standard_normal((200, 2, 1, 100))
+    wide = appendix_d.fitted_gaussian_log_prob(1e3 * narrow, 1e3 * narrow)
+    ours = appendix_d.fitted_gaussian_log_prob(narrow, narrow)  # variances whose product is 0
+    np.testing.assert_allclose(ours, wide + 100 * np.log(1e3), rtol=1e-9)
+
+
 def test_two_draws_of_one_latent_have_a_variance():
     draws = np.array([1.0, 3.0]).reshape(2, 1, 1, 1)  # mean 2, variance 2 / (2 − 1)
     log_prob = appendix_d.fitted_gaussian_log_prob(draws, draws)
