@@ -1,6 +1,8 @@
 """The other ways to infer z, on the linear-Gaussian model, where the answers are known."""
 
+import re
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -43,10 +45,12 @@ def test_one_log_var_for_all_latents_is_as_many_equal_ones(linear, rng):
 
 
 def test_q_must_be_over_the_images(linear, rng):
-    q = DiagonalGaussian(rng.standard_normal((1, LATENT)), np.array(0.0))
-    for function in (linear_gaussian.kl_to_posterior, linear_gaussian.expected_elbo):
-        with pytest.raises(ValueError, match=r"q must be over .N, Z. = \(4, 2\), got \(1, 2\)"):
-            function(q, linear.decoder, rng.standard_normal((4, PIXELS)))
+    for shape in ((1, LATENT), (4, 1), (LATENT, 4)):
+        q = DiagonalGaussian(rng.standard_normal(shape), np.array(0.0))
+        said = re.escape(f"q must be over (N, Z) = (4, 2), got {shape}")
+        for function in (linear_gaussian.kl_to_posterior, linear_gaussian.expected_elbo):
+            with pytest.raises(ValueError, match=said):
+                function(q, linear.decoder, rng.standard_normal((4, PIXELS)))
 
 
 def test_mean_field_closed_form_is_the_best_factorized_q(linear, rng):
@@ -115,6 +119,9 @@ def test_maximum_likelihood_of_equal_eigenvalues_has_no_signal():
         GaussianDecoder(2, [], 6, noise="per-output"),
         GaussianDecoder(2, [], 6, noise="fixed", squash=True),
         BernoulliDecoder(2, [], 6),
+        SimpleNamespace(  # with a likelihood of one's own
+            network=Sequential([Linear(2, 6)]), noise="fixed", squashing=None, log_var=np.zeros(())
+        ),
     ],
 )
 def test_closed_forms_want_a_linear_gaussian_decoder(decoder):
@@ -143,6 +150,9 @@ def test_closed_forms_refuse_data_that_do_not_fit(linear, rng):
         (np.ones((3, 1)), r"x must have shape \(N, 5\) with N >= 1, got \(3, 1\)"),
         (np.ones((0, PIXELS)), r"x must have shape \(N, 5\) with N >= 1, got \(0, 5\)"),
         (np.full((3, PIXELS), np.nan), "x must be finite"),
+        (np.diag([1, 1, 1, 1, np.inf]), "x must be finite"),
+        (np.ones((3, PIXELS)).tolist(), "x must be an array of NumPy or CuPy, got list"),
+        (np.ones((3, PIXELS), bool), "x must be of floats, got bool; VAE.as_pixels"),
         (np.full((3, PIXELS), 255, np.uint8), "x must be of floats, got uint8; VAE.as_pixels"),
     ):
         q = DiagonalGaussian(*np.zeros((2, len(x), LATENT)))

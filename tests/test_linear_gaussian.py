@@ -41,6 +41,27 @@ def test_ascent_waits_for_the_last_image(entangled, rng):
     np.testing.assert_allclose(q.mean, exact(entangled, x)[1], atol=1e-7)
 
 
+def test_ascent_takes_as_many_sweeps_as_it_needs(linear):
+    weight = linear.decoder.network.layers[0].weight
+    weight[...] = [[15.0, 0, 0, 0, 0], [-15.0, 0.5, 0, 0, 0]]
+    x = linear.decoder.network.layers[0].bias + weight[:1]
+    with pytest.raises(ValueError, match=r"still moves by .* after 2000 sweeps"):
+        mean_field(linear.decoder, x, max_sweeps=2000)
+    q = mean_field(linear.decoder, x)
+    np.testing.assert_allclose(q.mean, exact(linear, x)[1], atol=1e-6)
+
+
+def test_the_closed_forms_of_many_latents_do_not_overflow(rng):
+    """|Λ| = 10⁴⁰⁰ does: x = z + σ ε has the variance 1 + σ² in every pixel."""
+    n, variance = 100, 1e-4
+    decoder = GaussianDecoder(n, [], n, noise="fixed", std=variance**0.5, dtype=np.float64)
+    decoder.network.layers[0].weight[...], x = np.eye(n), rng.standard_normal((3, n))
+    expected = -0.5 * ((x**2).sum(axis=1) / (1 + variance) + n * np.log(2 * np.pi * (1 + variance)))
+    np.testing.assert_allclose(linear_gaussian.log_likelihood(decoder, x), expected, rtol=1e-9)
+    q = mean_field(decoder, x)  # Λ is diagonal: q is the posterior
+    np.testing.assert_allclose(linear_gaussian.kl_to_posterior(q, decoder, x), 0, atol=1e-8)
+
+
 def test_sweeps_must_be_counted(linear, rng):
     with pytest.raises(ValueError, match="max_sweeps must be a whole number >= 1, got 0"):
         mean_field(linear.decoder, rng.standard_normal((2, PIXELS)), max_sweeps=0)

@@ -98,8 +98,8 @@ REFUSED = {  # the call, and all that it says
         "n_latent must be at most 4 for 9 examples of 5 numbers: noise must be left over, got 6"
     ),
     lambda: sweep(2): "coordinate ascent still moves by 1.2e-01 after 2 sweeps, more than 1e-10",
-    lambda: per_image.fit(make_model().decoder, X, X, NOISE): (
-        "initial must be a DiagonalGaussian, got ndarray"
+    lambda: per_image.fit(make_model().decoder, X, "q", NOISE): (
+        "initial must be a DiagonalGaussian, got str"
     ),
     lambda: fit_q(np.zeros((4, 2)), np.zeros((4, 1))): (
         "initial must have a mean and log_var of shape (4, 3), got (4, 2) and (4, 1)"

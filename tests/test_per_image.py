@@ -57,6 +57,12 @@ def test_what_it_cannot_start_from_is_not_called_divergence(linear, rng):
         per_image.fit(linear.decoder, x, wide, rng)
     with pytest.raises(ValueError, match="learning_rate must be a finite number > 0, got None"):
         per_image.fit(linear.decoder, x, q, rng, learning_rate=None)
+    x[-1] = 1e200  # finite, and so is KL(q ‖ p(z)); log p(x|z) is not
+    with pytest.raises(ValueError, match=said):
+        per_image.fit(linear.decoder, x, q, rng)
+    x[-1] = np.inf
+    with pytest.raises(ValueError, match="x must be finite"):
+        per_image.fit(linear.decoder, x, q, rng)
 
 
 @pytest.mark.parametrize("which", [0, -1])
@@ -78,6 +84,21 @@ def test_it_starts_from_the_q_that_is_given(linear, rng):
     fitted = per_image.fit(linear.decoder, x, q, rng, n_steps=1, learning_rate=1e-12)
     np.testing.assert_allclose(fitted.mean, q.mean, rtol=1e-9)
     np.testing.assert_allclose(fitted.log_var, q.log_var, rtol=1e-9)
+
+
+def test_one_step_moves_each_number_by_the_learning_rate(linear, rng):
+    """As Adam's first step does."""
+    x = rng.standard_normal((3, PIXELS))
+    q = linear.encode(x)
+    fitted = per_image.fit(linear.decoder, x, q, rng, n_steps=1, learning_rate=0.25)
+    np.testing.assert_allclose(np.abs(fitted.mean - q.mean), 0.25, rtol=1e-5)
+    np.testing.assert_allclose(np.abs(fitted.log_var - q.log_var), 0.25, rtol=1e-5)
+
+
+def test_each_image_has_draws_of_its_own(linear, rng):
+    x = np.repeat(rng.standard_normal((1, PIXELS)), 3, axis=0)
+    fitted = per_image.fit(linear.decoder, x, linear.encode(x), rng, n_steps=5)
+    assert len(np.unique(fitted.mean[:, 0])) == 3
 
 
 def test_its_elbo_is_one_for_each_image(linear, rng):

@@ -34,13 +34,13 @@ LONG = {
 }
 
 
-LABELS = {
-    "HMC": ("HMC", "draw"),
-    "a q for each image": ("fitting q", "step"),
-    "importance sampling": ("log p(x)", "sample"),
-    "appendix D": ("log p(x)", "image"),
-    "training": (None, "step"),
-    "Monte Carlo EM": (None, "example"),
+LABELS = {  # and whether it stays on the terminal
+    "HMC": ("HMC", "draw", False),
+    "a q for each image": ("fitting q", "step", False),
+    "importance sampling": ("log p(x)", "sample", False),
+    "appendix D": ("log p(x)", "image", False),
+    "training": (None, "step", True),
+    "Monte Carlo EM": (None, "example", True),
 }
 
 
@@ -50,7 +50,7 @@ def test_a_bar_ends_full_where_it_is_asked_for(name, linear, rng, monkeypatch):
 
     def shown(disable, **options):
         bar = tqdm(disable=disable is True, **options)  # None: on a terminal
-        labels.append((options.get("desc"), options["unit"]))
+        labels.append((options.get("desc"), options["unit"], options.get("leave", True)))
         bars.extend([bar] * (disable is None))
         return bar
 
