@@ -1,5 +1,6 @@
 """The GPU path, on a stand-in for CuPy here and on real CuPy under ``-m gpu``."""
 
+import itertools
 import os
 import re
 import subprocess
@@ -259,11 +260,10 @@ def test_a_seed_is_one_sequence_of_draws_on_the_device_too(gpu):
 
 
 def test_unknown_device():
-    with pytest.raises(ValueError, match='device must be "cpu" or "gpu", got \'tpu\''):
-        device_module("tpu")
-    for call in (make_model, partial(random_generator, 0), partial(to_device, np.ones(2))):
-        with pytest.raises(ValueError, match='device must be "cpu" or "gpu", got \'cuda\''):
-            call(device="cuda")
+    calls = make_model, partial(random_generator, 0), partial(to_device, np.ones(2)), device_module
+    for call, wrong in itertools.product(calls, ("tpu", "cuda", None)):
+        with pytest.raises(ValueError, match=f'device must be "cpu" or "gpu", got {wrong!r}'):
+            call(device=wrong)
 
 
 def test_images_on_the_device_and_its_generators(gpu, rng):

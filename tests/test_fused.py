@@ -97,6 +97,32 @@ def test_chunks_end_with_the_bits_of_one_whole_update(optimizer_class, monkeypat
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.parametrize("sizes", [(10, 300), (300, 10)])
+@pytest.mark.parametrize("optimizer_class", [SGD, Adagrad, Adam])
+def test_each_vector_is_updated_to_its_end(optimizer_class, sizes, monkeypatch):
+    monkeypatch.setenv("VAE_NP_FUSED", "0")
+    vectors = [ParameterVector({"w": np.ones(size)}) for size in sizes]
+    for vector in vectors:
+        vector.grad[:] = 2
+    optimizer_class(vectors, 0.5).step()
+    values = np.concatenate([vector.value for vector in vectors])
+    assert (values < 1).all() and np.ptp(values) < 1e-6
+
+
+@pytest.mark.parametrize("use", RUN_AS)
+@pytest.mark.parametrize("optimizer_class", [Adagrad, Adam])
+def test_an_epsilon_that_rounds_to_0_divides_as_numpys_lines_do(optimizer_class, use, monkeypatch):
+    if use == "Python":
+        monkeypatch.setattr(fused, "_compiled", lambda update, dtype: update)
+    vector = ParameterVector({"w": np.ones(200)}, np.float32)
+    vector.grad[100:] = 2
+    optimizer = optimizer_class([vector], 0.5)
+    optimizer.epsilon = 1e-60
+    with np.errstate(all="ignore"):
+        optimizer.step()
+    np.testing.assert_allclose(vector.value, [np.nan] * 100 + [0.5] * 100)  # 0/0, and 1 − 0.5
+
+
 def test_who_is_updated_in_one_pass(monkeypatch):
     monkeypatch.setattr(fused, "_compiled", lambda update, dtype: update)
     monkeypatch.setattr(fused, "LARGE", 100)
@@ -271,3 +297,4 @@ def test_vectors_and_state_start_on_a_cache_line():
     copy = on_a_cache_line(vector.value)
     np.testing.assert_array_equal(copy, np.arange(7))
     assert copy.base is not vector.value.base
+    np.testing.assert_array_equal(on_a_cache_line(np.eye(2)), np.eye(2))

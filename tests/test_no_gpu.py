@@ -9,7 +9,7 @@ import pytest
 import stand_in_cupy
 from conftest import make_model
 
-from vae_np.backend import device_module, first_line, random_generator, to_device
+from vae_np.backend import device_module, first_line, random_generator, to_device, to_numpy
 
 
 def test_gpu_without_cupy_says_what_is_missing(monkeypatch):
@@ -48,6 +48,8 @@ def test_gpu_without_a_driver_says_so(monkeypatch):
     with pytest.raises(ValueError) as refusal:
         random_generator(0, "gpu")
     assert str(refusal.value) == f"{message}; the driver works but lists none"
+    monkeypatch.setattr(runtime, "getDeviceCount", lambda: 2)
+    assert isinstance(to_numpy(to_device(np.ones(2), "gpu")), np.ndarray)
 
 
 @pytest.mark.parametrize("version", ["13.6.0", "14.0.1", "9.9.9"])
@@ -65,12 +67,12 @@ def test_a_cupy_that_is_too_old_is_refused(monkeypatch, version):
     assert device_module("gpu") is cupy
 
 
-@pytest.mark.parametrize("missing", ["ones", "random.default_rng"])
+@pytest.mark.parametrize("missing", ["ones", "random.default_rng", "ndarray.__matmul__"])
 def test_gpu_that_cannot_run_a_kernel_says_so(monkeypatch, missing):
     stand_in_cupy.install(monkeypatch)
 
     def no_toolkit(*args):
-        error = OSError if missing == "ones" else type("NVRTCError", (Exception,), {})
+        error = OSError if missing != "random.default_rng" else type("NVRTCError", (Exception,), {})
         raise error("libnvrtc.so.12: cannot open shared object file")
 
     *path, name = missing.split(".")
@@ -87,4 +89,5 @@ def test_gpu_that_cannot_run_a_kernel_says_so(monkeypatch, missing):
 
 def test_an_error_is_told_by_its_first_line_or_by_its_name():
     assert first_line(OSError("\n ====\n  no driver  \nmore")) == "no driver"
+    assert first_line(OSError("== no file of\n--arch=")) == "== no file of"
     assert first_line(OSError()) == "OSError"

@@ -133,6 +133,30 @@ def test_the_value_beside_the_gradient_is_the_value(objective, rng):
         assert np.isfinite(vector.grad).all()
 
 
+@pytest.mark.parametrize("objective", (*OF_ALL_DRAWS, WakeSleep))
+def test_what_is_learned_is_the_encoder_and_then_the_decoder(objective, rng):
+    """In this order, in which an optimizer's state is saved; and by as many draws as asked for."""
+    model = make_model()
+    objective = objective(model)
+    assert list(objective.vectors.items()) == [
+        ("encoder", model.encoder.parameters),
+        ("decoder", model.decoder.parameters),
+    ]
+    for n_draws in (1, 3):
+        noise = objective.draw_noise(rng, n_draws, 4)
+        assert (noise[0] if isinstance(noise, tuple) else noise).shape == (n_draws, 4, 3)
+
+
+def test_full_bayes_learns_the_encoder_and_then_the_means_and_log_variances_of_weights():
+    model = make_model()
+    weights = model.decoder.parameters.value
+    vectors = FullBayes(model, 38, initial_std=0.5).vectors
+    assert list(vectors) == ["encoder", "weight_posterior"]
+    assert vectors["encoder"] is model.encoder.parameters
+    expected = [*weights, *np.full(len(weights), 2 * np.log(0.5))]
+    np.testing.assert_allclose(vectors["weight_posterior"].value, expected, rtol=1e-6)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_what_an_objective_draws_besides_comes_after_the_elbos_noise(dtype):
     """In this order and dtype, or no seed would give the results that are recorded."""
@@ -151,9 +175,10 @@ def test_what_an_objective_draws_besides_comes_after_the_elbos_noise(dtype):
 
 def test_to_evaluate_full_bayes_leaves_the_model_as_it_was(images):
     model = make_model()
-    before = model.decoder.parameters.value.copy()
     bayes = FullBayes(model, len(images), initial_std=0.5)
-    np.testing.assert_array_equal(bayes.weight_posterior.mean, before)
+    np.testing.assert_array_equal(bayes.weight_posterior.mean, model.decoder.parameters.value)
+    model.decoder.parameters.value[:] += 0.25  # as after a step: no more the means
+    before = model.decoder.parameters.value.copy()
     evaluate_elbo(model, images, objective=bayes)
     np.testing.assert_array_equal(model.decoder.parameters.value, before)
     with pytest.raises(ValueError, match="x must be float32 as the model is"):  # nor must an error
@@ -205,6 +230,17 @@ def test_the_elbo_that_is_reported_has_the_weight_1(rng, weight):
     for method in (ELBO(model, weight).value, ELBO(model, weight).value_and_gradient):
         np.testing.assert_array_equal(method(x, noise).value, expected.value)
         np.testing.assert_array_equal(method(x, noise).kl, expected.kl)
+
+
+def test_the_gradient_of_the_kl_counts_by_its_weight(rng):
+    model = make_model(dtype=np.float64)
+    x, noise, gradients = rng.random((4, 6)), rng.standard_normal((1, 4, 3)), []
+    for weight in (0, 0.5, 1, 4):
+        ELBO(model, weight).value_and_gradient(x, noise)
+        gradients.append(model.encoder.parameters.grad.copy())
+    of_kl = (gradients[2] - gradients[0]) * [[0.5], [1], [4]]
+    assert np.abs(of_kl[1]).max() > 0.01
+    np.testing.assert_allclose(gradients[1:], gradients[0] + of_kl, atol=1e-12)
 
 
 def test_a_checkpoint_names_an_objective_as_one_types_it(linear):

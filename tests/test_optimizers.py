@@ -47,6 +47,27 @@ def test_adam_as_its_paper_writes_it(numbers):
     assert run(Adam, **numbers) == pytest.approx(value, rel=1e-13)
 
 
+@pytest.mark.parametrize("t", [1, 2000, 10_000])
+def test_adams_means_are_of_all_steps_so_far(t):
+    vector = ParameterVector({"a": np.zeros(1)}, np.float64)
+    optimizer = Adam([vector], 0.1)
+    optimizer.steps, vector.grad[:] = t - 1, 3.0  # before it, all gradients were 0
+    optimizer.step()
+    mean, mean_of_squares = 0.1 * 3 / (1 - 0.9**t), 0.001 * 9 / (1 - 0.999**t)
+    assert vector.value[0] == pytest.approx(-0.1 * mean / math.sqrt(mean_of_squares), rel=1e-6)
+
+
+@pytest.mark.parametrize("optimizer_class", [Adagrad, Adam])
+def test_epsilon_is_above_0(optimizer_class):
+    optimizer = optimizer_class([])
+    for epsilon in (1e-30, 1, 10):
+        optimizer.epsilon = epsilon
+        assert optimizer.epsilon == epsilon
+    for wrong in (0, -1e-8, math.inf):
+        with pytest.raises(ValueError, match="epsilon must be a finite number > 0, got"):
+            optimizer.epsilon = wrong
+
+
 @pytest.mark.parametrize("optimizer_class", [Adagrad, Adam])
 def test_a_gradient_as_small_as_epsilon_moves_half_a_step(optimizer_class):
     """|g| / (|g| + ε) is ½ at |g| = ε = 1e-8: a first step is half as long there."""

@@ -102,6 +102,14 @@ def test_a_vector_after_one_number_is_not_cut(rng, monkeypatch):
     np.testing.assert_allclose(dlog_var, (mean * noise).sum() * np.exp(0.05) / 2)
 
 
+def test_a_matrix_and_one_number_are_cut_together(rng, monkeypatch):
+    monkeypatch.setattr(backend, "CACHED", 6)
+    mean, noise = rng.random((2, 5, 3))
+    for log_var in (np.array(0.1), np.full((5, 1), 0.1)):
+        q = DiagonalGaussian(mean, log_var)
+        np.testing.assert_array_equal(q.sample(noise), mean + np.exp(0.05) * noise)
+
+
 def test_a_matrix_is_cut_into_rows_that_fit_the_cache_and_a_vector_never(rng, monkeypatch):
     blocks = []
 
@@ -114,7 +122,8 @@ def test_a_matrix_is_cut_into_rows_that_fit_the_cache_and_a_vector_never(rng, mo
     x, y = rng.random((5, 3)), rng.random(3)
     np.testing.assert_array_equal(product(x, y), x * y)
     assert blocks == [(2, 3), (2, 3), (1, 3)]
-    assert product(x.astype(np.float32), y.astype(np.float32)).dtype == np.float32
+    for dtypes in itertools.product((np.float32, np.float64), repeat=2):
+        assert product(*map(np.asarray, (x, y), dtypes)).dtype == np.result_type(*dtypes)
     blocks.clear()
     product(x.ravel(), x.ravel())
     assert blocks == [(15,)]
@@ -130,6 +139,10 @@ def test_a_product_that_does_not_fit_is_refused_on_a_gpu_too(gpu):
             matmul(*factors)
     with pytest.raises(ValueError):
         matmul(a, a.T, out=out)
+    one = to_device(np.eye(2, dtype=np.float32), gpu)
+    for shape in ((2, 4), (8, 1)):  # of as many numbers
+        with pytest.raises(ValueError):
+            matmul(b, one, out=to_device(np.zeros(shape, np.float32), gpu))
 
 
 def test_a_product_is_written_into_another_dtype_and_not_beside_it(gpu):
@@ -168,6 +181,23 @@ def test_each_gpu_has_a_handle_and_ones_of_its_own(monkeypatch):
     monkeypatch.setattr(cupy.cuda.runtime, "getDevice", lambda: 1)
     sum_rows(to_device(np.ones((2, 3)), "gpu"), out=to_device(np.zeros(3), "gpu"))
     assert asked == [1, 1]
+
+
+def test_cublas_is_prepared_once_for_a_stream(monkeypatch):
+    """Its workspace is 32 MiB, and a recording's must live as long as that."""
+    stand_in_cupy.install(monkeypatch)
+    twos = to_device(np.full((2, 2), 2.0), "gpu")
+    matmul(twos, twos)
+    handles = len(stand_in_cublas.handles)
+    matmul(twos, twos)
+    assert len(stand_in_cublas.handles) == handles
+
+
+def test_all_rows_are_summed_however_many():
+    for n in (1, 300_000):
+        sums = np.full(2, np.nan, np.float32)
+        sum_rows(np.ones((n, 2), np.float32), out=sums)
+        np.testing.assert_array_equal(sums, n)
 
 
 def test_a_formula_that_failed_once_is_fused_anew(monkeypatch):
