@@ -1,10 +1,14 @@
 """The package is a stair: each room imports only from those above it in CONTRIBUTING.md's table."""
 
 import ast
+import inspect
 import re
 
 import pytest
 from documents import ROOT
+
+import vae_np
+import vae_np.objectives
 
 PACKAGE = ROOT / "vae_np"
 
@@ -73,3 +77,11 @@ def test_an_import_that_climbs_is_found(source):
     assert not list(climbing("objectives", source, ["training", "objectives"]))
     program = f"if __name__ == '__main__':\n    {source.splitlines()[-1].strip()}"
     assert not list(climbing("objectives", program, ["objectives", "training"]))
+
+
+@pytest.mark.parametrize("package", [vae_np, vae_np.objectives])
+def test_a_star_imports_all_that_a_package_offers(package):
+    """Its classes, and of its modules `datasets`."""
+    classes = {name for name, thing in vars(package).items() if inspect.isclass(thing)}
+    assert set(package.__all__) - {"datasets"} == classes
+    assert len(package.__all__) == len(set(package.__all__))
