@@ -7,7 +7,11 @@ import pytest
 from conftest import make_model, make_trainer, weights
 
 from vae_np import VAE, GaussianDecoder, GaussianEncoder, Trainer
+from vae_np.checkpoints import CheckpointError
+from vae_np.downloads import DataError
+from vae_np.objectives import ELBO
 from vae_np.optimizers import SGD, Adagrad, Adam
+from vae_np.parameters import ParameterVector
 from vae_np.training.divergence import DivergenceError
 
 WHAT = [
@@ -63,9 +67,9 @@ def test_the_first_step_of_a_later_epoch_comes_after_weights_have_changed(images
 @pytest.mark.parametrize("others", [({"a": 1.0}, {}), ({}, {"a": 1.0})])
 def test_divergence_after_the_last_step_shows_in_the_evaluation(images, value, others):
     before, after = others
-    trainer, values = make_trainer(images[:20]), iter([0.0, 0.0, value])
+    trainer, values = make_trainer(images[:30]), iter([0.0, 0.0, value])
     message = (
-        r"test_elbo is not finite at step 6 \(epoch 3\), though the weights are: look at evaluate "
+        r"test_elbo is not finite at step 9 \(epoch 3\), though the weights are: look at evaluate "
         "first; if that is right, a learning rate below 0.01 may help"
     )
     with pytest.raises(DivergenceError, match=message):
@@ -164,6 +168,29 @@ def test_an_infinite_state_is_divergence_and_not_a_frozen_weight(
     with pytest.raises(DivergenceError, match=message):
         trainer.save(good)
     assert good.read_bytes() == before
+
+
+def test_whatever_an_own_objective_learns_besides_is_looked_at_and_saved(images, tmp_path):
+    class Own(ELBO):
+        def __init__(self, model):
+            super().__init__(model)
+            self._vectors["scales"] = ParameterVector({"scale": np.ones(2)})
+
+    trainer, again = (make_trainer(images, objective=Own) for _ in range(2))
+    trainer.fit(1, progress=False)
+    trainer.objective.vectors["scales"].value[1] = 7
+    trainer.save(tmp_path / "c.npz")
+    again.load(tmp_path / "c.npz")
+    assert again.objective.vectors["scales"].value.tolist() == [1, 7]
+    again.objective.vectors["scales"].value[1] = np.nan
+    with pytest.raises(DivergenceError, match="a weight of the scales is not finite"):
+        again.fit(2, progress=False)
+
+
+@pytest.mark.parametrize("error", [CheckpointError, DataError, DivergenceError])
+def test_the_errors_of_the_package_are_value_errors(error):
+    """One `except ValueError` hears all that it refuses, and no disk that is full."""
+    assert issubclass(error, ValueError) and not issubclass(error, OSError)
 
 
 def test_an_own_optimizers_state_is_one_for_each_vector(images):
