@@ -47,6 +47,16 @@ def test_history_is_the_mean_over_examples(images):
     assert row["train_elbo"] == pytest.approx(mean[0] - mean[1])
 
 
+def test_the_history_of_a_model_in_float64_is_not_rounded(images):
+    model = make_model(dtype=np.float64)
+    trainer = Trainer(model, SGD(model.parameters, 1e-30), images)  # one minibatch
+    trainer.fit(1, progress=False)
+    order, generator = shuffled(38, seed=0, epoch=0, device="cpu")
+    noise = trainer.objective.draw_noise(generator, 1, 38)
+    elbo = model.elbo(model.as_pixels(images[order]), noise).value.mean()
+    assert trainer.history[0]["train_elbo"] == pytest.approx(elbo, rel=1e-12)
+
+
 def minibatches_of(trainer, monkeypatch):
     """A list that receives each x that the objective is asked about."""
     inner, seen = trainer.objective.value_and_gradient, []
@@ -205,12 +215,14 @@ def test_what_evaluate_returns_can_be_saved(images, tmp_path):
     assert again.history[0]["test_elbo"] == 0.5
 
 
+@pytest.mark.parametrize("epoch", [0, 3])
 @pytest.mark.parametrize("objective", [ELBO, WakeSleep, ScoreFunction])
-def test_weight_prior_pulls_the_decoder_alone(images, objective):
+def test_weight_prior_pulls_the_decoder_alone(images, objective, epoch):
     more = {"objective": objective, "n_draws": 2}
     plain, prior = (make_trainer(images, SGD, 0.1, weight_prior=w, **more) for w in (False, True))
     start = weights(plain)
     for trainer in (plain, prior):
+        vars(trainer)["_epoch"] = epoch
         order, generator = shuffled(38, seed=0, epoch=0, device="cpu")
         trainer._train_step(generator, 0, order[:10])
     pull = weights(prior) - weights(plain)
@@ -219,20 +231,35 @@ def test_weight_prior_pulls_the_decoder_alone(images, objective):
     np.testing.assert_allclose(pull[n_phi:], -0.1 / 38 * start[n_phi:], atol=1e-7)
 
 
-def test_seconds_add_up_over_epochs_and_resumes_without_the_evaluation(
-    images, tmp_path, monkeypatch
-):
-    clock = itertools.count(start=1000.0, step=2)  # each look takes two seconds
+@pytest.fixture
+def clock(monkeypatch):
+    """Each look at it takes two seconds and a quarter."""
+    clock = itertools.count(start=1000.0, step=2.25)
     fake = types.SimpleNamespace(perf_counter=lambda: next(clock))
     monkeypatch.setattr(vae_np.training.trainer, "time", fake)
+    return clock
+
+
+def test_seconds_add_up_over_epochs_and_resumes_without_the_evaluation(images, tmp_path, clock):
     trainer, again = make_trainer(images), make_trainer(images)
     trainer.fit(3, lambda: {"clock": next(clock)}, progress=False)
-    assert [row["seconds"] for row in trainer.history] == [2, 4, 6]
+    assert [row["seconds"] for row in trainer.history] == [2.25, 4.5, 6.75]
     trainer.save(tmp_path / "c.npz")
     for _ in range(2):
         again.load(tmp_path / "c.npz")
     again.fit(4, progress=False)
-    assert again.seconds == 8 and len(again.history) == 4
+    assert again.seconds == 9 and len(again.history) == 4
+
+
+def test_the_seconds_of_an_epoch_that_was_stopped_count_too(images, tmp_path, clock, monkeypatch):
+    trainer, again = make_trainer(images), make_trainer(images)
+    interrupt_at(trainer, 6, monkeypatch)
+    assert not trainer.fit(3, progress=False)
+    assert trainer.step == 2 and trainer.seconds == 4.5
+    trainer.save(tmp_path / "c.npz")
+    again.load(tmp_path / "c.npz")
+    again.fit(2, progress=False)
+    assert [row["seconds"] for row in again.history] == [2.25, 6.75]
 
 
 def test_ignored_interrupts_stay_ignored(images, monkeypatch):
