@@ -1,12 +1,14 @@
 """Ctrl-C, SIGTERM and SIGHUP: the run stops after a whole step, and nothing learned is lost."""
 
 import signal
+import threading
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 from conftest import make_trainer, weights
 
-from vae_np.training.interrupt import SIGNALS, deferred_interrupt
+from vae_np.training.interrupt import SIGNALS, Stop, deferred_interrupt
 
 
 def raise_in_step(trainer, at, monkeypatch, *signals):
@@ -81,11 +83,38 @@ def test_a_second_stop_acts_at_once_between_steps_and_what_was_learned_can_be_sa
     assert [row["epoch"] for row in again.history] == [1, 2, 3, 4, 5]
 
 
-def test_a_second_stop_is_heard_before_the_first_step_too():
-    with pytest.raises(KeyboardInterrupt), deferred_interrupt() as stop:
+def test_a_third_stop_ends_the_evaluation_after_a_step_that_heard_two(images, monkeypatch):
+    def evaluate():
         signal.raise_signal(signal.SIGINT)
-        assert stop()
-        signal.raise_signal(signal.SIGINT)
+        raise AssertionError("the third Ctrl-C was not heard")
+
+    trainer = make_trainer(images)
+    raise_in_step(trainer, 4, monkeypatch, signal.SIGINT, signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.fit(3, evaluate, progress=False)
+    assert (trainer.epoch, trainer.step) == (0, 4)
+
+
+def test_an_impatient_stop_right_after_a_step_finds_the_step_counted(images, tmp_path, monkeypatch):
+    @contextmanager
+    def held(stop):
+        with hold(stop):
+            yield
+        seen.append(1)
+        for _ in range(2 * (len(seen) == 2)):
+            signal.raise_signal(signal.SIGINT)
+
+    straight, stopped, again = (make_trainer(images) for _ in range(3))
+    straight.fit(2, progress=False)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        hold, seen = Stop.held, []
+        patch.setattr(Stop, "held", held)
+        stopped.fit(2, progress=False)
+    assert (stopped.epoch, stopped.step) == (0, 2)
+    stopped.save(tmp_path / "c.npz")
+    again.load(tmp_path / "c.npz")
+    assert again.fit(2, progress=False)
+    np.testing.assert_array_equal(weights(again), weights(straight))
 
 
 @pytest.fixture
@@ -96,6 +125,28 @@ def handlers():
     yield own
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("first", SIGNALS)
+@pytest.mark.parametrize("second", SIGNALS)
+def test_a_second_stop_is_heard_before_the_first_step_too(handlers, first, second):
+    with pytest.raises(KeyboardInterrupt), deferred_interrupt() as stop:
+        signal.raise_signal(first)
+        assert stop()
+        signal.raise_signal(second)
+
+
+def test_a_stop_is_heard_beside_other_threads(images, handlers, monkeypatch):
+    """A progress bar has one of its own."""
+    trainer, done = make_trainer(images), threading.Event()
+    thread = threading.Thread(target=done.wait)
+    thread.start()
+    try:
+        raise_in_step(trainer, 1, monkeypatch, signal.SIGINT)
+        assert not trainer.fit(1, progress=False)
+    finally:
+        done.set()
+        thread.join()
 
 
 def test_each_signal_has_its_own_handler_again(images, handlers):
