@@ -8,11 +8,19 @@ from vae_np.checkpoints import CheckpointError
 from vae_np.optimizers import SGD
 
 
-def test_a_schedule_sets_each_epochs_learning_rate(images):
-    trainer = make_trainer(images, SGD, schedule=[(0, 0.02), (2, 0.003)])
-    rates = []
-    trainer.fit(4, after_epoch=lambda row: rates.append(trainer.optimizer.learning_rate))
-    assert rates == [0.02, 0.02, 0.003, 0.003]
+@pytest.mark.parametrize(
+    ("schedule", "rates"),
+    [
+        ([(0, 0.02)], [0.02, 0.02, 0.02, 0.02]),
+        ([(0, 0.02), (2, 0.003)], [0.02, 0.02, 0.003, 0.003]),
+        ([(0, 0.02), (1, 0.003), (3, 0.1)], [0.02, 0.003, 0.003, 0.1]),  # it may rise again
+    ],
+)
+def test_a_schedule_sets_each_epochs_learning_rate(images, schedule, rates):
+    trainer = make_trainer(images, SGD, schedule=schedule)
+    seen = []
+    trainer.fit(4, after_epoch=lambda row: seen.append(trainer.optimizer.learning_rate))
+    assert seen == rates
 
 
 @pytest.mark.parametrize("stop", [1, 2, 3])
