@@ -20,6 +20,9 @@ def test_optimizer_of_another_model_is_refused(images):
             Trainer(make_model(), optimizer, images)
     with pytest.raises(ValueError, match="objective must be an object made from this model"):
         Trainer(make_model(), Adam(other.parameters), images, ELBO(other))
+    for wrong in (ELBO, "elbo", 0):
+        with pytest.raises(ValueError, match="objective must be an object made from this model"):
+            Trainer(other, Adam(other.parameters), images, wrong)
 
 
 @pytest.mark.parametrize(

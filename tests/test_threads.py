@@ -9,6 +9,7 @@ import pytest
 import threadpoolctl
 from conftest import make_model, make_trainer, weights
 
+import vae_np.training.trainer
 from demos.benchmark.turns import busy_processes
 from demos.common.machine import cores
 from vae_np import Adam, Trainer
@@ -71,10 +72,12 @@ def test_fit_computes_on_the_trainers_threads_and_puts_them_back(images):
     assert blas_threads() == before
 
 
-def test_a_checkpoint_keeps_the_number_of_threads(images, tmp_path):
+def test_a_checkpoint_keeps_the_number_of_threads(images, tmp_path, monkeypatch):
+    """Whatever this machine would take by itself, more or fewer."""
     path = tmp_path / "checkpoint.npz"
     make_trainer(images, threads=1000).save(path)
-    for asked, then in ((None, 1000), (1, 1)):
+    for asked, own, then in ((None, 1, 1000), (None, 2000, 1000), (1, 2000, 1)):
+        monkeypatch.setattr(vae_np.training.trainer, "threads_for", lambda *_, own=own: own)
         trainer = make_trainer(images, threads=asked)
         trainer.load(path)
         assert trainer.threads == then
