@@ -108,8 +108,9 @@ def test_other_images_are_another_run(images, tmp_path):
 
 
 def test_each_seed_and_each_epoch_of_monte_carlo_em_has_its_own_draws(images, monkeypatch):
-    em, seen = tiny_em(images, seed=3), []
-    start = random_generator([3, Stream.POSTERIOR]).standard_normal((38, 3), dtype=np.float32)
+    seed = 2**40 + 3
+    em, seen = tiny_em(images, seed=seed), []
+    start = random_generator([seed, Stream.POSTERIOR]).standard_normal((38, 3), dtype=np.float32)
     np.testing.assert_array_equal(em.z, start)
 
     def e_step(rows, generator):
@@ -118,7 +119,7 @@ def test_each_seed_and_each_epoch_of_monte_carlo_em_has_its_own_draws(images, mo
 
     monkeypatch.setattr(em, "e_step", e_step)
     em.fit(2, progress=False)
-    minibatches = [m for epoch in (0, 1) for m in aevb.minibatches(38, 10, 3, epoch, "cpu")]
+    minibatches = [m for epoch in (0, 1) for m in aevb.minibatches(38, 10, seed, epoch, "cpu")]
     assert seen == [(*rows, generator.random()) for rows, generator in minibatches]
 
 
@@ -153,6 +154,30 @@ def test_the_e_step_is_a_transition_of_as_many_leapfrog_steps_as_asked(images, n
     em.e_step(rows, np.random.default_rng(5))
     np.testing.assert_array_equal(em.z[rows], z)
     assert (z != start).any()
+
+
+def test_the_step_size_is_tuned_at_every_visit(images, monkeypatch):
+    em, ratios, expected = tiny_em(images), [], []
+    e_step = em.e_step
+
+    def tuning(rows, generator):
+        before = em.step_size.item()
+        expected.append(np.exp(e_step(rows, generator).mean() - 0.9))
+        ratios.append(em.step_size.item() / before)
+        return np.ones(len(rows))
+
+    monkeypatch.setattr(em, "e_step", tuning)
+    em.fit(3, progress=False)
+    np.testing.assert_allclose(ratios, expected, rtol=1e-6)
+    assert (np.array(ratios) != 1).all()
+
+
+def test_the_gradient_of_monte_carlo_em_is_computed_in_the_models_dtype(images, monkeypatch):
+    em, given = tiny_em(images), []
+    backward = em.decoder.network.backward
+    monkeypatch.setattr(em.decoder.network, "backward", lambda dy: given.append(dy) or backward(dy))
+    em.m_step(np.arange(10))
+    assert {dy.dtype for dy in given} == {np.dtype(np.float32)}
 
 
 def pressed(em, times, monkeypatch):

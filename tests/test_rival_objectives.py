@@ -94,12 +94,14 @@ def test_monte_carlo_em_averages_the_acceptance_and_tunes_the_step_by_it(rng, mo
     assert em.acceptance == pytest.approx(np.concatenate(seen[6:]).mean(), rel=1e-12)
 
 
-def test_the_weight_prior_of_monte_carlo_em_is_shared_among_all_images(rng):
+@pytest.mark.parametrize("epoch", [0, 1, 20])
+def test_the_weight_prior_of_monte_carlo_em_is_shared_among_all_images(rng, epoch):
     """Of log p(θ) each image bears 1/N, of whatever minibatch: a pull of θ/N."""
     decoder, x = make_model(dtype=np.float64).decoder, rng.random((8, 6))
     z, gradients = rng.standard_normal((3, 3)), []
     for weight_prior in (False, True):
         em = MonteCarloEM(decoder, SGD([decoder.parameters]), x, weight_prior=weight_prior)
+        em.epoch = epoch
         em.fill_gradient(x[:3], z)
         gradients.append(decoder.parameters.grad.copy())
     plain, pulled = gradients
