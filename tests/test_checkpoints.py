@@ -138,7 +138,7 @@ def test_what_json_cannot_hold_is_named(images, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("path", [None, io.BytesIO(), 3])
+@pytest.mark.parametrize("path", [None, io.BytesIO(), 3, b"c.npz"])
 def test_a_path_that_is_none_is_named(path, images):
     for saver in (make_model(), make_trainer(images)):
         with pytest.raises(ValueError, match="path must be the name of a file, got "):
@@ -206,10 +206,9 @@ def test_crash_while_saving_leaves_the_old_checkpoint(images, tmp_path, monkeypa
         {"threads": 0},
         {"epoch": -1},
         {"optimizer_steps": -1},
-        {"seconds": -1.0},
-        {"seconds": np.inf},
-        {"history": []},
-        {"history": [1]},
+        *({"seconds": seconds} for seconds in (-1.0, np.inf, 1, True)),
+        *({"history": history} for history in ([], [1])),
+        {"epoch": 2, "history": [SECOND, ROW]},
         *({"history": [{k: ROW[k] for k in ROW if k != lacking}]} for lacking in ROW),
         *({"history": [ROW | {number: np.nan}]} for number in ("train_elbo", "seconds", "last")),
         *({"epoch": 2, "history": [ROW, row]} for row in (1, {"epoch": 2}, SECOND | NAN)),

@@ -116,6 +116,20 @@ def test_each_kind_of_damage_is_one_line(tmp_path, kind, content):
     assert kind in DAMAGED
 
 
+def test_a_system_that_gives_no_reason_is_quoted(tmp_path, monkeypatch):
+    """Else the reason would be None."""
+
+    def fail(file, allow_pickle):
+        raise OSError("the disk is odd")
+
+    path = tmp_path / "whole.npz"
+    path.write_bytes(archive(False))
+    monkeypatch.setattr(np, "load", fail)
+    for read, error in ((load, DataError), (read_checkpoint, CheckpointError)):
+        with pytest.raises(error, match=r"cannot read .*whole\.npz: the disk is odd$"):
+            read(path)
+
+
 @mangled
 def test_a_mangled_archive_is_refused_or_holds_what_was_written(tmp_path_factory, edits):
     """Its checksums know. A label array whose name was changed is gone, as if never there."""
