@@ -51,6 +51,7 @@ def test_embedded_file_is_under_a_megabyte_and_has_its_provenance():
     [
         (np.zeros((10, 4, 3), np.uint8), (4, 3)),
         (np.zeros((10, 9), np.float64), (3, 3)),
+        (np.zeros((10, 100), np.float64), (10, 10)),
         (np.zeros((10, 7), np.float16), (1, 7)),
         (np.zeros((10, 7), ">f4"), (1, 7)),  # from another machine
     ],
@@ -86,12 +87,13 @@ def test_black_and_white_images_are_not_taken_for_nearly_black(tmp_path, dtype):
     assert np.unique(data.train).tolist() == [0, 255]
 
 
-def test_grey_images_of_which_some_hold_0_and_1_alone_stay_as_they_are(tmp_path):
+@pytest.mark.parametrize("brightest", [2, 200])
+def test_grey_images_of_which_some_hold_0_and_1_alone_stay_as_they_are(tmp_path, brightest):
     x = np.tile(np.eye(10, dtype=np.uint8), (50, 1))
-    x[-1, 4] = 200
+    x[-1, 4] = brightest
     np.save(tmp_path / "grey.npy", x)
     data = load(tmp_path / "grey.npy")
-    assert np.unique(np.concatenate([data.train, data.test])).tolist() == [0, 1, 200]
+    assert np.unique(np.concatenate([data.train, data.test])).tolist() == [0, 1, brightest]
 
 
 @pytest.mark.parametrize(
@@ -154,6 +156,9 @@ def huge_header():
     return file.getvalue()
 
 
+NO_FILES = "digits.csv", "mnist60k", "digitsnpz"  # by their names
+
+
 def test_unreadable_files(tmp_path):
     (tmp_path / "cut.npz").write_bytes(b"PK\x03\x04 cut short")
     np.save(tmp_path / "header.npy", np.zeros((2, 2)))
@@ -184,7 +189,7 @@ def test_unreadable_files(tmp_path):
         ("missing.npz", "cannot read .*missing.npz: No such file"),
         ("folder.npz", "folder.npz is not a file"),
         ("device.npy", "device.npy is not a file"),
-        ("digits.csv", "data must be one of mnist5k, mnist, frey or the path"),
+        *((name, "data must be one of mnist5k, mnist, frey or the path") for name in NO_FILES),
     ):
         with pytest.raises(DataError, match=message) as refused:
             load(str(tmp_path / name))
@@ -204,7 +209,8 @@ def test_labels_that_are_objects_are_not_called_damage(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("shape", "axis"), [((8, 8, 3), -1), ((8, 8, 4), -1), ((3, 8, 8), 1), ((4, 8, 8), 1)]
+    ("shape", "axis"),
+    [((8, 8, 3), -1), ((8, 8, 4), -1), ((3, 8, 8), 1), ((4, 8, 8), 1), ((3, 8, 3), -1)],
 )
 def test_images_in_colour_are_told_how_to_become_grey(tmp_path, shape, axis):
     x = np.full((10, *shape), 200, np.uint8)
@@ -212,7 +218,7 @@ def test_images_in_colour_are_told_how_to_become_grey(tmp_path, shape, axis):
     with pytest.raises(DataError, match=rf"\); x\.mean\(axis={axis}\)\.astype"):
         load(tmp_path / "own.npy")
     np.save(tmp_path / "own.npy", x.mean(axis=axis).astype(x.dtype))
-    assert load(tmp_path / "own.npy").image_shape == (8, 8)
+    assert load(tmp_path / "own.npy").image_shape == ((3, 8) if shape == (3, 8, 3) else (8, 8))
 
 
 @pytest.fixture

@@ -23,9 +23,11 @@ def test_labels_of_ones_own_file_go_with_their_images(tmp_path, rng):
     assert plain.train_labels is plain.test_labels is None
     np.testing.assert_array_equal(plain.train, data.train)
     np.testing.assert_array_equal(plain.test, data.test)
+    first = load(tmp_path, y=x[:, 0, 0], x=x)  # in whichever order they were saved
+    np.testing.assert_array_equal(first.train_labels, data.train_labels)
     halves = load(tmp_path, x=x, y=x[:, 0, 0] / 2).train_labels
     np.testing.assert_array_equal(halves, data.train_labels / 2)
-    for y in (np.zeros(299), np.zeros((300, 1))):
+    for y in (np.zeros(299), np.zeros((300, 1)), np.array(7)):
         with pytest.raises(DataError, match="must hold a label for each image"):
             load(tmp_path, x=x, y=y)
 
@@ -55,6 +57,13 @@ NEARLY_BLACK = (
 def test_what_may_be_a_mistake_is_noted(tmp_path, x, note):
     (only,) = load(tmp_path, x=x).notes
     assert only == note
+
+
+def test_all_that_may_be_a_mistake_is_noted(tmp_path):
+    notes = load(tmp_path, x=np.full((20, 6), 9, np.uint8)).notes
+    starts = ("the pixels reach 9 of 255", "each row is taken", "16 training images are few")
+    for note, start in zip(notes, starts, strict=True):
+        assert note.startswith(start)
 
 
 def test_what_is_just_enough_is_not_noted(tmp_path):
