@@ -46,6 +46,7 @@ TESTS = (
     "linear_gaussian grid per_image inference extremes evaluation evaluation_reports appendix_d "
     "gradcheck gradient_causes planted_patterns "
     "verdicts aevb training refused_training schedule divergence threads interrupt recording "
+    "recording_refused "
     "checkpoints saved_formats whole_files mangled_files stale_parts device no_gpu the_door "
     "what_is_no_array "
     "datasets plausible_data downloads figures late_axes exercises exercise_reports "
