@@ -69,15 +69,22 @@ def test_counts_must_be_positive(linear, rng):
         reciprocal_log_likelihood(linear, rng.random((2, PIXELS)), 20, n_chains=0)
 
 
-@pytest.mark.parametrize(
-    ("estimate", "options"),
-    [
-        (evaluate_elbo, {}),
-        (importance_sampled_log_likelihood, {"n_samples": 10}),
-        (grid_log_likelihood, {"binary": True}),
-        (reciprocal_log_likelihood, {"n_samples": 20}),
-    ],
-)
+SEEDED = [
+    (evaluate_elbo, {}),
+    (importance_sampled_log_likelihood, {"n_samples": 10}),
+    (grid_log_likelihood, {"binary": True}),
+    (reciprocal_log_likelihood, {"n_samples": 20}),
+]
+
+
+@pytest.mark.parametrize(("estimate", "options"), SEEDED)
+def test_each_seed_has_its_own_estimate(estimate, options, rng):
+    model, x = make_model(latent=2, dtype=np.float64), rng.random((2, 6))
+    found = [str(estimate(model, x, seed=seed, **options)) for seed in (3, 3, 4, 2**40 + 3)]
+    assert found[0] == found[1] and len(set(found)) == 3
+
+
+@pytest.mark.parametrize(("estimate", "options"), SEEDED)
 def test_bad_seeds_and_images_are_refused(estimate, options, rng):
     model, x = make_model(latent=2, dtype=np.float64), rng.random((2, 6))
     for seed in (-1, 1.5, None):

@@ -47,12 +47,13 @@ def test_own_layers_are_tried_in_every_network(network, narrow, wide):
 
 @pytest.mark.parametrize("network", [GaussianEncoder, BernoulliDecoder, GaussianDecoder])
 def test_a_seed_is_one_start(network):
-    first, again, other = (
+    first, again, *others = (
         network(n_pixels=6, n_latent=2, hidden=[5], seed=seed).parameters.value
-        for seed in (3, 3, 4)
+        for seed in (3, 3, 4, 2**40 + 3)
     )
     np.testing.assert_array_equal(first, again)
-    assert (first != other).mean() > 0.5  # biases start at 0
+    for other in others:
+        assert (first != other).mean() > 0.5  # biases start at 0
 
 
 def test_a_seed_is_the_start_of_layers_of_ones_own_too():
