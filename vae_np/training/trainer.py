@@ -206,6 +206,7 @@ class Trainer:
         self.sums[i, 0] = value.reconstruction.sum()
         self.sums[i, 1] = value.kl.sum()
         if self.model.device == "cpu" and not np.isfinite(self.sums[i]).all():
+            self.sums[i] = 0  # this step does not count
             raise diverged_at(self, i + 1)
 
     def _draw(self, generator, n_examples):
