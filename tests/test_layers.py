@@ -79,8 +79,12 @@ def test_dtype_is_never_promoted(rng, dtype, layer):
     assert layer.backward(y).dtype == dtype
 
 
-def test_relu_at_minus_infinity():
-    assert ReLU().forward(np.array([-np.inf, 2.0])).tolist() == [0, 2]
+@pytest.mark.parametrize(
+    ("layer", "ends"),
+    [(Tanh(), [-1, 1]), (ReLU(), [0, np.inf]), (Softplus(), [0, np.inf]), (Sigmoid(), [0, 1])],
+)
+def test_an_activation_at_infinity_is_its_limit(layer, ends):
+    assert layer.forward(np.array([-np.inf, np.inf])).tolist() == ends
 
 
 def test_relu_at_its_kink():
@@ -98,9 +102,11 @@ def test_softplus_and_sigmoid_are_accurate_everywhere(x):
     np.testing.assert_allclose(sigmoid(x), expected, rtol=2e-12, atol=0)  # exp of up to −700
 
 
-def test_softplus_in_float32_is_accurate_to_rounding():
+def test_softplus_and_sigmoid_in_float32_are_accurate_to_rounding():
     x = np.linspace(-80, 80, 10_001, dtype=np.float32)
     np.testing.assert_allclose(softplus(x), np.logaddexp(0, x.astype(float)), rtol=1e-6, atol=0)
+    expected = np.exp(-np.logaddexp(0, -x.astype(float)))
+    np.testing.assert_allclose(sigmoid(x), expected, rtol=1e-6, atol=0)
 
 
 def test_initial_weights(rng):
@@ -146,13 +152,15 @@ def test_widths_are_whole_numbers_and_layers_a_list():
     for widths, name in (((0, 4), "n_in"), (("16", 4), "n_in"), ((4, 2.5), "n_out")):
         with pytest.raises(ValueError, match=f"{name} must be a whole number >= 1, got"):
             Linear(*widths)
-    with pytest.raises(ValueError, match=r"layers must be a list of layers, got Linear\(4, 3\)"):
-        Sequential(Linear(4, 3))
+    for wrong in (Linear(4, 3), "tanh", {"a": Tanh()}, (layer for layer in [Tanh()])):
+        got = re.escape(repr(wrong))
+        with pytest.raises(ValueError, match=f"^layers must be a list of layers, got {got}$"):
+            Sequential(wrong)
 
 
 def test_what_lies_in_a_vector_is_what_it_was_made_of():
-    """Whatever the order in memory: a transposed array too."""
-    initial = {"w": np.arange(6.0).reshape(2, 3).T, "b": np.float64(7), "c": np.ones((0, 2))}
+    """Whatever the order in memory: a transposed array too. What has no axis is one number."""
+    initial = {"b": np.float64(7), "w": np.arange(6.0).reshape(2, 3).T, "c": np.ones((0, 2))}
     vector = ParameterVector(initial, np.float64)
     for name, part in vector.views(vector.value).items():
         np.testing.assert_array_equal(part, initial[name], strict=True)
@@ -163,4 +171,4 @@ def test_what_lies_in_a_vector_is_what_it_was_made_of():
                 setattr(vector, name, wrong)
         setattr(vector, name, np.arange(7, dtype=np.float32))
         assert getattr(vector, name).dtype == np.float64
-        np.testing.assert_array_equal(vector.views(getattr(vector, name))["w"].ravel(), range(6))
+        np.testing.assert_array_equal(vector.views(getattr(vector, name))["w"].ravel(), range(1, 7))
