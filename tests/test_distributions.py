@@ -125,13 +125,15 @@ def test_bernoulli_is_stable_at_extreme_logits(dtype):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_infinite_logits_give_the_limit(dtype):
     inf = np.inf
-    logits = np.array([[inf, -inf, 0], [inf, -inf, 0], [-inf, 2, 2], [1, 2, 3]], dtype)
-    x = np.array([[1, 0, 1], [0, 0, 1], [0.5, 1, 1], [1, 0, 1]], dtype)
-    last = Bernoulli(logits[3:]).log_prob(x[3:])[0]
+    logits = np.array(
+        [[inf, -inf, 0], [inf, -inf, 0], [-inf, 2, 2], [inf, 200, -200], [1, 2, 3]], dtype
+    )
+    x = np.array([[1, 0, 1], [0, 0, 1], [0.5, 1, 1], [1, 0, 0.5], [1, 0, 1]], dtype)
+    last = Bernoulli(logits[4:]).log_prob(x[4:])[0]
     log_px = Bernoulli(logits).log_prob(x)
-    np.testing.assert_allclose(log_px, [np.log(0.5), -inf, -inf, last], rtol=1e-6)
+    np.testing.assert_allclose(log_px, [np.log(0.5), -inf, -inf, -300, last], rtol=1e-6)
     assert log_px.dtype == dtype
-    (dlogits,) = Bernoulli(logits).log_prob_backward(x, np.ones(4, dtype))
+    (dlogits,) = Bernoulli(logits).log_prob_backward(x, np.ones(5, dtype))
     np.testing.assert_allclose(dlogits[:3, 0], [0, -1, 0.5])
 
 

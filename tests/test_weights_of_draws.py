@@ -68,8 +68,12 @@ def test_a_log_px_below_what_exp_can_hold(linear):
 
 def test_the_error_of_a_log_mean_is_the_delta_methods(rng):
     w = rng.gamma(2, size=(40, 3))
-    error = log_mean_standard_error(np.log(w.sum(axis=0)), np.log((w**2).sum(axis=0)), 40)
-    np.testing.assert_allclose(error, w.std(axis=0, ddof=1) / np.sqrt(40) / w.mean(axis=0))
+    expected = w.std(axis=0, ddof=1) / np.sqrt(40) / w.mean(axis=0)
+    for log_scale in (-1000, 0, 1000):
+        log_sum = np.log(w.sum(axis=0)) + log_scale
+        log_sum_of_squares = np.log((w**2).sum(axis=0)) + 2 * log_scale
+        error = log_mean_standard_error(log_sum, log_sum_of_squares, 40)
+        np.testing.assert_allclose(error, expected, rtol=1e-7)
     same = log_mean_standard_error(np.log([6.0]), np.log([12.0]), 3)  # three weights of 2
     np.testing.assert_allclose(same, 0, atol=1e-7)
     assert log_mean_standard_error(np.log([2.0]), np.log([4.0]), 1).tolist() == [np.inf]
