@@ -59,6 +59,15 @@ def with_network(*layers):
     return BernoulliDecoder(2, n_pixels=6, network=Sequential(list(layers)))
 
 
+class LayersAlone:
+    """It has layers, and is no network of them."""
+
+    layers = (Linear(2, 6),)
+
+    def __repr__(self):
+        return "LayersAlone"
+
+
 def parts_of(objective):
     return objective.value(X, (Z[:1], np.zeros(3, np.float32)))
 
@@ -121,6 +130,17 @@ REFUSED = {  # the call, and all that it says
     ),
     lambda: with_network(*make_model().decoder.network.layers): (
         "a layer of network is another's, or a copy of another's: make a new one"
+    ),
+    lambda: BernoulliDecoder(2, n_pixels=6, network=LayersAlone()): (
+        "network must be a Sequential of layers, got LayersAlone"
+    ),
+    lambda: Linear(2, 3, init=""): "init must be one of fan-in, paper, got ''",
+    lambda: make_model(activation=""): ("activation must be one of tanh, relu, softplus, got ''"),
+    lambda: GaussianDecoder(3, [5], 6, noise=""): (
+        "noise must be one of fixed, learned, per-output, got ''"
+    ),
+    lambda: ScoreFunction(make_model(), baseline=""): (
+        "baseline must be one of none, leave-one-out, got ''"
     ),
     lambda: with_network(Linear(2, 6), Keeps()): (
         "forward of Keeps must return a new array: it wrote into an earlier one"
