@@ -5,7 +5,17 @@ import math
 import numpy as np
 import pytest
 
-from vae_np.finite_differences import BENDS, KINK, ROUNDED, central, judged, one_sided, rounding
+from vae_np.finite_differences import (
+    BENDS,
+    KINK,
+    ROUNDED,
+    along,
+    central,
+    judged,
+    one_sided,
+    relative_error,
+    rounding,
+)
 
 STEP = 2.0**-10
 KNOWN = {  # a line, its slope at 0, the step by which that is judged, and how well it is known
@@ -22,6 +32,8 @@ KNOWN = {  # a line, its slope at 0, the step by which that is judged, and how w
     "0 between two kinks": (lambda t: max(abs(t), STEP) + math.cos(t), 0, STEP / 8, 1e-9),
     "flat, a kink ahead": (lambda t: max(t - 1e-3 * STEP, 0), 0, STEP / 8**4, 1e-9),
     "flat, a kink behind": (lambda t: min(t + 1e-3 * STEP, 0), 0, STEP / 8**4, 1e-9),
+    "flat, then a parabola": (lambda t: max(t, 0) ** 2, 0, STEP / 8**8, 1e-5),
+    "a parabola, then flat": (lambda t: min(t, 0) ** 2, 0, STEP / 8**8, 1e-5),
     "waves in a step": (lambda t: 1 + math.sin(3000 * t) / 3000, 1, STEP / 8**3, 1e-5),
 }
 
@@ -93,12 +105,22 @@ def test_on_a_kink_what_lies_between_its_sides_is_right(analytic, on_kinks, slop
     assert how_far == math.inf
 
 
+def test_on_a_kink_the_rounding_of_the_step_that_shows_it_is_allowed():
+    """By the first step the waves hide the kink; by the next, rounding moves its sides by 4e-11."""
+    for on_kinks, doubt in ((1e-10, pytest.approx(3.6e-11, rel=0.1)), (1e-11, math.inf)):
+        _, how_far, _, suggests = judged(
+            lambda t: 1 + leaky(t) + math.sin(300 * t) / 300, 1.5, STEP, on_kinks
+        )
+        assert (how_far, suggests) == (doubt, KINK)
+
+
 @pytest.mark.parametrize(
     ("line", "suggests"),
     [
         (lambda t: 2 * t + (t > 0), BENDS),
         (lambda t: 2 * t - (t < 0), BENDS),
         (lambda t: math.sqrt(abs(t)), BENDS),
+        (lambda t: abs(t) ** 0.9, BENDS),  # whose slopes grow so slowly that a kink seems near
         (lambda t: float(np.float32(1 / 3 + t)), ROUNDED),
         (lambda t: 1e9 + t, ROUNDED),
     ],
@@ -114,9 +136,17 @@ def test_what_cannot_be_judged_says_why(line, suggests, scale):
 
 
 @pytest.mark.parametrize("slope", [1, 1 + 1e-4])
-def test_what_scatters_is_not_believed_at_a_shorter_step_where_it_looks_straight(slope):
+@pytest.mark.parametrize(
+    "small",
+    [
+        lambda t: 1e-9 * math.sin(1e5 * t),
+        lambda t: 1e-6 * round(t / 1.44e-5),  # step by step it scatters more, but by little
+        lambda t: 3e-6 * round(t / 1.71e-5),
+    ],
+)
+def test_what_scatters_is_not_believed_at_a_shorter_step_where_it_looks_straight(slope, small):
     """Its waves, or its noise: whether the slope with or without them is meant cannot be told."""
-    _, doubt, *_ = judged(lambda t: t + 1e-9 * math.sin(1e5 * t), slope, STEP, on_kinks=1e-9)
+    _, doubt, *_ = judged(lambda t: t + small(t), slope, STEP, on_kinks=1e-9)
     assert doubt == math.inf
 
 
@@ -166,3 +196,24 @@ def test_a_slope_that_rounding_loses_at_the_steps_is_not_known(at):
     """(a + t)²: 2a is nothing beside t² at the steps, though f(a) = a² is smaller still."""
     found, doubt, _, said = judged(lambda t: (at + t) ** 2, 2 * at, STEP, on_kinks=1e-9)
     assert abs(found - 2 * at) <= doubt < 1e-12 and said == ROUNDED
+
+
+def test_a_line_tells_whether_f_has_changed_the_array_and_puts_it_back():
+    x, told = np.array([1.0, 2.0]), []
+
+    def f():
+        x[1] *= factor
+        return x[0]
+
+    line = along(f, x, 0, changed=told.append)
+    for factor in (1, 1 + 1e-15, 7):
+        assert line(factor - 0.5) == factor + 0.5
+        np.testing.assert_array_equal(x, [1, 2])
+    assert told == [False, True, True]
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.uint8])
+def test_a_relative_error_is_worked_out_in_float64(dtype):
+    few, many = np.array([1, 2, 3], dtype), np.ones(100_000, dtype)  # more than float16 can count
+    assert relative_error(few, few[::-1]) == pytest.approx(1 / math.sqrt(7), rel=1e-12)
+    assert relative_error(many, 3 * many) == pytest.approx(0.5, rel=1e-12)

@@ -1,12 +1,15 @@
 """The checker itself: right on known derivatives, and able to fail. No layer is involved."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from vae_np.finite_differences import numerical_gradient, relative_error
 from vae_np.gradcheck import check_gradient
+
+FOREIGN = SimpleNamespace(dtype=np.dtype(float), size=3, flags=None)  # another package's array
 
 
 def test_numerical_gradient_of_a_known_function(rng):
@@ -26,6 +29,10 @@ def test_exact_for_polynomials_of_degree_four(rng):
 def test_writes_through_views_and_shape_zero_arrays():
     whole = np.arange(6.0)
     np.testing.assert_allclose(numerical_gradient(lambda: (whole**2).sum(), whole[2:4]), [4, 6])
+    one = whole[3:4]
+    assert numerical_gradient(lambda: 2 * one, one) == pytest.approx(
+        [2]
+    )  # f may return an array of one
     number = np.array(3.0)
     assert numerical_gradient(lambda: number**2, number) == pytest.approx(6)
     assert check_gradient("number", lambda: number**2, number, np.array(6.0)).passed
@@ -36,6 +43,7 @@ def test_the_array_is_put_back_when_f_raises():
     x = np.array([0.001, 2.0])
 
     def f():
+        x[1] += 1  # what is not moved
         if x[0] < 0:
             raise ZeroDivisionError
         return x.sum()
@@ -53,9 +61,11 @@ def test_relative_error():
     for not_finite in (np.nan, np.inf):
         assert relative_error(np.array([not_finite]), np.ones(1)) == float("inf")
     assert relative_error([], []) == 0
-    for shape in ((1,), (3, 1)):  # of as many numbers too
+    for shape in ((), (1,), (3, 1)):  # of as many numbers too
         with pytest.raises(ValueError, match=r"shapes differ: analytic \(3,\), numeric"):
             relative_error(np.ones(3), np.ones(shape))
+        with pytest.raises(ValueError, match=r"shapes differ: .* numeric \(3,\)"):
+            relative_error(np.ones(shape), np.ones(3))
 
 
 @pytest.mark.parametrize("scale", [1e-320, 1e-200, 1, 1e200, 1e308])
@@ -107,13 +117,10 @@ def test_a_constant_has_the_derivative_zero_exactly(rng):
         (lambda: True, np.ones(3), 1e-3, r"f must return one real number .* got bool \(\)"),
         (lambda: 1j, np.ones(3), 1e-3, r"f must return one real number .* got complex128 \(\)"),
         (lambda: 1.0, [1.0], 1e-3, r"array must be writeable .* got list \(1,\)"),
-        (
-            lambda: 1.0,
-            np.ones(3, np.float32),
-            1e-3,
-            r"array must .* got float32 \(3,\)",
-        ),
+        (lambda: 1.0, np.ones(3, np.float32), 1e-3, r"array must .* got float32 \(3,\)"),
+        (lambda: 1.0, FOREIGN, 1e-3, r"array must be .* of NumPy or CuPy, .* got float64 \(\)"),
         (lambda: np.ones(3), np.ones(3), 1e-3, r"f must return one real .* got float64 \(3,\)"),
+        (lambda: np.ones(0), np.ones(3), 1e-3, r"f must return one real .* got float64 \(0,\)"),
         (lambda: np.float32(1), np.ones(3), 1e-3, r"f must return .* of float64, got float32 \(\)"),
         (lambda: np.float16(1), np.ones(3), 1e-3, r"f must return .* of float64, got float16 \(\)"),
         (lambda: 1.0, np.ones(3), 0, "step must be a finite number > 0, got 0"),
@@ -128,8 +135,9 @@ def test_what_cannot_be_checked_is_refused(f, array, step, message):
 
 def test_a_gradient_of_another_shape_or_kind_is_refused(rng):
     x = rng.random((2, 3))
-    with pytest.raises(ValueError, match=r"its array's \(2, 3\), got float64 \(3, 2\)"):
-        check_gradient("bad", x.sum, x, np.ones((3, 2)))
+    for shape, got in (((3, 2), r"\(3, 2\)"), ((), r"\(\)")):
+        with pytest.raises(ValueError, match=rf"its array's \(2, 3\), got float64 {got}"):
+            check_gradient("bad", x.sum, x, np.ones(shape))
     with pytest.raises(ValueError, match=r"a gradient must be .* got None: no return\?"):
         check_gradient("bad", x.sum, x, None)
     for directions in (-1, 1.5):
