@@ -62,6 +62,22 @@ def test_one_entry_a_little_off_is_within_the_tolerance_of_the_whole():
         assert check_gradient("linear", lambda: x @ right, x, yours).verdict == verdict
 
 
+@pytest.mark.parametrize(("off", "wrong"), [(1.8e-9, "1 of the 4"), (2.2e-9, "2 of the 4")])
+def test_an_entry_within_twice_the_tolerance_of_a_mean_one_is_not_called_wrong(off, wrong):
+    x, size = np.linspace(1, 2, 4), np.sqrt(np.mean([4, 1, 1, 1]))
+    yours = np.array([2, 1 + off * size, 1, 1])
+    said = check_gradient("sum", x.sum, x, yours)
+    assert said.verdict == "WRONG" and said.seen.startswith(f"in {wrong} entries")
+
+
+@pytest.mark.parametrize("part", [0.9, 1.1, 1.2, 1.5])
+def test_a_wide_tolerance_has_a_verdict_at_its_edge_too(part):
+    x = np.linspace(1, 2, 4)
+    said = check_gradient("sum", x.sum, x, np.ones(4) + 0.2 * part, tolerance=0.1)
+    assert said.verdict == ("right" if part < 1 else "WRONG" if part == 1.5 else said.verdict)
+    assert said.passed == (said.verdict == "right")
+
+
 def test_slopes_that_fall_are_judged_on_a_kink_too():
     x = np.array([0, -1, -2.0])
     said = check_gradient("abs", lambda: np.abs(x).sum(), x, np.array([-0.3, -1, -1]))
@@ -97,10 +113,18 @@ def test_a_direction_that_cannot_tell_is_left_out_if_others_can():
 
     said = check_gradient("kink", f, x, right, directions=5)
     assert said.passed and said.directions == 4 and len(said.shortened) == 4
-    assert "along 4 random directions" in str(said)
+    assert "along 4 random directions" in str(said) and said.relative_error < 1e-9
     said = check_gradient("kink", f, x, right + np.array([0, 0, 2]), directions=5)
     assert said.verdict == "undecided" and said.directions == 5
     assert said.seen.startswith("5 of the 5 cannot be told")
+
+
+def test_no_direction_is_left_out_where_all_of_them_together_are_right():
+    """f is so large that one, which differs by 2.1e-6, cannot be told."""
+    x, right = np.linspace(1, 2, 4), np.array([1, -1, 1, -1.0])
+    yours = right + np.array([2.2e-6, 0, 0, 0])
+    said = check_gradient("f", lambda: 1e7 + x @ right, x, yours, tolerance=1e-6, directions=5)
+    assert said.passed and said.directions == 5
 
 
 def test_entry_by_entry_a_kink_or_a_jump_hides_nothing_of_the_others():
@@ -139,6 +163,42 @@ def test_what_rounding_hides_of_a_wrong_entry_does_not_hide_another():
     assert said.verdict == "WRONG" and "in all 2 entries" in said.seen
 
 
+def test_what_rounding_may_hide_is_the_most_that_it_hides_of_any():
+    """Of the first slope 1e-5, of the second 1e-7, and so of the third, which is off by 1e-6."""
+    x = np.array([0.3, 0.5, 0.7])
+
+    def f():
+        blurred = 1e-9 * np.sin(3e9 * x[0]) + 1e-11 * np.sin(3e9 * x[1])
+        return x[0] + x[1] + x[2] ** 2 + blurred
+
+    said = check_gradient("f", f, x, np.array([1, 1, 1.4 + 1e-6]))
+    assert said.verdict == "undecided" and said.seen.startswith("3 of the 3 cannot be told")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_flat_but_for_rounding_is_called_flat(seed):
+    """Where yours is 0 too, no doubt is cast on what rounding leaves."""
+    x = np.random.default_rng(seed).random(3)
+    said = check_gradient("1", lambda: ((1 + x) ** 2 - x * (x + 2)).sum(), x, np.eye(3)[0])
+    assert said.verdict == "WRONG" and said.seen.startswith("by differences, all are 0")
+
+
+def test_beside_the_end_of_its_domain_f_is_judged_by_shorter_steps():
+    x = np.array([1.5, 3.5, 1024]) * 2**-10  # in steps: of the first two, some lead out of it
+    with np.errstate(invalid="ignore"):
+        said = check_gradient("log", lambda: np.log(x).sum(), x, 1 / x)
+        assert said.passed and said.shortened == ((0,), (1,))
+        assert check_gradient("log", lambda: np.log(x).sum(), x, 2 / x).verdict == "WRONG"
+
+
+def test_where_several_cannot_be_told_the_worst_is_one_without_a_slope():
+    x = np.zeros(2)
+    with np.errstate(invalid="ignore"):
+        said = check_gradient("f", lambda: np.sqrt(-(x[0] ** 2)) + (x[1] > 0), x, np.array([1, 5]))
+    assert said.verdict == "undecided" and said.worst.index == (0,)
+    assert "the slope to the left is nan, to the right nan" in said.seen
+
+
 def test_what_scatters_is_undecided_though_the_shortest_step_agrees():
     x = np.zeros(1)
     said = check_gradient("f", lambda: (x + 1e-9 * np.sin(1e5 * x)).sum(), x, np.array([1 + 1e-4]))
@@ -166,8 +226,14 @@ def test_what_one_of_two_calls_does_is_seen(call):
         return x.sum()
 
     x = np.arange(1.0, 4)
+
+    def nudge():
+        x[:] *= 1 + 1e-12
+        return x.sum()
+
     for does, seen in (
         (double, "f changes its input (it was put back)"),
+        (nudge, "f changes its input (it was put back)"),
         (lambda: np.inf, "f is not finite: it gave inf"),
         (lambda: np.nan, "f is not finite: it gave nan"),
     ):
@@ -182,3 +248,11 @@ def test_what_is_found_are_pythons_own_numbers():
     check = check_gradient("x", lambda: (x**3).sum(), x, np.zeros(3))
     numbers = (check.worst.analytic, check.worst.numeric, check.relative_error)
     assert [type(number) for number in numbers] == [float] * 3
+
+
+def test_a_verdict_cannot_be_changed():
+    x = np.ones(3)
+    check = check_gradient("x", x.sum, x, np.zeros(3))
+    with pytest.raises(AttributeError):
+        check.verdict = "right"
+    assert not check.passed

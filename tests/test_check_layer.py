@@ -6,7 +6,7 @@ from conftest import make_model
 from documents import ROOT
 
 from vae_np import distributions, gradcheck
-from vae_np.backend import to_device
+from vae_np.backend import device_of, to_device
 from vae_np.gradcheck import check_layer, check_model
 from vae_np.layers import Linear, Sequential, Tanh
 
@@ -71,9 +71,13 @@ def test_more_than_5000_numbers_of_all_tensors_are_checked_along_directions(
     assert set(checks) == {directions}
 
 
-def test_a_layer_is_checked_on_a_gpu(gpu, rng):
+def test_a_layer_is_checked_on_a_gpu(gpu, rng, monkeypatch):
+    seen, forward = set(), Linear.forward
+    monkeypatch.setattr(
+        Linear, "forward", lambda layer, x: seen.add(device_of(x)) or forward(layer, x)
+    )
     checks = check_layer(Linear(3, 2), to_device(rng.standard_normal((5, 3)), gpu))
-    assert len(checks) == 3 and failed(checks) == []
+    assert len(checks) == 3 and failed(checks) == [] and seen == {gpu}
     model = make_model(pixels=2, hidden=(), latent=1, device=gpu)
     x, noise = rng.random((3, 2)), rng.standard_normal((2, 3, 1))  # from either side
     for arrays in ((x, noise), (to_device(x, gpu), to_device(noise, gpu))):
@@ -189,9 +193,10 @@ def test_a_layer_of_a_model_stays_the_model_s(rng):
 
 
 def test_an_unbound_layer_stays_unbound(rng):
-    layer = Linear(3, 2)
-    assert failed(check_layer(layer, rng.random((4, 3)))) == []
-    assert not hasattr(layer, "weight")
+    for layer in (Linear(3, 2), type("Own", (Linear,), {})(3, 2)):
+        checks = check_layer(layer, rng.random((4, 3)))
+        assert len(checks) == 3 and failed(checks) == []
+        assert not hasattr(layer, "weight")
 
 
 def test_a_backward_may_use_dy_as_its_own(rng, monkeypatch):
@@ -257,9 +262,10 @@ def test_a_right_model_is_right_and_stays_as_it_is(rng, decoder, dtype):
     assert model.dtype == dtype
 
 
-def test_a_model_is_checked_at_its_own_weights(rng):
+def test_a_model_is_checked_at_its_own_weights_and_at_pixels_from_0_to_1(rng):
     model = make_model()
     x, noise = rng.integers(0, 256, (4, 6), np.uint8), rng.standard_normal((1, 4, 3))
+    assert check_model(model, x, noise) == check_model(model, x / 255, noise)
     model.encoder.parameters.value[:] = np.nan
     wrong = check_model(model, x, noise)
     assert len(failed(wrong)) == len(wrong)
