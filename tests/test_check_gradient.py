@@ -93,14 +93,17 @@ def test_the_worst_entry_is_blamed_and_the_others_that_are_wrong_are_counted():
     assert said.worst[1:] == pytest.approx((3.5, 4))
 
 
-def test_what_lies_on_a_kink_says_both_slopes():
-    x = np.array([0, -1, 2.0])
-    said = check_gradient("abs", lambda: np.abs(x).sum(), x, np.array([1.5, -1, 1]))
+def test_what_lies_on_a_kink_says_both_slopes_of_the_worst():
+    x, weight = np.array([0, -1, 2, 0.0]), np.array([1, 1, 1, 2])
+    f, yours = lambda: np.abs(x) @ weight, np.array([1.5, -1, 1, 3])
+    said = check_gradient("abs", f, x, yours)
     assert said.verdict == "undecided" and said.relative_error == np.inf
     assert said.seen == (
-        "1 of the 3 cannot be told: at this one, the slope to the left is -1, to the right 1, "
+        "2 of the 4 cannot be told: at this one, the slope to the left is -2, to the right 2, "
         f"by a step of {2**-13:.2g}"
     )
+    assert said.worst == ((3,), 3, pytest.approx(0, abs=1e-9))
+    assert "\n  worst entry [3]: yours 3, by differences 0" in str(said)
 
 
 def test_a_direction_that_cannot_tell_is_left_out_if_others_can():
@@ -248,6 +251,20 @@ def test_what_is_found_are_pythons_own_numbers():
     check = check_gradient("x", lambda: (x**3).sum(), x, np.zeros(3))
     numbers = (check.worst.analytic, check.worst.numeric, check.relative_error)
     assert [type(number) for number in numbers] == [float] * 3
+
+
+def test_the_directions_are_the_same_each_time():
+    x = np.linspace(1, 2, 6)
+    one, other = (check_gradient("x", x.sum, x, 1 / x, directions=5) for _ in range(2))
+    assert one.verdict == "WRONG" and one == other
+
+
+@pytest.mark.parametrize("directions", [0, 3])
+def test_a_gradient_that_is_not_finite_is_infinitely_wrong(directions):
+    x = np.ones(3)
+    said = check_gradient("x", x.sum, x, np.array([1, np.nan, np.inf]), directions=directions)
+    assert (said.verdict, said.relative_error, said.worst) == ("WRONG", np.inf, None)
+    assert said.seen == "2 of the 3 are not finite"
 
 
 def test_a_verdict_cannot_be_changed():

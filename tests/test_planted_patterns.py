@@ -152,13 +152,7 @@ def test_a_factor_of_two_axes():
         (4, 2, 0, "in 1 of the 1 entries, yours is 2 times the right one", "a 1/2 is missing"),
         (RIGHT - 0.25, RIGHT, 0, "in all 6 entries, yours is off by -0.25", "a term is missing or"),
         (1e9 * RIGHT + 3e8, 1e9 * RIGHT, 0, "in all 6 entries, yours is off by 3e+08", "a term is"),
-        (
-            RIGHT * ROW,
-            RIGHT,
-            0,
-            "yours / right depends on axis 0 alone",
-            "a factor that depends on ax",
-        ),
+        (RIGHT * ROW, RIGHT, 0, "yours / right depends on axis 0 alone", "a factor that depends"),
         (
             RIGHT * COLUMN,
             RIGHT,
@@ -184,6 +178,8 @@ def test_a_factor_of_two_axes():
         ([1.00003, 2.0001, 1.00006], [1, 2, 1], 0, f"in all 3 entries, yours {UNKNOWN}", ""),
         (RIGHT + np.arange(3), RIGHT, 0, f"in 4 of the 6 entries, yours {UNKNOWN}", UPSTREAM),
         ([1.5, 2.9], [1, 2], 0, f"in all 2 entries, yours {UNKNOWN}", UPSTREAM),
+        ([[3, 6], [1, 1]], [[1, 2], [1e-200, 1e-200]], 0, f"in all 4 entries, yours {UNKNOWN}", ""),
+        ([2, -2], [1, -1], 0, "in all 2 entries, yours is 2 times the right one", "a 1/2"),
         ([-2, -4], [-1, -2], 0, "in all 2 entries, yours is 2 times the right one", "a 1/2"),
         ([-2e200, -4e200, 2], [-1e200, -2e200, 1], 0, "in all 3 entries, yours is 2 times", ""),
         (
@@ -231,6 +227,7 @@ def test_a_factor_of_two_axes():
         ([2, 4], [1, 2], [1.5e-3, 3e-3], f"in all 2 entries, yours {UNKNOWN}", UPSTREAM),
         ([1, 2], [0, 1], [0, 0.5], "in all 2 entries, yours is off by 1", "a term is missing"),
         (1.5e-4 * BLURRED - FALLING, FALLING, 0, f"in all 9 entries, yours {UNKNOWN}", UPSTREAM),
+        ([101, 202, 5], [1, 2, 5], [0.05, 0.05, 0], f"in 2 of the 3 entries, yours {UNKNOWN}", ""),
         ([101, 202], [1, 2], 0.05, f"in all 2 entries, yours {UNKNOWN}", UPSTREAM),
         ([101, 202], [100, 200], 0.05, f"in all 2 entries, yours {UNKNOWN}", UPSTREAM),
         (

@@ -147,6 +147,7 @@ def test_an_f_that_changes_its_input_is_noticed_and_the_input_restored():
         said = check_gradient("in place", f, x, 2 * np.maximum(x, 0), directions=directions)
         assert said.verdict == "undecided"
         assert said.seen.startswith("f changes its input")
+        assert "x[x < 0] = 0 or x *= 2 works in place" in said.suggests
         np.testing.assert_array_equal(x, [-1, 0.5, 2.0])
 
 
@@ -181,6 +182,7 @@ def test_a_step_that_vanishes_beside_x_is_said(large):
     said = check_gradient("large", lambda: 3 * x[1], x, 3.0 * (np.arange(100) == 1))
     assert said.verdict == "undecided"
     assert "vanishes beside numbers as large as" in said.seen
+    assert said.suggests == "these should be smaller, or the step larger"
     assert said.relative_error == math.inf and said.worst is None
 
 
