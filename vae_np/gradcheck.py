@@ -211,7 +211,8 @@ def _compared(check, line, value, analytic, step, directions=0):
     numeric = [differences.central(line(index), step) for index in np.ndindex(shape)]
     numeric, doubt = np.reshape(numeric, shape), np.full(shape, differences.rounding(value, step))
     largest = np.abs(analytic).max() or 1.0
-    tolerated = 2 * tolerance * largest * math.sqrt(np.mean((analytic / largest) ** 2))
+    rms = largest * math.sqrt(np.mean((analytic / largest) ** 2))
+    tolerated = 2 * tolerance / (1 + tolerance) * rms  # of each: then the whole is below tolerance
     off, on_kinks = ~(np.abs(analytic - numeric) <= tolerated), -1 if directions else tolerated
     for index in map(tuple, np.argwhere(off).tolist()):
         judgement = differences.judged(line(index), analytic[index], step, on_kinks)
