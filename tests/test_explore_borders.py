@@ -24,7 +24,8 @@ def test_z_is_a_dot_as_long_as_it_is_seen_and_then_an_arrow_that_turns_nothing_e
     page.evaluate("(half) => explore.put_z([half, -half])", half)
     names = [call["name"] for call in Drawn(page).calls if call["id"] == "plane"]
     arrow = names[names.index("save") :]
-    assert "rotate" in arrow and arrow.index("restore") < arrow.index("drawImage")
+    assert arrow.index("rotate") < arrow.index("beginPath") < arrow.index("lineTo")
+    assert arrow.index("restore") < arrow.index("drawImage")
 
 
 def test_the_draws_are_all_within_their_picture_and_fill_it(page):

@@ -292,7 +292,9 @@ def test_a_drawing_goes_on_and_a_new_one_starts_clean(hands):
     }"""
     assert page.evaluate(ink) == [255, 255, 255, 0, 0, 0]
     page.locator("#digits button").nth(3).click()
-    hands.drag("pad", [0.2, 0.8], [0.6, 0.8])
+    hands.drag("pad", [0.2, 0.3], [0.6, 0.3])
     assert hands.state()["from"] == "drawing" and page.evaluate(strokes) == 1
     page.click("#clear")
     assert hands.state()["from"] == "blank" and page.evaluate(ink) == [0] * 6
+    hands.drag("pad", [0.2, 0.8], [0.6, 0.8])  # brings nothing back
+    assert hands.state()["from"] == "drawing" and page.evaluate(ink) == [0] * 6

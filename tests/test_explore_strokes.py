@@ -149,6 +149,16 @@ def test_each_picture_begins_clean_and_each_thing_is_drawn_after_what_it_covers(
     assert line["given"] == [0, h / 2, w, 1]
 
 
+def test_each_line_and_dot_is_a_path_of_its_own(seen):
+    begun = {}
+    for call in seen.calls:
+        if call["name"] in ("moveTo", "lineTo", "ellipse", "arc"):
+            assert begun[call["id"]], call
+        elif call["name"] in ("beginPath", "stroke", "fill"):
+            begun[call["id"]] = call["name"] == "beginPath"
+    assert {"plane", "lens", "noise", "estimate", "climb"} <= begun.keys()
+
+
 def test_many_draws_are_seen_through_each_other(page):
     alphas = []
     for L in ("1", "10", "100"):
