@@ -12,6 +12,7 @@ from demos.training import noticed, report
 from demos.training.noticed import last_rise, what_it_noticed
 from vae_np import VAE, Adam, BernoulliDecoder, GaussianEncoder, Trainer
 from vae_np.datasets import Dataset
+from vae_np.distributions import DiagonalGaussian
 
 
 @pytest.fixture
@@ -64,7 +65,13 @@ def test_a_run_that_still_climbs_says_so(notes):
 
 @pytest.mark.parametrize(
     ("values", "rise", "epochs"),
-    [([-9.0], 0, 1), ([-9, -8], 1, 1), ([*[-7] * 18, -6, -4], 2, 2), ([-1.0] * 30, 0, 3)],
+    [
+        ([-9.0], 0, 1),
+        ([-9, -8], 1, 1),
+        ([*[-7] * 18, -6, -4], 2, 2),
+        ([-1.0] * 30, 0, 3),
+        ([*[-7] * 108, *[-3] * 12], 4, 12),
+    ],
 )
 def test_the_last_rise_is_that_of_the_last_tenth(values, rise, epochs):
     history = [{"test_elbo": value} for value in values]
@@ -223,3 +230,27 @@ def test_a_warm_up_is_announced(epochs, said):
     line = report.warming_up(SimpleNamespace(kl_warm_up=epochs, kl_weight=0.5))
     rises = f"the KL's weight rises from 0 to 0.5 {said} ELBO has it at 1\n"
     assert line == (rises if epochs else "")
+
+
+def test_what_unused_latents_cost_is_their_kl_averaged_over_the_images():
+    """That of N(0, 1) or N(0, 4), and of N(½, 1): 0 or 0.81, and 0.125 nats."""
+    mean = np.array([[0, 0, 0.5], [4, 0, 0.5]])
+    log_var = np.array([[0, 0, 0], [0, np.log(4), 0]])
+    model = SimpleNamespace(n_latent=3, encode=lambda images: DiagonalGaussian(mean, log_var))
+    note = noticed.unused_latents(model, [1, 2])
+    assert note.startswith("1 of 3 latents are in use: the means of the other 2 hardly differ")
+    assert "That costs 0.53 nats of KL, and" in note
+
+
+def test_the_new_images_looked_at_are_as_many_and_of_the_seed_of_the_run(images, monkeypatch):
+    def drawing(model, *of):
+        drawn.append(sample_mean(model, *of))
+        return drawn[-1]
+
+    drawn, sample_mean = [], VAE.sample_mean
+    monkeypatch.setattr(VAE, "sample_mean", drawing)
+    for seed in (0, 0, 5):
+        noticed.alike_images(make_trainer(images, seed=seed), images, False)
+    assert drawn[0].shape == images.shape
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    assert (drawn[0] != drawn[2]).any()
