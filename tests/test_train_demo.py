@@ -116,6 +116,7 @@ def test_divergence_names_the_step_and_keeps_the_checkpoint(stripes, error_of):
         (["--latent", "0"], "wants a whole number of at least 1, got '0'"),
         (["--hidden", "five"], "wants a whole number of at least 1, got 'five'"),
         (["--learning-rate", "0"], "learning_rate must be a finite number > 0, got 0.0"),
+        (["--learning-rate", "-0.1"], "learning_rate must be a finite number > 0, got -0.1"),
         (["--learning-rate", "nan"], "learning_rate must be a finite number > 0, got nan"),
         (["--kl-weight", "-1"], "wants a number of at least 0, got '-1'"),
         (["--noise", "fixed"], "--noise is the Gaussian decoder's"),
@@ -133,7 +134,7 @@ def test_divergence_names_the_step_and_keeps_the_checkpoint(stripes, error_of):
         (["--resume", "nowhere"], "there is no nowhere/checkpoint.npz: leave"),
         (["--schedule", "40"], "wants N:RATE, from which epoch on which step size"),
         (["--schedule", "0:1e-4"], "N is at least 1, and what holds before is --learning-rate"),
-        (["--schedule", "9:nan"], "wants N:RATE"),
+        *((["--schedule", f"9:{rate}"], "wants N:RATE") for rate in ("nan", "inf", "0", "-1")),
         (["--schedule", "9:1e-4", "3:1e-5"], "--schedule wants epochs that rise, got 9:0.0001 3:"),
         (["--objective", "sleep"], "invalid choice: 'sleep'"),
         (["--objective", "score-function"], "add --samples 2 or more"),
@@ -231,6 +232,11 @@ def test_an_objective_and_an_optimizer_are_what_their_names_say():
         assert name == optimizer.__name__.lower()
         args, _ = parse(["--optimizer", name], "What?\n\nSo.")
         assert args.learning_rate == optimizer.default_learning_rate
+
+
+def test_a_schedule_is_written_in_one_way_however_it_is_typed():
+    args, _ = parse(["--schedule", "1e1:25e-1", "040:3e-4"], "What?\n\nSo.")
+    assert args.schedule == ["10:2.5", "40:0.0003"]
 
 
 @pytest.mark.slow

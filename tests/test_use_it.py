@@ -124,7 +124,9 @@ def test_a_run_is_looked_at_on_the_device_that_is_asked_for(own_run, gpu, monkey
     monkeypatch.setattr(train, "draw_pictures", lambda *of: None)
     for options, binary in (([], False), (["--binarize", "--overwrite", "--epochs", "3"], True)):
         args = SimpleNamespace(folder=own_run(*options), device=gpu)
-        model, data, binarized = use_it.a_model(args)
+        with monkeypatch.context() as elsewhere:
+            elsewhere.chdir(args.folder)
+            model, data, binarized = use_it.a_model(args)
         assert (model.device, model.n_latent) == (gpu, 2) and data.image_shape == (4, 4)
         assert (binarized, args.epochs) == (binary, 2 + binary)
 
@@ -172,8 +174,8 @@ def test_without_labels_there_are_no_features(tmp_path, rng):
 
 @pytest.mark.slow
 def test_a_folder_without_a_run_is_refused_in_one_line(tmp_path):
-    (tmp_path / "empty").mkdir()
-    for folder in ("empty", "nowhere"):
+    (tmp_path / "empty" / "too").mkdir(parents=True)
+    for folder in ("empty/too", "nowhere"):
         result = run(tmp_path, "use_it", folder, status=2)
         (line,) = result.stderr.splitlines()
         assert line.endswith(f"{folder} holds no run of train.py: there is no checkpoint.npz")
