@@ -8,11 +8,11 @@ from conftest import TINY, make_trainer
 
 from demos import train
 from demos.training import making, report
-from demos.training.noticed import what_it_noticed
+from demos.training.noticed import spread, what_it_noticed
 from demos.training.run import parse
 from vae_np import VAE, Adam, BernoulliDecoder, GaussianDecoder, GaussianEncoder, Trainer
 from vae_np.datasets import Dataset
-from vae_np.objectives import ELBO
+from vae_np.objectives import ELBO, SGVB_A
 from vae_np.optimizers import Adagrad
 
 
@@ -26,17 +26,18 @@ def noticed(trainer, images, tests, trained=None):
 
 
 def test_a_fall_from_the_best_epoch_is_no_climb(images):
-    trainer = make_trainer(images)
-    notes = noticed(trainer, images, [-9, -3, -80, -70], [-9, -4, -3, -2])
+    trainer = make_trainer(images, schedule=[(0, 0.25), (1, 0.01)])
+    trainer._epoch = 4
+    notes = noticed(trainer, images, [-9, -3.125, -80, -70], [-9, -4, -3, -2])
     assert not any("climbs" in note for note in notes)
     assert notes[-1] == (
-        "On the test set the best was -3 nats, after epoch 2; now it is -70, while on the training "
-        "set it has risen: the model overfits. See docs/symptoms.md."
+        "On the test set the best was -3.125 nats, after epoch 2; now it is -70, while on the "
+        "training set it has risen: the model overfits. See docs/symptoms.md."
     )
     (both,) = noticed(trainer, images, [-9, -3, -80, -70], [-9, -2, -5, -4])
     assert both.endswith(
         "it is -70, and on the training set it has fallen too: perhaps the step is too large; try "
-        f"a --learning-rate below {trainer.optimizer.learning_rate:g}."
+        "a --learning-rate below 0.25."
     )
 
 
@@ -124,7 +125,7 @@ def test_of_a_gaussian_it_is_the_mean_that_makes_nothing_of_z(images):
 
 
 def test_the_largest_rate_of_a_schedule_is_named(images):
-    trainer = alike(images, 1e-5, [(0, 0.1), (2, 1e-5), (9, 0.5)])
+    trainer = alike(images, 1e-5, [(0, 0.1), (2, 1e-5), (3, 0.5)])
     (note,) = noticed(trainer, images, [-5, -5, -5])
     assert "too large: try a --learning-rate below 0.1, or" in note
 
@@ -200,3 +201,35 @@ def test_the_widths_are_those_that_were_typed(images, latent):
         (model.decoder, [(latent, 3), (3, 5), (5, 6)]),
     ):
         assert [layer.weight.shape for layer in network.network.layers[::2]] == widths
+
+
+@pytest.mark.parametrize(
+    ("tests", "said"),
+    [
+        ([-30] * 18 + [-20, -21], "by 9.5 nats on the test set over the last 2 epochs. To go on:"),
+        ([-30] * 18 + [-20], "by 10 nats on the test set over the last epoch. To go on:"),
+    ],
+)
+def test_a_climb_is_told_though_the_very_last_epoch_was_worse(images, tests, said):
+    assert said in noticed(make_trainer(images), images, tests)[-1]
+
+
+def test_a_fall_of_another_objective_is_told(images):
+    (note,) = noticed(make_trainer(images, objective=SGVB_A), images, [-9, -3, -80])
+    assert "the best was -3 nats" in note
+
+
+def test_the_spread_of_images_is_their_standard_deviation_pixel_by_pixel():
+    assert spread(np.array([[0, 0], [2, 4]])) == pytest.approx(np.sqrt((1 + 4) / 2))
+    assert spread(np.array([[0.5], [0.5002]])) == pytest.approx(1e-4)
+
+
+def test_it_judges_by_the_test_images_and_each_latents_use_by_all_of_them(rng):
+    """The training images differ where nobody looks, and 500 of the test images not at all."""
+    train, test = np.full((40, 6), 0.5), np.full((600, 6), 0.5)
+    train[:, 0], test[500:, 1:] = rng.random(40), rng.random((100, 5))
+    trainer = make_trainer(train)
+    trainer.model.encoder.network.layers[0].weight[0] = 0
+    trainer.model.encoder.network.layers[-1].weight[...] *= 30
+    trainer.history[:] = [{"test_elbo": -5}] * 3
+    assert what_it_noticed(trainer, Dataset(train, test, (2, 3)), "r") == []
