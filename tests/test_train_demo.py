@@ -234,11 +234,6 @@ def test_an_objective_and_an_optimizer_are_what_their_names_say():
         assert args.learning_rate == optimizer.default_learning_rate
 
 
-def test_a_schedule_is_written_in_one_way_however_it_is_typed():
-    args, _ = parse(["--schedule", "1e1:25e-1", "040:3e-4"], "What?\n\nSo.")
-    assert args.schedule == ["10:2.5", "40:0.0003"]
-
-
 @pytest.mark.slow
 def test_default_run_learns(tmp_path):
     started = time.monotonic()

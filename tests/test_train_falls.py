@@ -7,9 +7,8 @@ import pytest
 from conftest import TINY, make_trainer
 
 from demos import train
-from demos.training import making, report
+from demos.training import report
 from demos.training.noticed import spread, what_it_noticed
-from demos.training.run import parse
 from vae_np import VAE, Adam, BernoulliDecoder, GaussianDecoder, GaussianEncoder, Trainer
 from vae_np.datasets import Dataset
 from vae_np.objectives import ELBO, SGVB_A
@@ -190,17 +189,6 @@ def test_where_every_image_is_its_own_class_no_share_is_told():
 
     assert fairly_many_of_each(np.repeat(np.arange(4), 5))
     assert not fairly_many_of_each(np.repeat(np.arange(4), 5)[1:])
-
-
-@pytest.mark.parametrize("latent", [1, 4])
-def test_the_widths_are_those_that_were_typed(images, latent):
-    args, _ = parse(["--hidden", "5", "3", "--latent", str(latent)], "What?\n\nSo.")
-    model = making.make_trainer(args, Dataset(images, images, (2, 3))).model
-    for network, widths in (
-        (model.encoder, [(6, 5), (5, 3), (3, 2 * latent)]),
-        (model.decoder, [(latent, 3), (3, 5), (5, 6)]),
-    ):
-        assert [layer.weight.shape for layer in network.network.layers[::2]] == widths
 
 
 @pytest.mark.parametrize(
