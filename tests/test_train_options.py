@@ -47,7 +47,7 @@ def test_images_of_ones_own_are_named_by_their_whole_path(tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     for name in NAMES:
         assert parse(["--data", name], "")[0].data == name
-    for path in ("own.npz", "deep/own.npy", "deep/mnist"):
+    for path in ("own.npz", "deep/own.npy", "deep/mnist", "MNIST"):
         assert parse(["--data", path], "")[0].data == str(Path.cwd() / path)
 
 
