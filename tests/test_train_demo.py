@@ -139,6 +139,8 @@ def test_divergence_names_the_step_and_keeps_the_checkpoint(stripes, error_of):
         (["--objective", "sleep"], "invalid choice: 'sleep'"),
         (["--objective", "score-function"], "add --samples 2 or more"),
         (["--objective", "sgvb-a", "--kl-weight", "2"], "--kl-weight is the ELBO's"),
+        (["--objective", "sgvb-a", "--kl-weight", "0.5"], "it must be 1 for sgvb-a"),
+        (["--objective", "sgvb-a", "--kl-warm-up", "1"], "--kl-warm-up is the ELBO's"),
     ],
 )
 def test_bad_input_is_one_clear_line(tmp_path, error_of, options, message):
@@ -178,13 +180,15 @@ def test_a_full_memory_is_said_in_one_line(stripes, error_of, monkeypatch, momen
     assert not (stripes / "runs/stripes").exists()
 
 
-def test_ctrl_c_before_training_is_no_traceback(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("options", [[], ["--out", "new"], ["--out", "empty"]])
+def test_ctrl_c_before_training_is_no_traceback(tmp_path, monkeypatch, capsys, options):
     def stop(name):
         raise KeyboardInterrupt
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(train.datasets, "load", stop)
-    assert train.main(["--epochs", "1"]) == 130
+    (tmp_path / "empty").mkdir()
+    assert train.main(["--epochs", "1", *options]) == 130
     assert capsys.readouterr().err == "\nInterrupted.\n"
 
 

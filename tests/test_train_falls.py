@@ -177,10 +177,11 @@ def test_a_model_that_cannot_be_judged_is_told_in_one_line(stripes, monkeypatch,
     monkeypatch.setattr(train, "draw_pictures", lambda *arguments: None)
     monkeypatch.setattr(report, "importance_sampled_log_likelihood", judge)
     monkeypatch.chdir(stripes)
-    assert train.main(["--data", "stripes.npz", *TINY, "--out", "r", "--learning-rate", "1"]) == 2
+    rates = ["--learning-rate", "1", "--schedule", "1:2", "2:0.5", "--epochs", "3"]
+    assert train.main(["--data", "stripes.npz", *TINY, "--out", "r", *rates]) == 2
     assert capsys.readouterr().err == (
         "train.py: error: log p(x) of image 0 is nan: are the weights finite? Training has all but "
-        "diverged; a learning rate below 1 may help; what was saved last is r/checkpoint.npz\n"
+        "diverged; a learning rate below 2 may help; what was saved last is r/checkpoint.npz\n"
     )
 
 

@@ -1,6 +1,7 @@
 """What train.py notices about a run, and the pictures' words."""
 
 import json
+import os
 from types import SimpleNamespace
 
 import numpy as np
@@ -197,10 +198,13 @@ def test_a_climb_is_a_twentieth_of_a_nat_and_a_two_hundredth_of_the_gain(
 
 def test_what_a_run_is_told_of_its_data_and_its_threads(images, monkeypatch, capsys):
     monkeypatch.setattr(report, "cores", lambda: 0)
-    data, args = Dataset(images, images, (2, 3)), SimpleNamespace(data="mine", latent=3, samples=1)
+    data = Dataset(images, images[:9], (2, 3))
+    args = SimpleNamespace(data="mine", latent=3, samples=1)
     args.kl_warm_up, args.kl_weight = 2, 4
     report.announce(make_trainer(images), data, args)
-    assert capsys.readouterr().out.splitlines()[3:6] == [
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "mine: 38 training and 9 test images of 2 × 3 pixels"
+    assert said[3:6] == [
         "note: 38 training images are few: the model will learn them by heart",
         "note: --threads 1 on 0 cores wait for each other: far slower",
         "the KL's weight rises from 0 to 4 over 2 epochs; the ELBO has it at 1",
@@ -257,3 +261,32 @@ def test_the_new_images_looked_at_are_as_many_and_of_the_seed_of_the_run(images,
     assert drawn[0].shape == images.shape
     np.testing.assert_array_equal(drawn[0], drawn[1])
     assert (drawn[0] != drawn[2]).any()
+
+
+def test_the_report_is_of_all_epochs_and_all_test_images(images, monkeypatch, capsys, tmp_path):
+    def judge(model, tests, *given, **more):
+        judged.append(len(tests))
+        return estimate(model, tests, *given, **more)
+
+    judged, estimate = [], report.importance_sampled_log_likelihood
+    monkeypatch.setattr(report, "importance_sampled_log_likelihood", judge)
+    trainer, args = make_trainer(images), SimpleNamespace(decoder="bernoulli", kl_warm_up=0)
+    args.binarize = False
+    trainer.fit(3, lambda: {"test_elbo": -4.0}, progress=False)
+    vars(trainer)["_seconds"] = 0.05
+    report.report(trainer, Dataset(images, np.tile(images, (4, 1)), (2, 3)), args, tmp_path)
+    summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
+    assert judged == [4 * 38]
+    assert (summary["seconds"], summary["examples_per_second"]) == (0.05, 3 * 38 / 0.05)
+    said = capsys.readouterr().out
+    assert "\ntraining              0.1 s, 2,280 examples per second, 1 thread\n" in said
+
+
+def test_a_table_takes_the_place_of_the_one_before_when_it_is_whole(tmp_path):
+    path, row = tmp_path / "history.csv", {"epoch": 1, "test_elbo": -4.5}
+    report.write_history([row], path)
+    os.link(path, tmp_path / "kept")
+    report.write_history([row, row | {"epoch": 2}], path)
+    before = b"epoch,test_elbo\r\n1,-4.5\r\n"
+    assert (tmp_path / "kept").read_bytes() == before  # a new file, and never half a one
+    assert path.read_bytes() == before + b"2,-4.5\r\n"

@@ -5,16 +5,14 @@ import os
 import signal
 import subprocess
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import TINY, command, make_model, run
 
 from demos import train
-from demos.training.run import latest_run
 from vae_np import Adam, Trainer
-from vae_np.checkpoints import read_checkpoint, write_checkpoint
+from vae_np.checkpoints import read_checkpoint
 from vae_np.objectives import ELBO
 from vae_np.training.interrupt import Stop
 
@@ -151,10 +149,10 @@ def test_ctrl_c_while_the_data_load_says_how_to_go_on(trainers, monkeypatch, cap
     def stop(name):
         raise KeyboardInterrupt
 
-    assert train.main([*WARM_UP, "--out", "my run"]) == 0
+    assert train.main([*WARM_UP, "--out", "a/my run"]) == 0
     monkeypatch.setattr(train.datasets, "load", stop)
-    assert train.main(["--resume", "my run", "--epochs", "9"]) == 130
-    again = "python demos/train.py --resume 'my run' goes on from what was saved"
+    assert train.main(["--resume", "a/my run", "--epochs", "9"]) == 130
+    again = "python demos/train.py --resume 'a/my run' goes on from what was saved"
     assert capsys.readouterr().err == f"\nInterrupted: {again}.\n"
 
 
@@ -220,17 +218,6 @@ def test_a_run_whose_data_file_was_moved_can_be_resumed(stripes, error_of):
     np.savez(stripes / "other.npz", x=np.zeros((80, 4, 4)))
     assert "checksum of the training images" in error_of(stripes, *again, "--data", "other.npz")
     run(stripes, "train", *again, "--data", "moved.npz", "--learning-rate", 0.001)
-
-
-def test_the_latest_run_is_that_of_the_data_that_are_named(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for i, (name, data) in enumerate((("foo", "foo"), ("foo-2", "foo-2"), ("a[1]", "a[1]"))):
-        path = tmp_path / "runs" / name / "checkpoint.npz"
-        path.parent.mkdir(parents=True)
-        write_checkpoint(path, {"settings": {"data": data}}, {})
-        os.utime(path, (i, i))
-    for data, name in (("foo", "foo"), ("a[1]", "a[1]"), (None, "a[1]")):
-        assert latest_run(data) == Path("runs") / name
 
 
 @pytest.mark.slow
