@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import TINY, make_trainer
+from conftest import TINY, make_model, make_trainer
 
 from demos import train
 from demos.training import noticed, report
@@ -290,3 +290,16 @@ def test_a_table_takes_the_place_of_the_one_before_when_it_is_whole(tmp_path):
     before = b"epoch,test_elbo\r\n1,-4.5\r\n"
     assert (tmp_path / "kept").read_bytes() == before  # a new file, and never half a one
     assert path.read_bytes() == before + b"2,-4.5\r\n"
+
+
+def test_pictures_have_the_images_shape_and_the_curves_all_epochs(images, monkeypatch, tmp_path):
+    seen, model = {}, make_model(latent=2)
+    for name in "learning_curves reconstructions image_grid manifold latent_scatter".split():
+        monkeypatch.setattr(
+            report.figures, name, lambda *of, name=name, **more: seen.update({name: of})
+        )
+    trainer = Trainer(model, Adam(model.parameters), images, batch_size=10)
+    trainer.history[:] = [{"epoch": epoch} for epoch in range(1, 13)]
+    report.draw_pictures(trainer, Dataset(images, images, (2, 3)), tmp_path, 0)
+    assert seen["learning_curves"][0] == trainer.history and len(seen) == 5
+    assert {seen[name][-2] for name in ("reconstructions", "image_grid", "manifold")} == {(2, 3)}

@@ -7,9 +7,10 @@ from types import SimpleNamespace
 import pytest
 from conftest import make_trainer
 
-from demos.training.run import latest_run, load, parse, settings
+from demos.training.run import go_on, latest_run, load, parse, settings
 from demos.training.saved import check_history, check_test_images
 from vae_np.checkpoints import CheckpointError, read_checkpoint, write_checkpoint
+from vae_np.datasets import Dataset
 from vae_np.training.resuming import checksum
 
 CHECKSUM = "checksum of the test images"  # what the checkpoints of before call it
@@ -69,7 +70,7 @@ def saved(tmp_path, monkeypatch):
 def test_a_run_goes_on_with_all_that_was_typed(saved, typed):
     before = saved(*typed.split())
     assert not before.keys() & {"out", "resume", "overwrite", "threads", "graph"}
-    for again in (["--resume", "a/run"], ["--resume", "--out", "a/run", *typed.split()]):
+    for again in (["--resume", "a/run"], ["--resume", "a/run", "--out", "a/run", *typed.split()]):
         assert settings(asked(*again)) == before
     can_change = ["--epochs", 99, "--data", "frey", "--device", "cpu"]
     new = settings(asked("--resume", "a/run", *can_change, "--threads", 2, "--no-graph"))
@@ -186,3 +187,21 @@ def test_a_saved_setting_that_cannot_be_typed_is_refused(saved, ill, message):
         asked("--resume", "a/run")
     told = f"a/run/checkpoint.npz holds settings that train.py does not take: {message}"
     assert str(raised.value).startswith(told)
+
+
+@pytest.mark.parametrize(("epochs", "so_far"), [(0, "0 epochs"), (1, "1 epoch"), (2, "2 epochs")])
+def test_a_run_without_a_report_goes_on_to_it(images, tmp_path, capsys, epochs, so_far):
+    trainer, args = make_trainer(images), SimpleNamespace(epochs=1, kl_warm_up=0)
+    numbers = dict.fromkeys(["test_elbo", "test_reconstruction", "test_kl"], -4.0)
+    trainer.fit(epochs, lambda: numbers, progress=False)
+    trainer.save(tmp_path / "checkpoint.npz", {CHECKSUM: checksum(images)})
+    data, again = Dataset(images, images, (2, 3)), make_trainer(images)
+    go_on(again, args, data, tmp_path)
+    assert again.epoch == epochs and args.epochs == max(1, epochs)
+    assert f"Going on in {tmp_path} after {so_far} and 0 of 4 steps.\n" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="the test images have changed"):
+        go_on(again, args, Dataset(images, images[:9], (2, 3)), tmp_path)
+    (tmp_path / "summary.json").touch()
+    args.epochs = epochs
+    with pytest.raises(ValueError, match=f"is complete: --epochs above {epochs} goes on"):
+        go_on(again, args, data, tmp_path)
