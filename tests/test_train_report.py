@@ -299,7 +299,9 @@ def test_pictures_have_the_images_shape_and_the_curves_all_epochs(images, monkey
             report.figures, name, lambda *of, name=name, **more: seen.update({name: of})
         )
     trainer = Trainer(model, Adam(model.parameters), images, batch_size=10)
-    trainer.history[:] = [{"epoch": epoch} for epoch in range(1, 13)]
-    report.draw_pictures(trainer, Dataset(images, images, (2, 3)), tmp_path, 0)
-    assert seen["learning_curves"][0] == trainer.history and len(seen) == 5
+    for epochs in (1, 12):
+        trainer.history[:] = [{"epoch": epoch} for epoch in range(1, epochs + 1)]
+        report.draw_pictures(trainer, Dataset(images, images, (2, 3)), tmp_path, 0)
+        assert len(seen) == 5 and seen["learning_curves"][0] == trainer.history
+    np.testing.assert_array_equal(seen["reconstructions"][0], model.as_pixels(images[:12]))
     assert {seen[name][-2] for name in ("reconstructions", "image_grid", "manifold")} == {(2, 3)}

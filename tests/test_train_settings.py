@@ -79,6 +79,7 @@ def test_a_run_goes_on_with_all_that_was_typed(saved, typed):
 
 def test_no_setting_can_be_changed_on_the_way(saved):
     before = saved("--schedule", "3:1e-4", "9:1e-5")
+    assert before["data"] == "mnist5k"
     assert len(OTHERS) == len(before.keys() - {"epochs", "data", "device"})
     for typed, message in OTHERS.items():
         with pytest.raises(ValueError) as raised:
