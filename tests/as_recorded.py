@@ -100,6 +100,22 @@ def check_text(found, recorded, relative=1e-3, absolute=0):
     assert not numbers_that_differ(old, new, relative, absolute, whole=True), how
 
 
+def numbers_of(summary, left_out):
+    """Lines of a summary's numbers, but of those whose keys the pattern ``left_out`` finds."""
+    return [
+        f"{key} {value if isinstance(value, int) else format(value, '.6f')}"
+        for key, value in leaves(summary)
+        if isinstance(value, int | float) and not left_out.search(key)
+    ]
+
+
+def check_told(found, parts, **tolerances):
+    """AssertionError unless these parts, each a text or lines, are those recorded otherwise."""
+    told = "\n\n".join(part if isinstance(part, str) else "\n".join(part) for part in parts)
+    found.write_text(TIME.sub("some", told) + "\n", encoding="utf-8")
+    check_text(found, RECORDED / "otherwise" / found.name, **tolerances)
+
+
 def blocks(picture):
     """The means over blocks of 4 × 4 pixels: (H, W, colours), 0 to 1."""
     height, width = (side // BLOCK for side in picture.shape[:2])

@@ -10,13 +10,12 @@ from functools import partial
 from types import SimpleNamespace
 
 import pytest
-from as_recorded import RECORDED, TIME, check_text, leaves
-from drawn_figures import drawn  # noqa: F401
+from as_recorded import check_told, numbers_of
+from drawn_figures import all_bars_shown, drawn  # noqa: F401
 from matplotlib.text import Text
-from tqdm import tqdm
 
 from demos.__main__ import scripts
-from vae_np import datasets, progress
+from vae_np import datasets
 from vae_np.inference.hmc import sample_posterior
 
 # ruff: noqa: F811 - a fixture's name as an argument
@@ -84,22 +83,12 @@ def test_a_question_can_be_asked_on_a_gpu(name, gpu, drawn, ask):
 def test_another_seed_and_other_epochs_are_heard(name, drawn, ask, tmp_path, capsys, monkeypatch):
     """Their numbers in what is said, printed and drawn are the run's own; all bars are shown."""
 
-    def shown(*given, disable, **options):
-        assert disable is None
-        return tqdm(*given, disable=True, **options)
-
-    monkeypatch.setattr(progress, "tqdm", shown)
+    all_bars_shown(monkeypatch)
     summary, findings = ask(name, "cpu", seed=3, epochs=2)
-    numbers = [
-        f"{key} {value if isinstance(value, int) else format(value, '.6f')}"
-        for key, value in leaves(summary)
-        if isinstance(value, int | float) and not UNTOLD.search(key)
-    ]
     texts = filter(str.strip, map(Text.get_text, drawn[0].findobj(Text)))
     panels = [axes for axes in drawn[0].axes if axes.get_xlabel() != "seconds"]
     sides = [side for axes in panels for side in (axes.get_xlim(), axes.get_ylim())]
     limits = [f"from {low:.4f} to {high:.4f}" for low, high in sides]
-    found = tmp_path / f"{name}.txt"
-    told = "\n".join([capsys.readouterr().out, findings, "", *texts, "", *limits, "", *numbers, ""])
-    found.write_text(TIME.sub("some", told), encoding="utf-8")
-    check_text(found, RECORDED / "otherwise" / found.name, absolute=0.002)
+    said = f"{capsys.readouterr().out}\n{findings}"
+    parts = [said, texts, limits, numbers_of(summary, UNTOLD)]
+    check_told(tmp_path / f"{name}.txt", parts, absolute=0.002)

@@ -6,11 +6,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from conftest import make_model
+from drawn_figures import drawn  # noqa: F401
 
 from demos.using import features, interpolation, unusual, walks
 from vae_np import datasets
 from vae_np.distributions import DiagonalGaussian
 from vae_np.evaluation import importance_sampled_log_likelihood
+
+# ruff: noqa: F811 - a fixture's name as an argument
 
 
 @pytest.fixture
@@ -30,6 +33,15 @@ def test_a_class_without_a_labelled_training_image_is_named(data):
     assert features.classify(None, one, None) == ({}, said)
     one = dataclasses.replace(one, test_labels=0 * data.test_labels)  # and of one class alone
     assert features.classify(None, one, None) == ({}, said)
+
+
+@pytest.mark.parametrize(("count", "learnt_from"), [(2, ["1"]), (3, ["1", "3"]), (9, ["1", "3"])])
+def test_as_many_labels_are_learnt_from_as_each_class_has(
+    model, data, args, drawn, count, learnt_from
+):
+    few = {"train": data.train[: 2 * count], "train_labels": data.train_labels[: 2 * count]}
+    numbers, _ = features.classify(model, dataclasses.replace(data, **few), args)
+    assert [*numbers["labels_per_class"]] == learnt_from and numbers["classes"] == 2
 
 
 @pytest.fixture
@@ -72,6 +84,15 @@ def test_the_pictures_halfway_are_judged_by_the_training_images(model, data, arg
     norms = np.linalg.norm(means[::2] + means[1::2], axis=1) / 2
     assert numbers["norm"]["halfway"] == pytest.approx(norms.mean())
     assert numbers["norm"]["of_codes"] == pytest.approx(np.linalg.norm(means, axis=1).mean())
+
+
+def test_pairs_and_neighbours_are_as_many_as_there_are(model, data, args, monkeypatch, drawn):
+    monkeypatch.setattr(interpolation, "PAIRS", 2)
+    some = {"train": data.train[:3], "train_labels": data.train_labels[:3]}
+    some["test_labels"] = np.arange(24) // 4  # the first of two classes are later than the pairs
+    numbers, _ = interpolation.interpolate(model, dataclasses.replace(data, **some), args)
+    assert numbers["pairs"] == 2 and numbers["test_images"]["of_one_class"] == 0
+    assert len(drawn[0].axes) == 2
 
 
 def test_the_walks_begin_with_the_latent_of_most_kl(model, data, args):

@@ -1,12 +1,14 @@
 """The moving picture: what its frames show, that it plays, and the recorded one."""
 
 import json
+import re
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from as_recorded import check_told, numbers_of
 from conftest import DEMOS, run
-from drawn_figures import numbers
+from drawn_figures import described, numbers
 from matplotlib.colors import to_hex
 from matplotlib.patches import Circle, Ellipse
 from PIL import Image
@@ -104,7 +106,8 @@ def test_the_recorded_one_is_that_of_the_command():
     with Image.open(RECORDED) as image:
         assert image.n_frames == len(summary["points"]) > 20
         assert image.info["loop"] == 0
-        assert durations(image)[-1] == demo.LAST_MS
+        between = [demo.FRAME_MS] * (image.n_frames - 2)
+        assert durations(image) == [demo.FIRST_MS, *between, demo.LAST_MS]
 
 
 @pytest.fixture
@@ -142,6 +145,39 @@ def test_a_frame_s_rings_ellipses_and_colours_are_what_is_said_of_them(rng, seen
     assert [*map(to_hex, dots.get_facecolors())] == [demo.COLOURS[label] for label in labels]
     marks = [(line.get_xdata()[0] // 28, line.get_color()) for line in reconstructions.get_lines()]
     assert marks == list(enumerate(demo.COLOURS))
+
+
+@pytest.mark.slow
+def test_what_is_drawn_of_few_digits_is_as_recorded_and_played(tmp_path, monkeypatch, seen):
+    digits, train, test = demo.datasets.load("mnist5k"), slice(0, 300), slice(0, 100)
+    images = digits.train[train], digits.test[test]
+    few = Dataset(*images, (28, 28), digits.train_labels[train], digits.test_labels[test])
+    monkeypatch.setattr(demo.datasets, "load", {"mnist5k": few}.__getitem__)
+    args = SimpleNamespace(seed=3, epochs=4, device="cpu", out=tmp_path)
+    summary, findings = demo.experiment(args)
+    pictures = ["\n".join(described(figure)) for figure in (seen[0], seen[-1])]
+    parts = [findings, *pictures, numbers_of(summary, re.compile("$^"))]
+    check_told(tmp_path / "watch_it_learn.txt", parts, absolute=0.002)
+    named = [demo.BACKGROUND, demo.TEXT, demo.FAINT, *demo.COLOURS]
+    with Image.open(tmp_path / "watch_it_learn.gif") as image:
+        assert image.n_frames == len(seen) == 5
+        for i, figure in enumerate(seen):
+            image.seek(i)
+            shown = np.asarray(image.convert("RGB"), int)
+            assert abs(shown - np.asarray(figure.canvas.buffer_rgba())[..., :3]).mean() < 1
+            colours = {f"#{colour:06x}" for colour in np.unique(shown @ [65536, 256, 1])}
+            assert colours.issuperset(named)
+
+
+def test_an_interrupted_gif_is_none(rng, tmp_path, monkeypatch):
+    def interrupted(image, file, *given, **options):
+        file.write(b"GIF89a")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Image.Image, "save", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        demo.save_gif([some_frame(rng)] * 2, tmp_path / "some.gif")
+    assert not [*tmp_path.iterdir()]
 
 
 def test_what_is_shown_and_said_is_the_model_s_of_each_moment(tmp_path, monkeypatch):
@@ -189,3 +225,18 @@ def test_what_is_shown_and_said_is_the_model_s_of_each_moment(tmp_path, monkeypa
         pytest.approx(first["kl"], abs=0.0051),
         pytest.approx(last["kl"], abs=0.0051),
     ]
+
+
+@pytest.mark.slow
+def test_the_moments_of_the_command_are_the_recorded_ones(tmp_path, monkeypatch):
+    def train(model, images, args, after_epoch):
+        for epoch in range(1, args.epochs + 1):
+            after_epoch({"epoch": epoch})
+
+    monkeypatch.setattr(demo, "train", train)
+    for name in ("frame", "save_gif"):
+        monkeypatch.setattr(demo, name, lambda *of: None)
+    args = SimpleNamespace(seed=0, epochs=200, device="cpu", out=tmp_path)
+    moments = [point["epoch"] for point in demo.experiment(args)[0]["points"]]
+    summary = json.loads((DEMOS / "results" / "watch_it_learn.json").read_text(encoding="utf-8"))
+    assert moments == [point["epoch"] for point in summary["points"]]
