@@ -126,9 +126,9 @@ def place(axes):
     if axes.figure.get_layout_engine() is None:
         return f"axes at {written(axes.get_position().bounds)}{off}, {to_hex(axes.get_facecolor())}"
     where = axes.get_subplotspec()
-    grid, part = where.get_gridspec(), getattr(axes.figure, "get_subplotspec", lambda: None)()
+    grid, part = where.get_gridspec(), getattr(axes.figure, "_subplotspec", None)
     ratios = [*(grid.get_width_ratios() or []), *(grid.get_height_ratios() or [])]
-    of_part = f", of a part as high as {part.get_gridspec().get_height_ratios()}" if part else ""
+    of_part = f", of a part of {written(part.get_gridspec().get_height_ratios())}" if part else ""
     return f"axes {[*map(int, where.get_geometry())]}, sides as {ratios}{of_part}{off}"
 
 

@@ -111,8 +111,9 @@ def test_the_walks_begin_with_the_latent_of_most_kl(model, data, args):
         squares = (model.decode(high).mean - model.decode(low).mean) ** 2
         assert found == pytest.approx(squares.sum(axis=1).mean())
     assert len(numbers["between_classes"]) == 3 and "100% of it" in text
-    collapsed = {"kl": [0.0, 0.0], "change": [0.1, 0.1]}
-    assert "the 2 that carry most KL have 0% of it" in walks.describe(collapsed)
+    said = walks.describe({"kl": [0.0, 0.0, 0.0], "change": [0.3, 0.1, 0.2]})
+    assert "the 3 that carry most KL have 0% of it" in said
+    assert "changes by 0.3 (squared); along the one that carries least by 0.2." in said
 
 
 def test_images_of_one_ink_have_no_correlation_with_it(model, data, args, monkeypatch):

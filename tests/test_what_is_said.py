@@ -26,6 +26,7 @@ from demos.questions import (
     why_q,
     why_reparameterize,
 )
+from demos.using import features, interpolation, unusual, walks
 
 RESULTS = DEMOS / "results"
 
@@ -70,6 +71,10 @@ SAID = {
     "best_model_importance_weighted_1": best_model,
     "best_model_importance_weighted": best_model,
     "best_model_doubly_reparameterized": best_model,
+    "use_it": lambda of: "\n\n".join(
+        part.describe(of[part.__name__.rpartition(".")[2]])
+        for part in (interpolation, walks, unusual, features)
+    ),
 }
 
 
