@@ -52,6 +52,14 @@ def test_the_linear_classifier_is_the_ridge_of_least_leave_one_out_error(rng, n_
     np.testing.assert_allclose(features.fit_linear(rows, targets), expected, rtol=1e-5)
 
 
+def test_the_linear_classifier_bends_as_little_or_as_much_as_the_noise_asks(rng):
+    rows, weight = rng.standard_normal((40, 12)), rng.standard_normal((12, 3))
+    np.testing.assert_allclose(features.fit_linear(rows, rows @ weight), weight, rtol=1e-3)
+    noise = rng.standard_normal((40, 3))
+    largest = np.linalg.eigvalsh(rows @ rows.T)[-1]
+    np.testing.assert_allclose(features.fit_linear(rows, noise), ridge(rows, noise, largest))
+
+
 def test_the_classifiers_know_nothing_of_the_labels_that_were_not_chosen(rng):
     train, test = rng.standard_normal((60, 2)), rng.standard_normal((40, 2))
     labels, test_labels = (1 * (rows[:, 0] > 0.2) for rows in (train, test))
