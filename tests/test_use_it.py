@@ -22,11 +22,13 @@ def test_the_roc_area_is_the_share_of_pairs_in_the_right_order(rng):
 
 def test_the_nearest_are_those_of_the_least_distance(rng, monkeypatch):
     monkeypatch.setattr(judges, "AT_ONCE", 3)
-    rows, others = rng.standard_normal((10, 4)), rng.standard_normal((2000, 4))
+    rows, others = rng.standard_normal((40, 4)), rng.standard_normal((2000, 4))
     distances = ((rows[:, None] - others) ** 2).sum(axis=-1)
     index, distance = judges.nearest(rows, others, 100)  # so many are in no order at first
     np.testing.assert_array_equal(index, distances.argsort(axis=1)[:, :100])
     np.testing.assert_allclose(distance, np.sort(distances, axis=1)[:, :100])
+    rounded = 100 * rows.astype(np.float32)
+    assert judges.nearest(rounded, rounded, 1)[1].min() == 0
 
 
 def ridge(rows, targets, penalty):
@@ -141,7 +143,8 @@ def test_a_run_is_looked_at_on_the_device_that_is_asked_for(own_run, gpu, monkey
 
 @pytest.mark.parametrize(("count", "enough"), [(10, True), (9, False)])
 def test_ten_test_images_are_enough(monkeypatch, count, enough):
-    data, seen = datasets.Dataset(*[np.zeros((count, 4), np.uint8)] * 2, (2, 2)), []
+    images, seen = np.zeros((50, 4), np.uint8), []
+    data = datasets.Dataset(images, images[:count], (2, 2))
     monkeypatch.setattr(use_it, "a_model", lambda args: (None, data, True))
     for name in ("interpolate", "walk", "find_unusual", "classify"):
         monkeypatch.setattr(use_it, name, lambda *of, **more: ({}, f"{seen.append(more)}"))

@@ -118,3 +118,5 @@ def test_an_area_of_half_is_chance_and_no_more_usual():
     numbers = {"log_px": 1, "draws": 50, "lowest": [0], "highest_log_px": 2}
     numbers["kinds"] = {name: {"log_px": 1, "roc_area": area} for name in kinds}
     assert "the area is 0.50; and" in unusual.describe(numbers)
+    numbers["kinds"][unusual.ERASED]["roc_area"] = dict.fromkeys(unusual.SCORES, 0.4)
+    assert "the area is 0.40: they look *more* usual" in unusual.describe(numbers)
