@@ -94,7 +94,9 @@ def described(figure):
     """
     size, colour = written(figure.get_size_inches()), to_hex(figure.get_facecolor())
     yield f"a figure of {size} inches, {figure.dpi:.0f} pixels each, {colour}"
-    yield from map(of_text, figure.texts)
+    for text in figure.texts:
+        at = f" at {written(text.get_position())}" if figure.get_layout_engine() is None else ""
+        yield of_text(text) + at
     for axes in figure.axes:
         yield ""
         yield place(axes)
@@ -124,7 +126,8 @@ def written(values):
 def place(axes):
     off = "" if axes.axison else ", without axes"
     if axes.figure.get_layout_engine() is None:
-        return f"axes at {written(axes.get_position().bounds)}{off}, {to_hex(axes.get_facecolor())}"
+        colours = to_hex(axes.get_facecolor()), to_hex(axes.spines["left"].get_edgecolor())
+        return f"axes at {written(axes.get_position().bounds)}{off}, {' in '.join(colours)}"
     where = axes.get_subplotspec()
     grid, part = where.get_gridspec(), getattr(axes.figure, "_subplotspec", None)
     ratios = [*(grid.get_width_ratios() or []), *(grid.get_height_ratios() or [])]
