@@ -19,18 +19,7 @@ from vae_np import datasets
 
 LOAD, DIGITS = datasets.load, datasets.load("mnist5k")
 LEFT_OUT = re.compile(r"(kl|change|between_classes|latents|lowest)\.(?!0$)\d+$")
-TINY = [
-    "--epochs",
-    "20",
-    "--hidden",
-    "16",
-    "--batch-size",
-    "20",
-    "--seed",
-    "3",
-    "--learning-rate",
-    "0.01",
-]
+TINY = "--epochs 20 --hidden 16 --batch-size 20 --seed 3 --learning-rate 0.01".split()
 RUNS = {
     "of_three_labels": ["--latent", "8", "--binarize"],  # eight latents, six rows of a walk
     "unlabelled": ["--latent", "2", "--decoder", "gaussian"],
@@ -39,14 +28,9 @@ RUNS = {
 
 def few_digits(name):
     assert name == "mnist5k"  # which needs no download
-    train, test = slice(0, 400), slice(0, 111)
-    return datasets.Dataset(
-        DIGITS.train[train],
-        DIGITS.test[test],
-        (28, 28),
-        DIGITS.train_labels[train],
-        DIGITS.test_labels[test],
-    )
+    images = DIGITS.train[:400], DIGITS.test[:111]
+    labels = DIGITS.train_labels[:400], DIGITS.test_labels[:111]
+    return datasets.Dataset(*images, (28, 28), *labels)
 
 
 def own_images(labelled):
