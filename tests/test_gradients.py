@@ -14,10 +14,17 @@ import sys
 import pytest
 
 import vae_np
-from demos.gradients import full_size
+from demos.gradients import distributions, full_size, models, networks, objectives
 from demos.gradients.table import LEVELS, table
 from vae_np import gradcheck
 from vae_np.backend import random_generator
+from vae_np.distributions import Bernoulli, DiagonalGaussian
+from vae_np.layers import Sigmoid
+from vae_np.networks import BernoulliDecoder, GaussianEncoder
+from vae_np.objectives import ELBO, SGVB_A
+from vae_np.parameters import ParameterVector
+from vae_np.training.monte_carlo_em import MonteCarloEM
+from vae_np.vae import VAE
 
 GROUPS = [group for groups in LEVELS.values() for group in groups]
 
@@ -36,6 +43,84 @@ def test_gradients_on_a_gpu(group, gpu):
     wrong = [str(check) for check in group(random_generator(0, gpu)) if not check.passed]
     if wrong:
         pytest.fail("\n".join(wrong), pytrace=False)
+
+
+# Each is right at inputs of some kind (an upstream of 1, logits of 0, images all the same): there
+# no check of it would say a thing.
+MISTAKES = {
+    "the KL's upstream is forgotten": (
+        *(distributions.gaussian, DiagonalGaussian, "kl_backward"),
+        lambda right: lambda q, upstream: right(q, upstream**0),
+    ),
+    "log p(x)'s upstream is forgotten": (
+        *(distributions.gaussian, DiagonalGaussian, "log_prob_backward"),
+        lambda right: lambda p, x, upstream: right(p, x, upstream**0),
+    ),
+    "the prior's upstream is forgotten": (
+        *(distributions.priors, distributions, "standard_normal_log_prob_backward"),
+        lambda right: lambda z, upstream: right(z, upstream**0),
+    ),
+    "the weight prior adds nothing": (
+        *(distributions.priors, ParameterVector, "add_weight_prior"),
+        lambda right: lambda theta, scale: None,
+    ),
+    "Bernoulli's upstream is forgotten": (
+        *(distributions.bernoulli, Bernoulli, "log_prob_backward"),
+        lambda right: lambda p, x, upstream: right(p, x, upstream**0),
+    ),
+    "Bernoulli's logits are forgotten": (
+        *(distributions.bernoulli, Bernoulli, "log_prob_backward"),
+        lambda right: lambda p, x, upstream: right(Bernoulli(0 * p.logits), x, upstream),
+    ),
+    "all pixels count as grey": (
+        *(distributions.bernoulli, Bernoulli, "log_prob_backward"),
+        lambda right: lambda p, x, upstream: right(p, x**0 / 2, upstream),
+    ),
+    "the encoder's upstream is forgotten": (
+        *(networks.encoder, GaussianEncoder, "backward"),
+        lambda right: lambda network, *upstream: right(network, *(d**0 for d in upstream)),
+    ),
+    "the decoder's upstream is forgotten": (
+        *(networks.bernoulli_decoder, BernoulliDecoder, "backward"),
+        lambda right: lambda network, *upstream: right(network, *(d**0 for d in upstream)),
+    ),
+    "the squashed mean's slope is forgotten": (
+        *(networks.gaussian_decoders, Sigmoid, "backward"),
+        lambda right: lambda layer, dy: dy,
+    ),
+    "the ELBO sees grey images": (
+        *(models.bernoulli, VAE, "elbo_and_gradient"),
+        lambda right: lambda vae, x, noise: right(vae, x**0 / 2, noise),
+    ),
+    "the KL's weight is forgotten": (
+        *(models.beta_vae, ELBO, "value_and_gradient"),
+        lambda right: lambda elbo, x, noise: elbo.model.elbo_and_gradient(x, noise),
+    ),
+    "the noise is forgotten": (
+        *(objectives.sgvb_a, SGVB_A, "value_and_gradient"),
+        lambda right: lambda objective, x, noise: right(objective, x, 0 * noise),
+    ),
+    "each image has another's code": (
+        *(objectives.monte_carlo_em, MonteCarloEM, "fill_gradient"),
+        lambda right: lambda em, x, z: right(em, x[::-1], z),
+    ),
+    "each image has the code 0": (
+        *(objectives.monte_carlo_em, MonteCarloEM, "fill_gradient"),
+        lambda right: lambda em, x, z: right(em, x, 0 * z),
+    ),
+    "each q's sigma counts as 1": (
+        *(objectives.q_per_image, DiagonalGaussian, "sample_backward"),
+        lambda right: lambda q, *given: right(DiagonalGaussian(q.mean, 0 * q.log_var), *given),
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_no_mistake_hides_behind_the_inputs(mistake, rng, monkeypatch):
+    group, owner, name, spoil = MISTAKES[mistake]
+    assert all(check.passed for check in group(rng))
+    monkeypatch.setattr(owner, name, spoil(getattr(owner, name)))
+    assert not all(check.passed for check in group(rng))
 
 
 @pytest.fixture
