@@ -85,6 +85,7 @@ def test_every_planted_error_is_tested_and_is_what_it_is_called():
     assert [name for name, *_ in FIRST_FAILURES] == list(ERRORS)
     assert [describe(name) for name in ERRORS] == DESCRIBED.strip().splitlines()
     for name, _, _, cause in FIRST_FAILURES:
+        assert gradient_check.make_parser().parse_args(["--break", name]).broken == name
         said = ERRORS[name][2]
         assert ("wrong sign" in said) == (cause == "a sign is wrong"), name
         assert ("½" in said) == (cause == "a 1/2 is missing"), name
@@ -178,6 +179,30 @@ def test_what_cannot_be_told_is_counted_apart_and_does_not_pass(monkeypatch, cap
     assert "3 tensors, 6 derivatives: 2 right, 0 wrong, 1 undecided (wanted: an" in said
     assert "Read this one first: it rests on no row that is wrong.\nkink dx: undecided" in said
     assert "more of the same level" not in said and "more above it" not in said
+    assert gradient_check.main(["--all"]) == 1
+    shown = capsys.readouterr().out.partition("-- networks")[0].splitlines()
+    assert [line.split()[0] for line in shown if line.endswith("  undecided")] == ["kink"]
+
+
+def test_the_largest_error_is_named(monkeypatch, capsys):
+    x = np.array([1.0, 2.0])
+    rows = [
+        ("layers", check_gradient(name, lambda: (x**2).sum(), x, 2 * x * (1 + off)))
+        for name, off in (("good dx", 0), ("worst dx", 8e-10), ("better dx", 2e-10))
+    ]
+    monkeypatch.setattr(gradient_check, "table", lambda *given: rows)
+    assert gradient_check.main([]) == 0
+    assert "; the largest is 4.0e-10, worst dx)\n" in capsys.readouterr().out
+
+
+def test_a_bar_moves_while_the_tensors_are_checked(monkeypatch, capsys):
+    x = np.array([0.5])
+    row = ("layers", check_gradient("dx", lambda: 2 * x.sum(), x, np.array([2.0])))
+    monkeypatch.setattr(gradient_check, "table", lambda *given: [row] * 3)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert gradient_check.main([]) == 0
+    bar = capsys.readouterr().err
+    assert "checking:" in bar and "tensor/s]" in bar and bar.endswith(" \r")  # wiped away after
 
 
 def test_ctrl_c_is_no_traceback(monkeypatch, capsys):
