@@ -5,18 +5,20 @@ import os
 import runpy
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from conftest import DEMOS
 
-from demos.__main__ import scripts
+from demos.__main__ import listing, scripts
 from demos.common import findings
 
 EXPERIMENTS = [path for path, _ in scripts() if path.parent.name in ("questions", "paper")]
 
 
 def test_python_demos_lists_every_script_and_its_question(tmp_path):
-    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}  # a terminal without ∫
+    old = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}  # reads as ASCII too
+    environment = {**os.environ, **old, "PYTHONIOENCODING": "ascii"}  # a terminal without ∫
     for folder, typed in ((DEMOS.parent, "demos/questions/the_gap.py"), (tmp_path, str(DEMOS))):
         result = subprocess.run(
             [sys.executable, str(DEMOS)],
@@ -44,6 +46,28 @@ def test_python_demos_lists_every_script_and_its_question(tmp_path):
         }
     assert "  one_page_vae.py         A variational autoencoder on one page" in result.stdout
     assert "What is the ELBO, and what is the gap to log p(x)?" in result.stdout
+    assert "Why is p(x) = ? p(x|z) p(z) dz hard" in result.stdout
+
+
+def test_scripts_of_one_s_own_are_listed_and_what_is_gone_is_not_advised(tmp_path, monkeypatch):
+    main = 'if __name__ == "__main__":\n    pass\n'
+    (tmp_path / "mine.py").write_text(main)
+    (tmp_path / "train.py").write_text(f'"""Train. Or do not.\n\nMore."""\n{main}')
+    (tmp_path / "used.py").write_text('"""What both use."""\n')
+    monkeypatch.setattr("demos.__main__.HERE", tmp_path)
+    monkeypatch.chdir(tmp_path.parent)
+    assert [line.rstrip() for line in listing().splitlines()] == [
+        *("", tmp_path.name, "  mine.py", "  train.py                Train. Or do not."),
+        *("", f"To train: python {Path(tmp_path.name, 'train.py')}"),
+    ]
+
+
+def test_a_reader_who_has_seen_enough_is_no_error():
+    reads, writes = os.pipe()
+    os.close(reads)  # as `| head` does
+    result = subprocess.run([sys.executable, str(DEMOS)], stdout=writes, stderr=subprocess.PIPE)
+    os.close(writes)
+    assert (result.returncode, result.stderr) == (0, b"")
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="/dev/full is Linux's")
@@ -63,6 +87,7 @@ def test_where_nothing_can_be_printed_there_is_no_traceback(script):
     assert result.stderr.splitlines() == [
         f"{script.name}: error: cannot print: No space left on device"
     ]
+    assert result.returncode == 1 or script != DEMOS
     closed = f'exec "{sys.executable}" "{script}" >&-'
     result = subprocess.run(["sh", "-c", closed], stderr=subprocess.PIPE, text=True)
     assert result.stderr == ""
