@@ -1,19 +1,24 @@
 """What the grader says of an answer besides its verdict: how exact it is, the line, the place."""
 
+import inspect
 import io
+import re
 import sys
+import textwrap
 from pathlib import Path
 from types import SimpleNamespace
 
+import exercise_answers
 import numpy as np
 import pytest
 from exercise_answers import NAMES, answers, elbo_backward, gaussian_backward, kl_backward, way_back
 
+from demos import exercises as learners_file
 from demos.exercising import exercise_grader
 from demos.exercising.exercise_grader import main
 from demos.exercising.exercise_list import make_exercises
 from demos.exercising.grading import LEFT, RIGHT, WRONG, grade
-from demos.exercising.solutions import location
+from demos.exercising.solutions import location, solution
 
 WEIGHTS = ("0.weight", "0.bias", "2.weight", "2.bias")
 
@@ -186,8 +191,10 @@ def test_an_answer_that_trains_the_weights_is_wrong_and_puts_them_back():
         encoder.parameters.value[:] -= 0.1 * encoder.parameters.grad
 
     exercise = make_exercises(np.random.default_rng(0))["elbo_backward"]
+    before = exercise.answers["encoder 0.weight"].copy()
     said = (WRONG, ": it changes encoder 0.weight, which the optimizer is to change")
     assert grade(training, exercise) == said
+    np.testing.assert_array_equal(exercise.answers["encoder 0.weight"], before)
     assert grade(elbo_backward, exercise)[0] == RIGHT
 
 
@@ -197,3 +204,48 @@ def test_a_missing_term_is_not_said_to_be_a_missing_upstream():
         return dmean, dlog_var + 0.5 * upstream[:, None]
 
     assert "is upstream in it" not in verdict("gaussian_backward", of_one_place)[1]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_function_of_the_file_takes_what_it_is_given_in_its_order(name):
+    given = make_exercises(np.random.default_rng(0))[name].arguments
+    assert [*inspect.signature(getattr(learners_file, name)).parameters] == [*given]
+
+
+def test_the_way_forward_that_is_written_out_leads_to_a_right_answer():
+    forward = inspect.getsource(learners_file.elbo_backward).partition("    raise ")[0]
+    back = inspect.getsource(way_back).partition("* noise)\n")[2].partition("    return elbo")[0]
+    known = {**vars(exercise_answers), "kl_sign": 1, "over_n": True, "through_z": True}
+    exec(forward + textwrap.indent(textwrap.dedent(back), "    "), known)
+    status, report = verdict("elbo_backward", known["elbo_backward"])
+    assert status == RIGHT, report
+
+
+def test_one_that_was_interrupted_is_blamed_for_what_calls_it(capsys):
+    def pressed(*given):
+        raise KeyboardInterrupt
+
+    def calling(encoder, decoder, x, noise):
+        kl_backward(x, x, x)
+
+    assert main(answers(kl_backward=pressed, elbo_backward=calling), []) == 130
+    assert "it calls kl_backward, which is wrong: mend that first" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_solution_is_shown_whole_and_what_it_calls_once(name):
+    exercise = make_exercises(np.random.default_rng(0))[name]
+    shown = solution(exercise)
+    heads = re.findall(r"^(\S+) \(.*:\d+\)$", shown, re.M)
+    assert len({*heads}) == len(heads) == len(exercise.solution)
+    for function in map(inspect.unwrap, exercise.solution):
+        assert inspect.getsource(function) in shown
+
+
+def test_a_copy_has_the_same_options(tmp_path, capsys):
+    copy, scores = tmp_path / "mine.py", tmp_path / "new" / "scores.json"
+    copy.write_text("def tanh_backward(y, dy):\n    return dy * (1 - y * y)\n")
+    assert main(answers(), [str(copy), "--solutions", "tanh_backward"]) == 0
+    assert capsys.readouterr().out.startswith("tanh_backward: Tanh.backward (")
+    assert main(answers(), [str(copy), "--json", str(scores)]) == 1
+    assert scores.exists()
