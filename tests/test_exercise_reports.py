@@ -229,15 +229,30 @@ def test_one_that_was_interrupted_is_blamed_for_what_calls_it(capsys):
         kl_backward(x, x, x)
 
     assert main(answers(kl_backward=pressed, elbo_backward=calling), []) == 130
-    assert "it calls kl_backward, which is wrong: mend that first" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "it calls kl_backward, which is wrong: mend that first" in out
+    assert "6 of 8 right, 2 wrong, 0 left to write." in out
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_solution_is_shown_whole_and_what_it_calls_once(name):
+SHOWN = """
+Tanh.backward tanh_backward
+DiagonalGaussian.kl_backward gaussian_kl_backward
+Bernoulli.log_prob_backward bernoulli_log_prob_backward
+DiagonalGaussian.sample_backward gaussian_sample_backward
+Linear.backward Linear.backward_to_input
+DiagonalGaussian.log_prob_backward
+share_of_each_draw normalized_weights
+VAE.elbo_and_gradient
+"""
+
+
+@pytest.mark.parametrize(("name", "functions"), zip(NAMES, SHOWN.strip().splitlines(), strict=True))
+def test_a_solution_is_shown_whole_and_so_is_what_it_calls(name, functions, capsys):
     exercise = make_exercises(np.random.default_rng(0))[name]
     shown = solution(exercise)
-    heads = re.findall(r"^(\S+) \(.*:\d+\)$", shown, re.M)
-    assert len({*heads}) == len(heads) == len(exercise.solution)
+    assert re.findall(r"^(\S+) \(.*:\d+\)$", shown, re.M) == functions.split()
+    assert main(answers(), ["--solutions", name]) == 0
+    assert capsys.readouterr().out == f"{name}: {shown}\n"
     for function in map(inspect.unwrap, exercise.solution):
         assert inspect.getsource(function) in shown
 
