@@ -13,6 +13,7 @@ from test_figure_2 import record_curves
 from demos.paper import (
     best_model,
     best_model_training,
+    figure_2,
     figure_2_picture,
     figure_3,
     figure_3_estimates,
@@ -247,6 +248,8 @@ def of_points(*points):
         {"data": "frey", "latents": 2},
         of_points(3),
         of_points(WHOLE, {"samples": 1}),
+        of_curve() | {"curves": [CURVE, CURVE | {"points": [{"samples": 1}]}]},
+        of_curve() | {"curves": [CURVE, {}]},
         *(of_points({key: 1 for key in WHOLE if key != left_out}) for left_out in WHOLE),
         *(of_curve(**{key: CURVE[key] for key in CURVE if key != left_out}) for left_out in CURVE),
         [1],
@@ -277,3 +280,16 @@ def test_a_finished_curve_s_lost_file_is_written_again(method, small_data, monke
 def test_figures_4_and_5_have_the_paper_s_hidden_units(name, units, small_data, tmp_path):
     model, *_ = settings.trained_model(name, 2, options(tmp_path, 300), lambda n: None)
     assert [part.network.layers[0].n_out for part in (model.encoder, model.decoder)] == 2 * [units]
+
+
+def test_figure_3_trains_all_three_methods_on_1000_and_on_50000_digits():
+    asked = [(setting.n_training, setting.method) for setting in figure_3.SETTINGS]
+    ways = "AEVB", "wake-sleep", "Monte Carlo EM"
+    assert asked == [(n, way) for way in ways for n in (1000, 50_000)]
+
+
+def test_figure_2_has_no_point_between_those_that_are_due(small_data, tmp_path):
+    setting = figure_2.SETTINGS["MNIST 3"]
+    for curve in figure_2.learn(setting, options(tmp_path, 2100), lambda n: None)["curves"]:
+        epochs = [point["samples"] / 300 for point in curve["points"]]
+        assert epochs == [1, 2, 3, 4, 6, 7]

@@ -5,14 +5,12 @@ And with another seed and other epochs: what it finds, prints and draws then is 
 
 import importlib
 import json
-import re
 from functools import partial
 from types import SimpleNamespace
 
 import pytest
-from as_recorded import check_told, numbers_of
 from drawn_figures import all_bars_shown, drawn  # noqa: F401
-from matplotlib.text import Text
+from of_few_digits import check_experiment, few_digits
 
 from demos.__main__ import scripts
 from vae_np import datasets
@@ -42,9 +40,6 @@ IMAGES = {  # that are judged after one epoch
 QUESTIONS = [path.stem for path, _ in scripts() if path.parent.name == "questions"]
 
 
-UNTOLD = re.compile(r"seconds|clouds\.[1-9]|\.([3-9]|\d\d+)$")  # the machine's; and most of lists
-
-
 @pytest.fixture
 def ask(monkeypatch, tmp_path):
     """Asks a question of a few digits: its summary and its findings."""
@@ -56,14 +51,7 @@ def ask(monkeypatch, tmp_path):
         args = SimpleNamespace(seed=seed, epochs=epochs, device=device, out=tmp_path)
         return question.experiment(args)
 
-    digits = datasets.load("mnist5k")
-    few = datasets.Dataset(
-        digits.train[:60],
-        digits.test[:30],
-        (28, 28),
-        digits.train_labels[:60],
-        digits.test_labels[:30],
-    )
+    few = few_digits()
     monkeypatch.setattr(datasets, "load", lambda name: few)
     return asked
 
@@ -82,13 +70,7 @@ def test_a_question_can_be_asked_on_a_gpu(name, gpu, drawn, ask):
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_another_seed_and_other_epochs_are_heard(name, drawn, ask, tmp_path, capsys, monkeypatch):
     """Their numbers in what is said, printed and drawn are the run's own; all bars are shown."""
-
     all_bars_shown(monkeypatch)
     summary, findings = ask(name, "cpu", seed=3, epochs=2)
-    texts = filter(str.strip, map(Text.get_text, drawn[0].findobj(Text)))
-    panels = [axes for axes in drawn[0].axes if axes.get_xlabel() != "seconds"]
-    sides = [side for axes in panels for side in (axes.get_xlim(), axes.get_ylim())]
-    limits = [f"from {low:.4f} to {high:.4f}" for low, high in sides]
-    said = f"{capsys.readouterr().out}\n{findings}"
-    parts = [said, texts, limits, numbers_of(summary, UNTOLD)]
-    check_told(tmp_path / f"{name}.txt", parts, absolute=0.002)
+    found = tmp_path / f"{name}.txt"
+    check_experiment(found, capsys.readouterr().out, findings, summary, drawn[0])

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from conftest import TINY, run
+from of_few_digits import few_digits
 
 from demos import train, use_it
 from demos.using import features, interpolation, judges, unusual, walks
@@ -195,14 +196,7 @@ def test_a_folder_without_a_run_is_refused_in_one_line(tmp_path):
 
 @pytest.mark.slow
 def test_it_runs_on_a_gpu(gpu, tmp_path, monkeypatch):
-    digits = datasets.load("mnist5k")
-    few = datasets.Dataset(
-        digits.train[:200],
-        digits.test[:60],
-        (28, 28),
-        digits.train_labels[:200],
-        digits.test_labels[:60],
-    )
+    few = few_digits(200, 60)
     monkeypatch.setattr(datasets, "load", lambda name: few)
     args = SimpleNamespace(folder=None, device=gpu, seed=0, epochs=1, out=tmp_path)
     summary, findings = use_it.experiment(args)

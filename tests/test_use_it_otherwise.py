@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from as_recorded import check_told, numbers_of
 from drawn_figures import all_bars_shown, described, drawn  # noqa: F401
+from of_few_digits import few_digits
 
 from demos import train, use_it
 from demos.using import features, unusual
@@ -26,13 +27,6 @@ RUNS = {
 }
 
 
-def few_digits(name):
-    assert name == "mnist5k"  # which needs no download
-    images = DIGITS.train[:400], DIGITS.test[:111]
-    labels = DIGITS.train_labels[:400], DIGITS.test_labels[:111]
-    return datasets.Dataset(*images, (28, 28), *labels)
-
-
 def own_images(labelled):
     """Digits of 8 × 6 pixels: 0, 1 and 2 with their names, or floats without."""
     chosen = np.flatnonzero(DIGITS.train_labels < 3)[:65]
@@ -46,8 +40,9 @@ def own_images(labelled):
 @pytest.fixture
 def used(tmp_path, monkeypatch, drawn, capsys):
     """What is said, drawn and found, for the run in a folder or without one: all in lines."""
+    few = few_digits(400, 111)
     all_bars_shown(monkeypatch)
-    monkeypatch.setattr(datasets, "load", few_digits)
+    monkeypatch.setattr(datasets, "load", {"mnist5k": few}.__getitem__)  # which needs no download
 
     def use(folder):
         args = SimpleNamespace(folder=folder, seed=3, epochs=2, device="cpu", out=tmp_path)

@@ -11,6 +11,7 @@ from conftest import DEMOS, run
 from drawn_figures import described, numbers
 from matplotlib.colors import to_hex
 from matplotlib.patches import Circle, Ellipse
+from of_few_digits import few_digits
 from PIL import Image
 
 from demos import watch_it_learn as demo
@@ -149,9 +150,7 @@ def test_a_frame_s_rings_ellipses_and_colours_are_what_is_said_of_them(rng, seen
 
 @pytest.mark.slow
 def test_what_is_drawn_of_few_digits_is_as_recorded_and_played(tmp_path, monkeypatch, seen):
-    digits, train, test = demo.datasets.load("mnist5k"), slice(0, 300), slice(0, 100)
-    images = digits.train[train], digits.test[test]
-    few = Dataset(*images, (28, 28), digits.train_labels[train], digits.test_labels[test])
+    few = few_digits(300, 100)
     monkeypatch.setattr(demo.datasets, "load", {"mnist5k": few}.__getitem__)
     args = SimpleNamespace(seed=3, epochs=4, device="cpu", out=tmp_path)
     summary, findings = demo.experiment(args)
