@@ -246,7 +246,9 @@ VAE.elbo_and_gradient
 """
 
 
-@pytest.mark.parametrize(("name", "functions"), zip(NAMES, SHOWN.strip().splitlines(), strict=True))
+@pytest.mark.parametrize(
+    ("name", "functions"), [*zip(NAMES, SHOWN.strip().splitlines(), strict=True)]
+)
 def test_a_solution_is_shown_whole_and_so_is_what_it_calls(name, functions, capsys):
     exercise = make_exercises(np.random.default_rng(0))[name]
     shown = solution(exercise)
