@@ -135,6 +135,10 @@ def place(axes):
     return f"axes {[*map(int, where.get_geometry())]}, sides as {ratios}{of_part}{off}"
 
 
+def has_grid(axis):
+    return axis.get_gridlines()[0].get_visible()
+
+
 def of_axis(axis):
     low, high = axis.get_view_interval()
     said = f"{axis.axis_name} from {low:.3f} to {high:.3f}, {axis.get_scale()}"
@@ -144,7 +148,8 @@ def of_axis(axis):
         labels = axis.get_ticklabels()
         said += f"; at {written(axis.get_ticklocs())}: {[label.get_text() for label in labels]}"
         said += f" of size {labels[0].get_size():.1f}" if labels else ""
-    return said if isinstance(axis.get_minor_locator(), NullLocator) else f"{said}; minor ticks"
+    said += "" if isinstance(axis.get_minor_locator(), NullLocator) else "; minor ticks"
+    return f"{said}; grid lines" if has_grid(axis) else said
 
 
 def of_image(image):

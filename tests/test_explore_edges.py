@@ -105,11 +105,13 @@ def test_the_magnification_is_as_wide_as_what_is_widest(page, axis):
         assert needed <= width < 1.6 * needed and width <= 4
 
 
-def test_a_narrow_peak_beside_a_wide_one_is_summed_too(page):
-    """It stands between the coarse points that are looked at first."""
+@pytest.mark.parametrize("height", [0, 500, -500])
+def test_a_narrow_peak_beside_a_wide_one_is_summed_too(page, height):
+    """It stands between the coarse points that are looked at first, whatever log p(x, z) is."""
     found, whole = page.evaluate(
-        """() => {
-          const peak = ([a, b], m, s, log) => log - 0.5 * ((a - m) ** 2 + (b - m) ** 2) / s ** 2;
+        """(height) => {
+          const peak = ([a, b], m, s, log) =>
+            height + log - 0.5 * ((a - m) ** 2 + (b - m) ** 2) / s ** 2;
           const log_p = (z) => log_sum_exp([peak(z, 0, 0.25, 0), peak(z, 2.2, 0.025, 5)]);
           const log_prob = (z) => log_p(z) - standard_normal_log_prob(z);
           const decoder = { forward: (z) => ({ log_prob: () => log_prob(z) }) };
@@ -118,7 +120,8 @@ def test_a_narrow_peak_beside_a_wide_one_is_summed_too(page):
           const found = grid.log_px();
           grid.joint.forEach((_, g) => grid.at(g));
           return [found, grid.log_px()];
-        }"""
+        }""",
+        height,
     )
     assert found == pytest.approx(whole, abs=1e-6)
 

@@ -5,6 +5,7 @@ import itertools
 import matplotlib.image
 import numpy as np
 import pytest
+from drawn_figures import has_grid
 
 from vae_np import figures
 
@@ -92,7 +93,7 @@ def test_learning_curves(drawn):
         np.testing.assert_allclose(test.get_ydata(), np.add([values[9], values[19]], 10 * i + 30))
         labels = [text.get_text() for text in axes.get_legend().get_texts()]
         assert labels == [f"train, last {10 * i - 102:.1f}", f"test, last {10 * i - 72:.1f}"]
-        assert axes.get_xlabel() == "epoch" and axes.xaxis.get_gridlines()[0].get_visible()
+        assert axes.get_xlabel() == "epoch" and all(map(has_grid, (axes.xaxis, axes.yaxis)))
         assert axes.get_ylim() == pytest.approx((10 * i - 124.8, 10 * i - 67.2))  # not the start
         assert [text.get_text() for text in axes.texts] == [f"starts below, at {10 * i - 500}"]
         lines = axes.get_lines(), single.axes[i].get_lines()
@@ -283,7 +284,7 @@ def test_latent_scatter_has_the_circles_that_hold_half_and_95_percent_of_the_pri
         "The test set in latent space: the means of q(z|x)\n"
         "Dashed: the circles that hold half and 95 % of the prior"
     )
-    assert axes.xaxis.get_gridlines()[0].get_visible()
+    assert all(map(has_grid, (axes.xaxis, axes.yaxis)))
     legend, frame = axes.get_legend().get_window_extent(), axes.get_window_extent()
     assert frame.x1 < legend.x0 and within(axes.get_legend(), drawn[0])  # hides no point
     assert legend.y0 + legend.y1 == pytest.approx(frame.y0 + frame.y1)

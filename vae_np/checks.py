@@ -46,9 +46,17 @@ def whole_number(name, value, minimum=1, maximum=math.inf):
     return int(value)
 
 
+def is_finite(value):
+    """Whether it is a number that a float can hold, other than infinity and NaN."""
+    try:
+        return isinstance(value, numbers.Real) and math.isfinite(value)
+    except OverflowError:  # 10**400
+        return False
+
+
 def positive_number(name, value, above=0.0):
     """``value`` as a float: finite and above 0, or above another number."""
-    if not (isinstance(value, numbers.Real) and math.isfinite(value) and value > above):
+    if not (is_finite(value) and value > above):
         raise ValueError(f"{name} must be a finite number > {above:g}, got {value!r}")
     return float(value)
 
@@ -60,7 +68,7 @@ def step_size_of(step_size, dtype):
 
 def number_from_0(name, value, below=math.inf):
     """``value`` as a float: at least 0, and finite or below another number."""
-    if not (isinstance(value, numbers.Real) and 0 <= value < below):
+    if not (is_finite(value) and 0 <= value < below):
         wanted = "a finite number >= 0" if below == math.inf else f">= 0 and below {below:g}"
         raise ValueError(f"{name} must be {wanted}, got {value!r}")
     return float(value)

@@ -22,7 +22,7 @@ def row_of_epoch(trainer, evaluate):
         numbers = evaluate()
         try:
             measured = {name: float(value) for name, value in numbers.items()}
-        except (AttributeError, TypeError, ValueError):
+        except (AttributeError, OverflowError, TypeError, ValueError):
             measured = {None: None}
         if {*map(type, measured)} - {str} or measured.keys() & {*row, "seconds"}:
             raise ValueError(
