@@ -149,6 +149,8 @@ def test_bad_latents(rng):
         z[at, 1] = np.nan
         with pytest.raises(ValueError, match="z must be finite"):
             make_model().decode(z)
+    with pytest.raises(ValueError, match=r"z must lie in \[-3.4.*e\+38\] .*, got -1e\+39 to 0.0"):
+        make_model().decode(np.array([[0, -1e39, 0]]))  # in float32, infinity
     for shape in ((4, 2), (3, 2), (3, 1), (6,), (), (0, 3), (2, 0, 3)):
         said = re.escape(f"z must be points of shape (..., 3), got {shape}")
         with pytest.raises(ValueError, match=said):

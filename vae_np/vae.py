@@ -134,11 +134,12 @@ class VAE:
 
     def decode(self, z):
         """(..., Z) latents to p_θ(x|z), a distribution over (..., D)."""
-        z = to_device(checks.plain_array("z", z), self.device).astype(self.dtype, copy=False)
+        z = to_device(checks.plain_array("z", z), self.device)
         if z.shape[-1:] != (self.n_latent,) or not z.size:
             raise ValueError(f"z must be points of shape (..., {self.n_latent}), got {z.shape}")
-        checks.values_in("z", z, (-math.inf, math.inf))
-        return self.decoder.forward(z)
+        largest = float(np.finfo(self.dtype).max)
+        checks.values_in("z", z, (-largest, largest))
+        return self.decoder.forward(z.astype(self.dtype, copy=False))
 
     def reconstruct_mean(self, images):
         """What most code shows as "the reconstruction": the mean of p_θ(x|z) at q's mean."""
