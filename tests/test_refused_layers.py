@@ -240,6 +240,11 @@ TWICE = Tanh()
             "network has the same layer twice",
         ),
         ([Linear(6, 4), Tanh], r"layer 1 is a class: make a layer of it, as in Tanh\(\)"),
+        (
+            [Linear(6, 4), Sequential([Sequential([Tanh])])],
+            r"layer 1 is a class: make a layer of it, as in Tanh\(\)",
+        ),
+        ([Linear(6, 4), Sequential([NoBackward()])], r"layer 1 \(NoBackward\) has no backward"),
         ([Tanh, Linear(6, 5), Linear(5, 4)], r"layer 0 is a class: make a layer of it"),
         ([Linear(6, 4), object()], r"layer 1 \(object\) has no forward and no backward$"),
         ([WritesIntoItsInput(), Linear(6, 4)], r"layer 0 \(Writes.*forward fails.*read-only"),

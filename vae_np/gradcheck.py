@@ -19,7 +19,6 @@ from vae_np.checks import between_0_and_1, model_of, positive_number, whole_numb
 from vae_np.finite_differences import relative_error
 from vae_np.gradient_causes import TOLERANCE, Entry, GradientCheck, pattern
 from vae_np.initialization import every_layer, whole_layer
-from vae_np.layers import Sequential
 from vae_np.parameters import ParameterVector
 
 ONE_BY_ONE = 5000  # derivatives in all; more are checked along directions
@@ -48,7 +47,7 @@ def check_layer(layer, x):
     """
     layer = copy.deepcopy(whole_layer("layer", layer))
     generator = np.random.default_rng([1312, 6114])  # x may be of default_rng(0): dy must not be x
-    for inner in every_layer(Sequential([layer])):
+    for inner in every_layer(layer):
         if hasattr(inner, "input_gradient"):
             inner.input_gradient = True
     name, initial = type(layer).__name__, {"x": x}

@@ -66,10 +66,13 @@ def mlp(ends, hidden, activation, init, input_gradient=True):
     return Sequential(layers[:-1])  # no activation at the end: a logit may be any number
 
 
-def every_layer(network):
-    """Yield the layers, also those of a `Sequential` within."""
-    for layer in network.layers:
-        yield from every_layer(layer) if isinstance(layer, Sequential) else (layer,)
+def every_layer(layer):
+    """Yield the layer, or the layers that a `Sequential` holds, also those of one within."""
+    if not isinstance(layer, Sequential):
+        yield layer
+        return
+    for part in layer.layers:
+        yield from every_layer(part)
 
 
 def unused(network):
@@ -91,15 +94,16 @@ def unused(network):
 
 
 def whole_layer(name, layer):
-    """``layer``, an object with the methods of a layer."""
-    if isinstance(layer, type):
-        raise ValueError(f"{name} is a class: make a layer of it, as in {layer.__name__}()")
-    wanted = ["forward", "backward"]
-    if hasattr(layer, "bind") or hasattr(layer, "initial_values"):
-        wanted += ["initial_values", "bind"]
-    missing = [method for method in wanted if not callable(getattr(layer, method, None))]
-    if missing:
-        raise ValueError(f"{name} ({layer_name(layer)}) has no {' and no '.join(missing)}")
+    """``layer``, an object with the methods of a layer, as are all within a `Sequential`."""
+    for part in every_layer(layer):
+        if isinstance(part, type):
+            raise ValueError(f"{name} is a class: make a layer of it, as in {part.__name__}()")
+        wanted = ["forward", "backward"]
+        if hasattr(part, "bind") or hasattr(part, "initial_values"):
+            wanted += ["initial_values", "bind"]
+        missing = [method for method in wanted if not callable(getattr(part, method, None))]
+        if missing:
+            raise ValueError(f"{name} ({layer_name(part)}) has no {' and no '.join(missing)}")
     return layer
 
 
