@@ -3,6 +3,9 @@
 import itertools
 import json
 
+from as_recorded import check_told
+from drawn_figures import described
+
 from demos.documents import draw_launches
 
 
@@ -19,3 +22,8 @@ def test_the_picture_is_to_scale(tmp_path, capsys):
     assert draw_launches.main(["--out", str(tmp_path)]) == 0
     assert (tmp_path / "launches.png").stat().st_size > 10_000
     assert capsys.readouterr().out.strip() == str(tmp_path / "launches.png")
+
+
+def test_what_is_drawn_and_said(tmp_path):
+    measured = json.loads(draw_launches.RESULT.read_text(encoding="utf-8"))
+    check_told(tmp_path / "launches.txt", [described(draw_launches.drawing(measured))])

@@ -99,6 +99,16 @@ def test_while_q_is_moved_the_account_is_that_of_a_moment_ago(late):
     late.rest()
 
 
+def test_of_a_drag_only_the_latest_q_waits_for_an_answer(late):
+    late.hold()
+    for k in range(1, 6):
+        late.move(0.1 * k)
+    late.one()  # of the first
+    late.one()
+    assert late.page.evaluate("[explore.current(), held.length]") == [True, 0]
+    late.rest()
+
+
 def test_another_image_has_nothing_of_an_answer_about_the_one_before(late):
     late.take(10)
     late.hold()

@@ -14,6 +14,7 @@ from as_recorded import RECORDED, check_picture, check_text
 from conftest import DEMOS, run
 from recorded_tolerances import SHARE
 
+from demos.documents import make_notebook
 from vae_np import VAE, Adam, BernoulliDecoder, GaussianEncoder
 from vae_np.evaluation import grid_log_likelihood
 
@@ -191,6 +192,19 @@ def check_what_is_printed(printed):
     for account in accounts:
         elbo, kl, log_px = map(float, account)
         assert elbo + kl == pytest.approx(log_px, abs=0.5)  # the ELBO is of 1,000 draws
+
+
+def test_the_notebook_is_where_it_is_said_to_be(tmp_path, monkeypatch, capsys):
+    nbformat = pytest.importorskip("nbformat")
+
+    def executed(script, folder):
+        return nbformat.v4.new_notebook(metadata={"of": script.name})
+
+    monkeypatch.setattr(make_notebook, "executed", executed)
+    own = tmp_path / "own.ipynb"
+    assert make_notebook.main(["--out", str(own)]) == 0
+    assert capsys.readouterr().out == f"{own}\n"
+    assert nbformat.read(own, as_version=4).metadata["of"] == PATH.name
 
 
 @pytest.mark.slow
