@@ -136,7 +136,7 @@ def place(axes):
 
 
 def has_grid(axis):
-    return axis.get_gridlines()[0].get_visible()
+    return any(line.get_visible() for line in axis.get_gridlines()[:1])
 
 
 def of_axis(axis):
