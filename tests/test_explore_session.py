@@ -1,15 +1,19 @@
 """A reader's hour with the page, recorded: after each act, all that it has changed on the page."""
 
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from as_recorded import check_told
 from browser_drawn import COPIED, RECORDED, Drawn
-from browser_page import SETTLED, chromium, open_page, page_of_stripes  # noqa: F401 - fixtures
+from browser_page import SETTLED, chromium, open_page  # noqa: F401 - fixtures
 from test_explore import DOCS_PAGE
 from test_explore_hands import Hands
 from test_explore_read import SAME_DRAWS
+
+from demos.page import fill
+from vae_np import VAE, GaussianDecoder, GaussianEncoder
 
 # ruff: noqa: F811 - a fixture's name as an argument
 pytestmark = pytest.mark.slow
@@ -235,13 +239,46 @@ def looks(session):
         session.click(button)
 
 
-@pytest.mark.parametrize("acts", [draws, planes, fits, drawings, looks])
+def of_stripes(folder):
+    """A page of images that are no squares, of a Gaussian decoder that nobody has trained."""
+    rng, stripes = np.random.default_rng(5), np.tile(np.repeat(np.eye(2), 48, axis=1), (15, 1))
+    images = np.clip(0.1 + 0.8 * stripes + 0.05 * rng.standard_normal(stripes.shape), 0, 1)
+    model = VAE(GaussianEncoder(96, [9, 7], 2), GaussianDecoder(2, [7, 9], 96, squash=True))
+    for vector in model.parameters:
+        vector.value *= 3  # far from flat
+    model.encoder.network.layers[-1].bias[2:] -= 3  # narrow q's
+    labels = np.tile(["top", "bottom"], 15)
+    data = SimpleNamespace(test=images, test_labels=labels, image_shape=(12, 8))
+    settings = SimpleNamespace(data="stripes.npz", hidden=[9, 7], epochs=80)
+    contents = fill.contents(settings, data, SimpleNamespace(model=model, epoch=31))
+    (folder / "stripes.html").write_text(fill.fill_template(contents), encoding="utf-8")
+    return folder / "stripes.html"
+
+
+def on_stripes(session):
+    hands = session.hands
+    for button in ("#digits button:nth-child(3)", "#new-noise", "#new-draw", "#fit", "#reset"):
+        session.click(button)
+    session.click('#draws [value="10"]')
+    session.pull("lens", hands.of("lens", hands.state()["mean"]), [0.6, 0.4])
+    session.keys("plane", "n")
+    session.keys("plane", "Enter")
+    session.choose(beta=4)
+    for button in ("#fit", "#clear"):
+        session.click(button)
+    session.choose(beta=1)
+    session.pull("pad", [0.2, 0.3], [0.7, 0.4], [0.4, 1.2])
+    session.run("explore.put_q([4, -4], [0.5, 0.05])")
+    session.click("#fit")
+
+
+@pytest.mark.parametrize("acts", [draws, planes, fits, drawings, looks, on_stripes])
 def test_what_each_act_changes_is_as_recorded(acts, open_page, tmp_path):
-    session = Session(open_page(DOCS_PAGE, 1500, script=SAME_DRAWS + RECORDED + COPIED))
+    path = of_stripes(tmp_path) if acts is on_stripes else DOCS_PAGE
+    session = Session(open_page(path, 1500, script=SAME_DRAWS + RECORDED + COPIED))
     session.note("the page is opened")
-    if acts is not looks:
+    if acts not in (looks, on_stripes):
         session.lines.clear()
     acts(session)
-    check_told(
-        tmp_path / f"page_{acts.__name__}.txt", [session.lines], relative=1e-5, absolute=0.004
-    )
+    found = tmp_path / f"page_{acts.__name__}.txt"
+    check_told(found, [session.lines], relative=1e-5, absolute=0.004)
