@@ -282,3 +282,18 @@ def test_what_each_act_changes_is_as_recorded(acts, open_page, tmp_path):
     acts(session)
     found = tmp_path / f"page_{acts.__name__}.txt"
     check_told(found, [session.lines], relative=1e-5, absolute=0.004)
+
+
+def parts_after(page, act):
+    page.evaluate(f"() => {{ {act}; }}")
+    page.evaluate(SETTLED)
+    return {id: parts for id, parts, _ in page.evaluate(PARTS)}
+
+
+def test_on_a_screen_of_twice_as_many_pixels_all_looks_the_same(open_page):
+    pages = [open_page(DOCS_PAGE, 1500, script=SAME_DRAWS + COPIED, ratio=k) for k in (1, 2)]
+    for act in ("explore.take(3)", "element('fit').click()", "explore.change({ code: 40 })"):
+        coarse, fine = (parts_after(page, act) for page in pages)
+        assert len(coarse) > 8 and coarse.keys() == fine.keys()
+        for id, parts in coarse.items():
+            np.testing.assert_allclose(fine[id], parts, atol=0.01, err_msg=id)
