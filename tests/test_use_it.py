@@ -143,15 +143,24 @@ def test_a_run_is_looked_at_on_the_device_that_is_asked_for(own_run, gpu, monkey
 
 
 @pytest.mark.parametrize(("count", "enough"), [(10, True), (9, False)])
-def test_ten_test_images_are_enough(monkeypatch, count, enough):
+def test_ten_test_images_are_enough(monkeypatch, capsys, count, enough):
     images, seen = np.zeros((50, 4), np.uint8), []
+
+    def part(*of, **more):
+        seen.append(more)
+        print("its progress")
+        return {}, ""
+
     data = datasets.Dataset(images, images[:count], (2, 2))
     monkeypatch.setattr(use_it, "a_model", lambda args: (None, data, True))
     for name in ("interpolate", "walk", "find_unusual", "classify"):
-        monkeypatch.setattr(use_it, name, lambda *of, **more: ({}, f"{seen.append(more)}"))
+        monkeypatch.setattr(use_it, name, part)
     if enough:
         use_it.experiment(None)
         assert seen == [{}, {}, {"binary": True}, {}]  # as the run's images were
+        said = capsys.readouterr().out.split("\n")
+        assert said[::2] == ["interpolation", "walks", "unusual", "features", ""]
+        assert said[1::2] == ["its progress"] * 4
     else:
         with pytest.raises(datasets.DataError, match="9 test images are too few"):
             use_it.experiment(None)
