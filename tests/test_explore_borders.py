@@ -121,6 +121,7 @@ def test_what_is_written_at_the_bars_is_whole_and_beside_what_it_names(page, acc
     assert elbo["right"] < log_px["left"] or log_px["right"] < elbo["left"]
     for name, colour, bar in zip(("KL", "gap"), ("kl", "posterior"), seen["bar"], strict=True):
         assert not bar["cut"]
+        assert bar["right"] == pytest.approx(bar["end"], abs=1)
         if not bar["text"]:  # too short for it
             assert named[name]["left"] == pytest.approx(bar["end"] + 7, abs=1)
             assert named[name]["color"] == f"var(--{colour})"

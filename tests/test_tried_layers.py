@@ -7,7 +7,7 @@ import pytest
 from test_own_layers import Scale, encoder_of
 
 from vae_np import GaussianEncoder
-from vae_np.layers import Linear, Tanh
+from vae_np.layers import Linear, ReLU, Tanh
 
 
 class Logit:
@@ -39,6 +39,28 @@ class Centred(Tanh):
 
     def forward(self, x):
         return super().forward(x - x.mean(axis=0)) * x.dtype.type(self.size)
+
+
+class OfTheSum(Tanh):
+    """Of a minibatch's sum: all that it returns grows with the rows, or falls."""
+
+    def __init__(self, sign):
+        self.sign = sign
+
+    def forward(self, x):
+        return super().forward(x) + self.sign * len(x)
+
+
+class RoundsWhatIsPositive(ReLU):
+    """Otherwise for other numbers of rows; what is 0 stays so."""
+
+    def forward(self, x):
+        return super().forward(x) * x.dtype.type(1 + 2e-6 / len(x))
+
+
+class Silent(Tanh):
+    def forward(self, x):
+        return 0 * super().forward(x)
 
 
 class WritesOnTheWayBack(Tanh):
@@ -89,6 +111,17 @@ def test_a_layer_may_round_otherwise_for_fewer_rows_whatever_its_outputs_size(si
     encoder_of(Linear(6, 4), Rounds(size))
     with pytest.raises(ValueError, match="forward must treat each row by itself"):
         encoder_of(Linear(6, 4), Centred(size))
+
+
+def test_rows_that_are_not_by_themselves_are_heard_whether_they_grow_or_fall():
+    for sign in (1, -1):
+        with pytest.raises(ValueError, match="forward must treat each row by itself"):
+            encoder_of(Linear(6, 4), OfTheSum(sign))
+
+
+def test_outputs_of_0_are_no_reason_to_refuse_a_layer():
+    encoder_of(Linear(6, 4), Silent())
+    encoder_of(Linear(6, 5), RoundsWhatIsPositive(), Linear(5, 4))
 
 
 @pytest.mark.parametrize(
