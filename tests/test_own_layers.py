@@ -293,7 +293,7 @@ def test_a_layer_is_known_however_deep_it_lies():
     inner = Linear(2, 6)
     deep = Sequential([Sequential([Sequential([inner, Tanh()])]), Linear(6, 6)])
     assert [type(layer) for layer in every_layer(deep)] == [Linear, Tanh, Linear]
-    assert list(every_layer(Sequential([Residual([inner])]))) == [inner]
+    assert every_layer(Sequential([Residual([inner])])) == [inner]
     BernoulliDecoder(2, n_pixels=6, network=deep)
     with pytest.raises(ValueError, match="is another's, or a copy of another's"):
         BernoulliDecoder(2, n_pixels=6, network=Sequential([inner]))

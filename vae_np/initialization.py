@@ -67,12 +67,10 @@ def mlp(ends, hidden, activation, init, input_gradient=True):
 
 
 def every_layer(layer):
-    """Yield the layer, or the layers that a `Sequential` holds, also those of one within."""
+    """A list of the layer alone, or of the layers of a `Sequential`, also of one within."""
     if not isinstance(layer, Sequential):
-        yield layer
-        return
-    for part in layer.layers:
-        yield from every_layer(part)
+        return [layer]
+    return [inner for part in layer.layers for inner in every_layer(part)]
 
 
 def unused(network):
@@ -83,7 +81,7 @@ def unused(network):
         )
     for i, layer in enumerate(network.layers):
         whole_layer(f"layer {i}", layer)
-    layers = list(every_layer(network))
+    layers = every_layer(network)
     if any(hasattr(layer, "is_taken") for layer in layers):
         raise ValueError("a layer of network is another's, or a copy of another's: make a new one")
     if len({id(layer) for layer in layers}) < len(layers):
