@@ -1,5 +1,6 @@
 """Trainings side by side, in processes of their own."""
 
+import errno
 import io
 import math
 import multiprocessing
@@ -240,3 +241,17 @@ def test_ctrl_c_ends_the_processes_at_once(tmp_path, work):
         [sys.executable, script], capture_output=True, text=True, timeout=20, start_new_session=True
     )
     assert (result.stdout, result.stderr, result.returncode) == ("stopped\n", "", 0)
+
+
+def test_a_full_disk_is_no_divergence(monkeypatch):
+    curve = figure_2.Curve.__new__(figure_2.Curve)
+    curve.trainer, curve.diverged, curve.step_size = types.SimpleNamespace(epoch=0), None, 0.1
+    curve.args, curve.checkpoint = None, "mnist_3_AEVB.npz"
+
+    def full(*given):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(figure_2, "fit_and_save", full)
+    with pytest.raises(OSError, match="No space left"):
+        curve.learn(1, None)
+    assert curve.diverged is None
