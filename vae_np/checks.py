@@ -7,6 +7,7 @@ names the argument, what it got and what it wants; `within_reach` only warns.
 import math
 import numbers
 import warnings
+from contextlib import suppress
 from operator import attrgetter
 
 import numpy as np
@@ -46,19 +47,12 @@ def whole_number(name, value, minimum=1, maximum=math.inf):
     return int(value)
 
 
-def is_finite(value):
-    """Whether it is a number that a float can hold, other than infinity and NaN."""
-    try:
-        return isinstance(value, numbers.Real) and math.isfinite(value)
-    except OverflowError:  # 10**400
-        return False
-
-
 def positive_number(name, value, above=0.0):
     """``value`` as a float: finite and above 0, or above another number."""
-    if not (is_finite(value) and value > above):
-        raise ValueError(f"{name} must be a finite number > {above:g}, got {value!r}")
-    return float(value)
+    with suppress(OverflowError):  # 10**400
+        if isinstance(value, numbers.Real) and above < float(value) < math.inf:
+            return float(value)
+    raise ValueError(f"{name} must be a finite number > {above:g}, got {value!r}")
 
 
 def step_size_of(step_size, dtype):
@@ -68,10 +62,11 @@ def step_size_of(step_size, dtype):
 
 def number_from_0(name, value, below=math.inf):
     """``value`` as a float: at least 0, and finite or below another number."""
-    if not (is_finite(value) and 0 <= value < below):
-        wanted = "a finite number >= 0" if below == math.inf else f">= 0 and below {below:g}"
-        raise ValueError(f"{name} must be {wanted}, got {value!r}")
-    return float(value)
+    with suppress(OverflowError):
+        if isinstance(value, numbers.Real) and 0 <= float(value) < below:
+            return float(value)
+    wanted = "a finite number >= 0" if below == math.inf else f">= 0 and below {below:g}"
+    raise ValueError(f"{name} must be {wanted}, got {value!r}")
 
 
 def true_or_false(name, value):
@@ -102,9 +97,8 @@ def generator_of_weights(seed):
             raise TypeError
         return np.random.default_rng(np.random.SeedSequence(seed))
     except (TypeError, ValueError):
-        raise ValueError(
-            f"seed must be a whole number >= 0, or a sequence of them, got {seed!r}"
-        ) from None
+        wanted = "a whole number >= 0, or a sequence of them"
+        raise ValueError(f"seed must be {wanted}, got {seed!r}") from None
 
 
 def generator_of(generator, device):
