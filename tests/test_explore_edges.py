@@ -88,6 +88,23 @@ def test_a_climb_to_a_peak_beyond_the_grid_ends_within_it(page, axis, side):
     assert page.evaluate(BEYOND, [peak.tolist(), [9, 9]])[0] is None
 
 
+SHADES = """(center) => {
+  const log_p = ([a, b]) => -0.5 * (a * a + b * b) / 0.3 ** 2;
+  const decoder = { forward: (z) => ({ log_prob: () => log_p(z) - standard_normal_log_prob(z) }) };
+  const grid = new Grid(decoder, { spacing: 0.1, half: 40, log_partition: null });
+  grid.look_at([]);
+  return [...grid.heat({ center, half_width: 1, pixels: 50 }, 1)];
+}"""
+
+
+@pytest.mark.parametrize("center", [(0, 0), (0.9, 0), (-0.9, 0), (0, 0.9), (0, -0.9)])
+def test_a_gaussian_s_shades_are_exact_up_to_the_view_s_edges(page, center):
+    found = np.reshape(page.evaluate(SHADES, center), (50, 50))
+    at = (2 * np.arange(50) + 1) / 50 - 1
+    square = (center[0] + at) ** 2 + (center[1] - at[:, None]) ** 2
+    np.testing.assert_allclose(found, 255 * np.exp(-0.25 * square / 0.3**2), atol=1.01)
+
+
 @pytest.mark.parametrize("axis", [0, 1])
 def test_the_magnification_is_as_wide_as_what_is_widest(page, axis):
     """Of q, of the posterior, and of how far the one is from the other; but no wider than 4."""
