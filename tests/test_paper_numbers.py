@@ -210,7 +210,7 @@ def test_the_best_on_the_way_stands_in_brackets():
     ],
 )
 def test_what_has_ended_is_told_though_the_next_is_interrupted(
-    demo, key, said, tmp_path, monkeypatch, drawn, capsys
+    demo, key, said, tmp_path, monkeypatch, small_data, drawn, capsys
 ):
     """And figure 3 is drawn as far as it has come."""
 
