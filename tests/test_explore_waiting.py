@@ -31,6 +31,24 @@ def test_fit_pressed_too_early_begins_with_the_numbers_unless_another_image_is_c
     assert page.evaluate("explore.state.q_from") == "yours"  # nor with a q that came since
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        """element('draws').querySelector('[value="10"]').click()""",
+        "element('beta').value = 4; element('beta').dispatchEvent(new Event('change'))",
+    ],
+)
+def test_fit_pressed_too_early_outlives_other_draws_and_another_beta(page, change):
+    """It is of the same q, whose numbers are asked for anew."""
+    page.evaluate(f"() => {{ explore.take(3); element('fit').click(); {change}; }}")
+    page.evaluate(SETTLED)
+    assert page.evaluate("explore.state.fit?.state") == "arrived"
+    assert page.evaluate("explore.state.fit.beta === explore.state.beta")
+    page.evaluate("element('draws').querySelector('[value=\"1\"]').click()")
+    page.evaluate(SETTLED)
+    assert page.evaluate("[explore.state.q_from, explore.state.fit.state]") == ["fitted", "arrived"]
+
+
 def test_no_image_is_shown_the_posterior_of_another(page):
     """As while the worker is still busy with the image before."""
     page.evaluate("explore.take(8)")

@@ -72,8 +72,8 @@ def grade_all(learner, argv):
         status, report = grade_at_each(function, [exercises[name], others[name]])
         if status == WRONG and inspect.isfunction(function):
             for used in function.__code__.co_names:
-                if statuses.get(used) in (WRONG, STOPPED):
-                    report += f"\nit calls {used}, which is wrong: mend that first"
+                if why := {WRONG: "is wrong", STOPPED: "did not end"}.get(statuses.get(used)):
+                    report += f"\nit calls {used}, which {why}: mend that first"
         statuses[name], reports[name] = status, (status, f"{status}{report}")
         say(f"{index}. {name}: {status}" + report.replace("\n", "\n   "))
     if args.json:

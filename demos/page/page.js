@@ -57,6 +57,7 @@ function show() {
     state.p = model.decoder.forward(state.z);
     if (part.x || part.q || part.beta || part.L) {
       state.version++;
+      pressed &&= !part.x && !part.q; // other draws and another β leave it waiting
       if (!follows_pen && part.x) state.found = null;
       clearTimeout(pause);
       if (!follows_pen && part.x) pause = setTimeout(ask, 200);
@@ -68,8 +69,7 @@ function show() {
   const noise_at = (z, { mean, std }) => z.map((v, k) => (v - mean[k]) / std[k]);
   // ---- Asking the worker: one question at a time; of those that come meanwhile, the latest.
 
-  let busy = false, next = null, pause = null, put;
-  let pressed = null; // for which version Fit was pressed before its numbers were there
+  let busy = false, next = null, pause = null, put, pressed = false; // Fit, before its numbers were there
   function on_this_thread() {
     const answer = make_answers(data);
     put = (question) => setTimeout(() => hear(answer(question)));
@@ -115,7 +115,7 @@ function show() {
       state.moved = [Math.min(low, elbo), Math.max(high, elbo)];
     }
     if (current()) state.lens ??= found.lens;
-    if (current() && pressed === state.version) fit();
+    if (current() && pressed) fit();
     show_soon();
   }
   const elbo_of = ({ reconstruction, kl }) => (reconstruction === null ? null : reconstruction - kl);
@@ -169,7 +169,7 @@ function show() {
       state.fit.state = "stopped";
       return change({ q: state.q, q_from: "stopped" }); // whose account is asked for
     }
-    if (!current()) pressed = state.version; // it begins with them
+    pressed = !current(); // it begins with them
     if (!current() || state.found.gap === null) return;
     if (state.fit?.state !== "stopped") {
       const { q, q_from: from, found } = state, start = { q, from, elbo: elbo_of(found) };
