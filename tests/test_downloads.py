@@ -114,6 +114,34 @@ def test_the_bar_shows_how_many_bytes_have_arrived(monkeypatch):
     assert bars[0].n == 1000
 
 
+def test_the_bar_shows_the_bytes_that_arrive_as_the_download_ends(monkeypatch):
+    """Those that are written between its last look and the end of the thread that reads."""
+    looked = threading.Event()
+
+    def sent(url, file, downloader):
+        file.write(bytes(700))
+        readers.append(threading.current_thread())
+        looked.wait(5)
+        file.write(bytes(300))
+
+    class Bar(tqdm):
+        def update(self, n=1):
+            super().update(n)
+            if self.n == 700:
+                looked.set()
+                readers[0].join()
+
+    def bar(**options):
+        bars.append(Bar(**options | {"disable": False, "file": io.StringIO()}))
+        return bars[0]
+
+    readers, bars = [], []
+    monkeypatch.setattr(pooch, "HTTPDownloader", lambda timeout: sent)
+    monkeypatch.setattr(downloads, "tqdm", bar)
+    assert downloads.download("http://127.0.0.1:1/file.gz") == bytes(1000)
+    assert bars[0].n == 1000
+
+
 @pytest.mark.parametrize("body", [CONTENT[:-10], CONTENT[:-1] + b"x", b"", OTHER])
 def test_truncated_or_altered_download_is_said_and_not_kept(server, tmp_path, body):
     url, pages = server

@@ -230,7 +230,7 @@ def test_one_that_was_interrupted_is_blamed_for_what_calls_it(capsys):
 
     assert main(answers(kl_backward=pressed, elbo_backward=calling), []) == 130
     out = capsys.readouterr().out
-    assert "it calls kl_backward, which is wrong: mend that first" in out
+    assert "it calls kl_backward, which did not end: mend that first" in out
     assert "6 of 8 right, 2 wrong, 0 left to write." in out
 
 

@@ -103,6 +103,7 @@ def download(url):
                     content.close()
                     raise TimeoutError(f"sent {arrived - before} bytes in {PATIENCE} seconds")
                 since, before = time.monotonic(), arrived
+        bar.update(content.tell() - bar.n)
     if errors:
         raise OSError(errors[0])
     return content.getvalue()
