@@ -182,7 +182,7 @@ def is_so(seen, case, gradient):
         fits = (gradient == 0) & (right != 0)
     elif what == "is not 0, and should be":
         fits = (gradient != 0) & (np.abs(right) <= case.rounding)
-    elif what == "is right to 5 digits only":
+    elif what == "is right to 5 digits or more, not all":
         fits = gap <= 1.1e-5 * np.abs(right) + case.rounding
     elif what == "differs; no common factor or term is seen":
         return case.rough or not common(gradient[surely], right[surely])

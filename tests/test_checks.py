@@ -66,15 +66,6 @@ def test_a_step_that_vanishes_beside_1_is_refused():
         checks.step_size_of(1e-8, np.float32)
 
 
-@pytest.mark.parametrize("wrong", [-1, 1.5, "a", [0, -1], {}])
-def test_a_seed_is_a_whole_number_or_several(wrong):
-    for seed in (3, (3, 4)):
-        same = np.random.default_rng(seed).random()
-        assert checks.generator_of_weights(seed).random() == same
-    with pytest.raises(ValueError, match="seed must be a whole number >= 0, or a sequence of them"):
-        checks.generator_of_weights(wrong)
-
-
 def test_a_generator_is_no_seed(rng):
     assert checks.generator_of(rng, "cpu") is rng
     for wrong in (0, None, "0", np.random, np.random.RandomState(0)):

@@ -28,7 +28,7 @@ def test_embedded_digits():
     np.testing.assert_array_equal(np.bincount(labels), 500)
     images = {image.tobytes() for image in np.concatenate([data.train, data.test])}
     assert len(images) == 5000  # no image twice, so none in both parts
-    np.testing.assert_array_equal(load("mnist5k").test, data.test)
+    np.testing.assert_array_equal(load(Path("mnist5k")).test, data.test)
     assert data.test_labels[:8].tolist() == [4, 2, 0, 9, 6, 6, 2, 1]  # what is recorded is of these
 
 
@@ -179,13 +179,13 @@ def test_unreadable_files(tmp_path):
     with zipfile.ZipFile(tmp_path / "labels.npz", "a") as archive:
         archive.writestr("y", b"01234")
     for name, message in (
-        ("cut.npz", "cut.npz is cut short or no NumPy file"),
-        ("header.npy", "header.npy is cut short or no NumPy file"),
-        ("empty.npy", "empty.npy is cut short or no NumPy file"),
+        ("cut.npz", "cut.npz is cut short, no NumPy file or too large"),
+        ("header.npy", "header.npy is cut short, no NumPy file or too large"),
+        ("empty.npy", "empty.npy is cut short, no NumPy file or too large"),
         ("other.npz", "must hold an array \"x\", got \\['y'\\]"),
         ("text.npz", '"x" in .*text.npz must be a NumPy array, got bytes'),
         ("labels.npz", '"y" in .*labels.npz must be a NumPy array, got bytes'),
-        ("huge.npz", "huge.npz is cut short or no NumPy file"),
+        ("huge.npz", "huge.npz is cut short, no NumPy file or too large"),
         ("missing.npz", "cannot read .*missing.npz: No such file"),
         ("folder.npz", "folder.npz is not a file"),
         ("device.npy", "device.npy is not a file"),

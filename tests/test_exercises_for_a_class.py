@@ -60,6 +60,13 @@ def test_a_place_where_nothing_can_be_written_is_said_in_one_line(tmp_path, caps
         assert capsys.readouterr().err == f"exercises.py: error: {message}\n"
 
 
+def test_a_folder_in_place_of_the_answers_is_named(tmp_path, capsys):
+    """It can be run, and has no function: all answers would be called wrong."""
+    assert main(answers(), [str(tmp_path)]) == 2
+    said = f"exercises.py: error: {tmp_path} is a folder: name a file in it\n"
+    assert capsys.readouterr() == ("", said)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="the commands are a Unix shell's")
 def test_a_class_gets_a_copy_without_the_solutions_that_still_grades(tmp_path):

@@ -112,6 +112,12 @@ def test_a_notebooks_streams_are_left_as_they_are(monkeypatch):
     command_line.prepare_streams()
 
 
+def test_epochs_without_end_are_refused_before_the_memory_is_full(capsys):
+    with pytest.raises(SystemExit):
+        experiment_options.make_parser("", epochs=5).parse_args(["--epochs", "1e9"])
+    assert "wants a whole number of at most 1000000, got '1e9'" in capsys.readouterr().err
+
+
 def test_two_runs_at_once_have_a_folder_each(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "exists", lambda path: False)  # both look before either makes one
     base = tmp_path / "runs" / "mine"
@@ -120,6 +126,9 @@ def test_two_runs_at_once_have_a_folder_each(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(OSError, match=r"cannot make the folder .*file.mine: Not a directory"):
         command_line.make_free_folder(tmp_path / "file" / "mine")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")  # it looked for a free name without end
+    with pytest.raises(OSError, match=r"cannot make the folder .*link.mine: .*link is no folder"):
+        command_line.make_free_folder(tmp_path / "link" / "mine")
 
 
 def test_a_folder_with_something_in_it_is_never_discarded(tmp_path):

@@ -125,6 +125,11 @@ def test_uint8_images_look_as_they_are(rng):
         )
     dark = np.eye(1, 6, dtype=np.uint8)
     np.testing.assert_array_equal(figures.tiled(dark, (2, 3), 1), dark.reshape(2, 3) / 255)
+    for kind in (int, np.int8):
+        with pytest.raises(
+            ValueError, match=r"images must be uint8 \(0 to 255\) or float, got int"
+        ):
+            figures.tiled((grey // 2).astype(kind), (2, 3), 3)
     with pytest.raises(ValueError, match="images of uint8 run to 255, got none above 1"):
         figures.tiled(np.eye(2, 6, dtype=np.uint8), (2, 3), 1)
 

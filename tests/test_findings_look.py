@@ -47,12 +47,27 @@ def test_unseen_images_are_served_worse_only_by_two_standard_errors(growth, wors
 def test_chains_are_said_to_disagree_only_where_r_hat_is_above_one(r_hat, agree):
     of = recorded("posterior")
     for row in of["images"]:
-        row["hmc_r_hat"] = 1.0
+        row["hmc_r_hat"], row["hmc_shift"] = 1.0, 0.1
     of["images"][2]["hmc_r_hat"] = r_hat
     said = posterior.describe(of["images"], of["gaps"])
     assert f"{r_hat:.2f} for the worst, rank {of['images'][2]['rank']}: the " in said
     assert said.endswith("the chains agree.") == agree
     assert ("modes that lie far apart they seldom cross" in said) != agree
+
+
+def test_chains_that_agree_on_a_wrong_place_are_not_called_right():
+    of = recorded("posterior")
+    for row in of["images"]:
+        row["hmc_r_hat"], row["hmc_shift"] = 1.0, 0.1
+    of["images"][4]["hmc_shift"] = 15.5
+    said = posterior.describe(of["images"], of["gaps"])
+    rank = of["images"][4]["rank"]
+    assert "0.10 of the posterior's standard deviations for the median image and 16 for" in said
+    assert f"for the worst, rank {rank}. R̂ is" in said
+    assert said.endswith(
+        "the chains agree, and are wrong together. They start at draws from q, and found no way "
+        "from there to the posterior's mode."
+    )
 
 
 @pytest.mark.parametrize(
@@ -111,6 +126,12 @@ def test_the_worst_image_may_be_above_the_truth(monkeypatch):
     found = why_q.measure(2, data, None, args)["q_minus_reference"]
     assert [found["worst"], found["standard_error_of_worst"]] == [0.5, 0.2]
     assert [found["mean"], found["median_size"]] == pytest.approx([0.4 / 3, 0.2])
+
+
+@pytest.mark.parametrize(("largest", "agree"), [(4.9, True), (25.0, False)])
+def test_means_are_said_to_agree_only_where_they_do(largest, agree):
+    said = two_estimators.describe(recorded("two_estimators") | {"largest_z_score": largest})
+    assert said.startswith("The means agree: of 28" if agree else "The means do not agree, as they")
 
 
 def test_no_correlation_has_no_sign():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from conftest import make_model
 
+from vae_np import VAE, GaussianDecoder, GaussianEncoder
 from vae_np.distributions import LOG_2PI
 from vae_np.inference import grid
 from vae_np.inference.grid import latent_grid, log_integral
@@ -140,3 +141,12 @@ def test_more_points_than_can_be_kept_are_refused():
 def test_a_grid_is_of_one_or_two_latents(n_latent):
     with pytest.raises(ValueError, match=f"needs a model of 1 or 2 latents, got {n_latent}"):
         latent_grid(n_latent, 1, 2)
+
+
+@pytest.mark.filterwarnings("error")
+def test_far_out_a_density_of_0_is_no_warning():
+    """σ of 0 and of infinity, where a large weight meets a z that no image has."""
+    model = VAE(GaussianEncoder(3, [4], 2), GaussianDecoder(2, [4], 3))
+    model.decoder.network.layers[-1].weight[:, 3:] *= 1000
+    x = np.full((2, 3), 0.5, np.float32)
+    assert not np.isfinite(grid.grid_log_joint(model, x, latent_grid(2, 2, 12)[0])).all()

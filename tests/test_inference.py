@@ -91,9 +91,13 @@ def test_maximum_likelihood_is_a_maximum(rng):
                 value[...] = kept + sign * change
                 assert linear_gaussian.log_likelihood(decoder, x).mean() < best
             value[...] = kept
-    with pytest.raises(ValueError, match="n_latent must be at most 4 for 60 examples of 5 numbers"):
+    with pytest.raises(
+        ValueError, match="5 latents need at least 7 examples of 6 numbers, so that"
+    ):
         linear_gaussian.maximum_likelihood(x, 5)
-    with pytest.raises(ValueError, match=r"n_latent must be at most 1 for 3 .*, got 2$"):
+    with pytest.raises(
+        ValueError, match=r"2 latents need at least 4 examples of 3 .*, got x of shape \(3, "
+    ):
         linear_gaussian.maximum_likelihood(x[:3], 2)
     flat = rng.standard_normal((60, 2)) @ rng.standard_normal((2, PIXELS))
     for n_latent in (2, 3):

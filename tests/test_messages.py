@@ -74,7 +74,7 @@ REFUSED = {  # the call, and all that it says
         "images must be an array of NumPy or CuPy, got Sparse: images.toarray() makes one"
     ),
     lambda: GaussianEncoder(6, [5], 3, seed="no"): (
-        "seed must be a whole number >= 0, or a sequence of them, got 'no'"
+        "seed must be a whole number >= 0, or several, got 'no'"
     ),
     lambda: make_model().sample_mean(3, 7): (
         "generator must be of numpy.random.default_rng, got 7"
@@ -95,7 +95,8 @@ REFUSED = {  # the call, and all that it says
         "x must be of floats, got int64; VAE.as_pixels makes them"
     ),
     lambda: linear_gaussian.maximum_likelihood(np.eye(9)[:, :5], 6): (
-        "n_latent must be at most 4 for 9 examples of 5 numbers: noise must be left over, got 6"
+        "6 latents need at least 8 examples of 7 numbers, so that noise is left over, "
+        "got x of shape (9, 5)"
     ),
     lambda: sweep(2): "coordinate ascent still moves by 1.2e-01 after 2 sweeps, more than 1e-10",
     lambda: per_image.fit(make_model().decoder, X, "q", NOISE): (
@@ -214,7 +215,7 @@ FILES = {  # the call, in an empty folder, and all that it says
         "own.npy must hold bool, uint8 or float pixels, got int16"
     ),
     lambda: datasets.load(written("own.npz", b"PK")): (
-        "own.npz is cut short or no NumPy file (ValueError)"
+        "own.npz is cut short, no NumPy file or too large (ValueError)"
     ),
     lambda: read_checkpoint("."): "cannot read .: Is a directory",
     lambda: read_checkpoint(written("c.npz", b"PK")): (

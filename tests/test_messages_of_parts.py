@@ -15,6 +15,7 @@ from vae_np import (
     evaluation,
     figures,
 )
+from vae_np.checks import pixels_of
 from vae_np.finite_differences import numerical_gradient
 from vae_np.inference import appendix_d, hmc, linear_gaussian
 from vae_np.layers import Linear, Sequential, Tanh
@@ -118,8 +119,14 @@ REFUSED = {  # the call, and all that it says
         "the posterior draws of image 3 lie in a plane: they are too few, or their chains hardly "
         "move"
     ),
+    lambda: pixels_of(np.eye(3, 6, dtype=np.uint8), make_model().decoder): (
+        "images of uint8 run to 255, got none above 1: give 0 and 1 as float"
+    ),
+    lambda: hmc.sample_posterior(make_model().decoder, X, 2, RNG, Z.astype(complex)): (
+        "initial must be a plain array of numbers, got ndarray of complex128"
+    ),
     lambda: hmc.sample_posterior(infinite().decoder, X, 2, RNG, Z): (
-        "log p(x, z) is not finite where a chain starts: check x and the weights"
+        "log p(x, z) is not finite where a chain starts: check x, initial and the weights"
     ),
     lambda: linear_gaussian.maximum_likelihood(np.outer(np.arange(9.0), np.ones(4)), 2): (
         "n_latent must leave noise over: 2 dimensions hold all the data"

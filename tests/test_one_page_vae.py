@@ -220,6 +220,26 @@ def test_page_learns_digits(tmp_path):
 
 
 @pytest.mark.slow
+def test_ten_latents_win_what_the_answer_says(tmp_path):
+    """The last exercise as it asks: one constant changed, and the last part left out."""
+    text = PATH.read_text(encoding="utf-8")
+    (answer,) = map(int, re.findall(r"`N_LATENT = 10` and run all but.*\n.*About (\d+) nats", text))
+    before, _ = text.split("# ## The posterior that nobody computed")
+    constants = f"{page.N_PIXELS // 28} * 28, {page.N_HIDDEN}, "
+    assert before.count(f"{constants}2 ") == 1
+    script = before.replace(f"{constants}2 ", f"{constants}10 ")
+    result = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    recorded = (RECORDED / "one_page_vae.txt").read_text(encoding="utf-8")
+    ten, two = (
+        float(*re.findall(r"not seen: ELBO (-[\d.]+)", printed))
+        for printed in (result.stdout, recorded)
+    )
+    assert ten - two == pytest.approx(answer, abs=1)
+
+
+@pytest.mark.slow
 def test_without_the_package_the_file_of_digits_is_enough(tmp_path):
     first_cell = PATH.read_text(encoding="utf-8").split("# %%\n")[1].split("# %% [markdown]")[0]
     without = (

@@ -136,7 +136,7 @@ def test_a_factor_of_two_axes():
             RIGHT * (1 + 9e-6),
             RIGHT,
             0,
-            "in all 6 entries, yours is right to 5 digits only",
+            "in all 6 entries, yours is right to 5 digits or more, not all",
             "it or f is",
         ),
         (RIGHT * (1 + 1.5e-5), RIGHT, 0, "in all 6 entries, yours is 1.00002 times", CONSTANT),

@@ -50,7 +50,7 @@ NEARLY_BLACK = (
         ),
         (
             np.full((249, 4, 4), 0.5),
-            "199 training images are few: the model will learn them by heart",
+            "199 training images are few: the model may learn them by heart",
         ),
     ],
 )

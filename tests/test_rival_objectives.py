@@ -101,7 +101,7 @@ def test_the_weight_prior_of_monte_carlo_em_is_shared_among_all_images(rng, epoc
     z, gradients = rng.standard_normal((3, 3)), []
     for weight_prior in (False, True):
         em = MonteCarloEM(decoder, SGD([decoder.parameters]), x, weight_prior=weight_prior)
-        em.epoch = epoch
+        em._epoch = epoch
         em.fill_gradient(x[:3], z)
         gradients.append(decoder.parameters.grad.copy())
     plain, pulled = gradients

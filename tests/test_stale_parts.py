@@ -13,6 +13,7 @@ from vae_np.datasets import Dataset
 from vae_np.distributions import Bernoulli, DiagonalGaussian
 from vae_np.evaluation import LogLikelihood, evaluate_elbo
 from vae_np.inference.hmc import PosteriorDraws
+from vae_np.layers import Linear, Sequential
 from vae_np.objectives import ELBO, FullBayes, ScoreFunction
 from vae_np.optimizers import Adagrad
 from vae_np.training import resuming
@@ -76,7 +77,7 @@ def test_an_optimizers_parts_stay(name):
         setattr(optimizers[0], name, getattr(optimizers[1], name))
 
 
-@pytest.mark.parametrize("name", ["decoder", "optimizer", "x", "seed", "prior_share"])
+@pytest.mark.parametrize("name", "decoder optimizer x z step_size epoch seed prior_share".split())
 def test_the_parts_of_monte_carlo_em_stay(images, name):
     decoder, x = make_model().decoder, (images / 255).astype(np.float32)
     em = MonteCarloEM(decoder, Adam([decoder.parameters]), x)
@@ -89,6 +90,51 @@ def test_what_a_gaussian_decoder_is_stays(name):
     decoder = make_model("learned").decoder
     with pytest.raises(AttributeError):
         setattr(decoder, name, None)
+
+
+def test_the_fixed_sigma_of_a_decoder_stays_what_its_repr_says():
+    decoder = make_model("fixed").decoder
+    with pytest.raises(ValueError, match="read-only"):
+        decoder.log_var[...] = 0
+    make_model("learned").decoder.log_var[...] = 0  # a view of θ, which may be set
+
+
+def test_a_networks_layers_are_not_exchanged_for_some_that_nobody_trains():
+    network = make_model().encoder.network
+    with pytest.raises(AttributeError):
+        network.layers = make_model().encoder.network.layers
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        network.layers[0] = make_model().encoder.network.layers[0]
+    given = [Linear(2, 3)]
+    network = Sequential(given)
+    given.append(Linear(3, 4))
+    assert len(network.layers) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda history: history[-1].update(note="the best so far"),
+        lambda history: history[-1].update(train_elbo=float("nan")),
+        lambda history: history.clear(),
+    ],
+)
+def test_a_history_that_load_would_refuse_is_not_saved(images, tmp_path, change):
+    trainer, path = make_trainer(images), tmp_path / "c.npz"
+    trainer.fit(1, progress=False)
+    trainer.save(path)
+    before = path.read_bytes()
+    change(trainer.history)
+    with pytest.raises(ValueError, match="history must be the rows of numbers that training wrote"):
+        trainer.save(path)
+    assert path.read_bytes() == before
+
+
+def test_a_schedule_stays(images):
+    schedule = [(0, 0.1), (2, 0.01)]
+    trainer = make_trainer(images, schedule=schedule)
+    schedule.append((0, 5))
+    assert trainer.schedule == ((0, 0.1), (2, 0.01))
 
 
 @pytest.mark.parametrize("name", ["weight", "bias", "dweight", "dbias"])

@@ -2,11 +2,14 @@
 
 import json
 import os
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-from conftest import make_model, make_trainer
+import pytest
+from conftest import TINY, make_model, make_trainer
 
+from demos import train
 from demos.training import report
 from vae_np import Adam, Trainer
 from vae_np.datasets import Dataset
@@ -73,3 +76,20 @@ def test_pictures_have_the_images_shape_and_the_curves_all_epochs(images, monkey
         assert len(seen) == 5 and seen["learning_curves"][0] == trainer.history
     np.testing.assert_array_equal(seen["reconstructions"][0], model.as_pixels(images[:12]))
     assert {seen[name][-2] for name in ("reconstructions", "image_grid", "manifold")} == {(2, 3)}
+
+
+@pytest.mark.parametrize("option", ["--overwrite", "--resume"])
+@pytest.mark.parametrize("name", ["checkpoint.npz", "samples.png"])
+def test_a_folder_in_a_files_place_is_named_before_anything_is_removed(
+    stripes, monkeypatch, capsys, option, name
+):
+    monkeypatch.chdir(stripes)
+    run = ["--data", "stripes.npz", *TINY, "--out", "r"]
+    assert train.main(run) == 0
+    (stripes / "r" / name).unlink()
+    (stripes / "r" / name).mkdir()
+    before = sorted((stripes / "r").iterdir())
+    assert train.main([*run, option, "--epochs", "9"]) == 2
+    said = f"{Path('r', name)} is a folder, where a file is to be: move it away"
+    assert said in capsys.readouterr().err or name == "checkpoint.npz"
+    assert sorted((stripes / "r").iterdir()) == before and len(before) > 4

@@ -113,6 +113,12 @@ def test_the_strange_kinds_are_what_they_are_called(rng, shape, turned):
     assert pictures["all black"].shape == (1, *shape) and not pictures["all black"].any()
 
 
+def test_of_a_row_half_is_erased_too(rng):
+    images = rng.integers(1, 256, (5, 6)).astype(np.uint8)
+    erased = unusual.strange_kinds(images, (1, 6), rng)["lower half erased"]
+    np.testing.assert_array_equal(erased, images * [1, 1, 1, 0, 0, 0])
+
+
 def test_halfway_is_half_of_each_and_the_pairs_shown_are_of_two_classes():
     assert interpolation.between(2.0, 4.0, 0.25) == 2.5
     data = SimpleNamespace(test_labels=np.array([1, 1, 2, 3, 4, 4]))

@@ -31,7 +31,8 @@ def test_a_class_without_a_labelled_training_image_is_named(data):
     one = dataclasses.replace(data, train_labels=0 * data.train_labels)
     said = "Features: not every class has a labelled training image."
     assert features.classify(None, one, None) == ({}, said)
-    one = dataclasses.replace(one, test_labels=0 * data.test_labels)  # and of one class alone
+    one = dataclasses.replace(one, test_labels=0 * data.test_labels)
+    said = "Features: all labels are the same, so there is nothing to tell apart."
     assert features.classify(None, one, None) == ({}, said)
 
 

@@ -66,6 +66,8 @@ def test_uint8_pixels_are_divided_by_255(rng):
         model.as_pixels(images.tolist())
     for dtype in (bool, int, np.uint16, np.float64):  # the others stay as they are
         np.testing.assert_array_equal(model.as_pixels(np.eye(4, 6, dtype=dtype)), np.eye(4, 6))
+    with pytest.raises(ValueError, match=r"images must be uint8 \(0 to 255\) or float, got int64"):
+        model.as_pixels(images.astype(int))  # whose white nobody knows
     np.testing.assert_array_equal(model.encode(images).mean, model.encode(as_floats).mean)
 
 
@@ -191,10 +193,10 @@ def test_weights_are_loaded_in_the_models_own_dtype(saved, own, tmp_path):
         (lambda: make_model(dtype=np.float16), "dtype must be float32 or float64, got float16"),
         (lambda: GaussianEncoder(6, [5], 3, seed=-1), "seed must be a whole number >= 0"),
         (lambda: GaussianEncoder(6, [5], 3, seed="a"), "seed must be a whole number >= 0"),
-        (lambda: GaussianEncoder(6, [5], 3, seed=None), "seed must be .* of them, got None"),
+        (lambda: GaussianEncoder(6, [5], 3, seed=None), "seed must be .* or several, got None"),
         (
             lambda: GaussianEncoder(6, [5], 3, seed=np.random.default_rng(0)),
-            r"seed must be .* of them, got Generator\(PCG64\)",
+            r"seed must be .* or several, got Generator\(PCG64\)",
         ),
         (
             lambda: GaussianEncoder(6, [5], 3, dtype=np.dtype(int)),

@@ -90,17 +90,6 @@ def one_of(name, value, choices):
     return value
 
 
-def generator_of_weights(seed):
-    """The generator of a network's initial weights, from an int or a sequence of them."""
-    try:
-        if seed is None:  # it would be another start each time
-            raise TypeError
-        return np.random.default_rng(np.random.SeedSequence(seed))
-    except (TypeError, ValueError):
-        wanted = "a whole number >= 0, or a sequence of them"
-        raise ValueError(f"seed must be {wanted}, got {seed!r}") from None
-
-
 def generator_of(generator, device):
     """``generator``, if it draws arrays of the device: not a seed, say."""
     if not isinstance(generator, device_module(device).random.Generator):
@@ -110,7 +99,7 @@ def generator_of(generator, device):
 
 
 def schedule_of(schedule):
-    """A list of (epoch, learning rate) with epochs that start at 0 and rise; or None."""
+    """``schedule``, (epoch, learning rate) for epochs that start at 0 and rise; or None."""
     if schedule is None:
         return None
     wants = "schedule must be a list of (epoch, learning rate) whose epochs start at 0 and rise"
@@ -122,7 +111,7 @@ def schedule_of(schedule):
     rates = [positive_number("each learning rate of schedule", rate) for _, rate in pairs]
     if not epochs or epochs[0] != 0 or sorted(set(epochs)) != epochs:
         raise ValueError(f"{wants}, got epochs {epochs}")
-    return list(zip(epochs, rates, strict=True))
+    return tuple(zip(epochs, rates, strict=True))
 
 
 # Arrays
@@ -184,9 +173,17 @@ def images_of(images, n_pixels, support, dtype):
     return images
 
 
+def of_a_known_white(images):
+    """``images``, a plain array; of other integers than uint8, 0 and 1 alone are known."""
+    others = plain_array("images", images).dtype.kind in "iu" and images.dtype != np.uint8
+    if others and not 0 <= float(images.min()) <= float(images.max()) <= 1:
+        raise ValueError(f"images must be uint8 (0 to 255) or float, got {images.dtype}")
+    return images
+
+
 def not_black_and_white(images):
     """``images``, unless they are of 0 and 1 in uint8, which means 0 to 255; one may be so dark."""
-    if images.dtype == np.uint8 and len(images) > 1 and float(images.max()) == 1:
+    if of_a_known_white(images).dtype == np.uint8 and len(images) > 1 and float(images.max()) == 1:
         raise ValueError("images of uint8 run to 255, got none above 1: give 0 and 1 as float")
     return images
 
@@ -203,6 +200,8 @@ def pixels_of(x, decoder):
     """``x``, (N, D), of the dtype and device of the decoder: what its mathematics can take."""
     theta = decoder_of(decoder).parameters.value
     rows_of("x", x, decoder.n_pixels)
+    if x.dtype == np.uint8:
+        not_black_and_white(x)  # which as_pixels would make nearly black
     if x.dtype != theta.dtype or device_of(x) != device_of(theta):
         raise ValueError(
             f"x must be {theta.dtype} on {device_of(theta)} as the decoder is, got {x.dtype} on "

@@ -61,7 +61,7 @@ class Dataset:
                 "two dimensions has three in the file: (images, height, width)"
             )
         if n_train < FEW:
-            notes.append(f"{n_train} training images are few: the model will learn them by heart")
+            notes.append(f"{n_train} training images are few: the model may learn them by heart")
         return notes
 
     @property
@@ -96,7 +96,7 @@ def load(name):
     if not isinstance(name, str | Path):
         raise DataError(f"data must be a name or a path, got {type(name).__name__}")
     known = {"mnist5k": _mnist5k, "mnist": _mnist, "frey": _frey}
-    return known[name]() if name in known else _own_file(name)
+    return known[str(name)]() if str(name) in known else _own_file(name)
 
 
 def _mnist5k():
@@ -167,7 +167,8 @@ def _read_arrays(path):
         if "Object arrays" in str(error):
             how = "save images as an array of numbers, labels as y.astype(str)"
             raise DataError(f"{path} holds Python objects: {how}") from None
-        raise DataError(f"{path} is cut short or no NumPy file ({type(error).__name__})") from None
+        kind = type(error).__name__
+        raise DataError(f"{path} is cut short, no NumPy file or too large ({kind})") from None
 
 
 def _as_images(x, path):

@@ -278,8 +278,7 @@ def _generator(model, seed, stream):
 def _batches(model, images, binary, seed, batch_size):
     """Yield the images as the model's pixels, some at a time."""
     whole_number("batch_size", batch_size)
-    binary = true_or_false("binary", binary)
-    if binary and not isinstance(model.decoder, BernoulliDecoder):
+    if true_or_false("binary", binary) and not isinstance(model.decoder, BernoulliDecoder):
         raise ValueError("binary makes binary images, which need a Bernoulli decoder")
     generator = _generator(model, seed, Stream.BINARIZE_TEST)
     for start in range(0, len(images), batch_size):

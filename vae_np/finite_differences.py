@@ -18,6 +18,7 @@ from vae_np.checks import positive_number
 Look = namedtuple("Look", "doubt step left across right")  # f's slopes by one step
 KINK = "a kink lies on this line: move the input away from it"
 ROUNDED = "rounding hides it: something is rounded, as in float32, or f is too large"
+UNDEFINED = "f is not finite on one side of the point: it has no slope there, or a very long one"
 BENDS = "the step is too long: f bends or jumps within it, or is rounded, as in float32"
 
 
@@ -136,6 +137,8 @@ def judged(line, analytic, step, on_kinks):
     hidden = rounding(line(0), step, np.float32) if in_float32 else 0
     if 0 < abs(analytic) <= hidden and not any((look.left, look.across, look.right)):
         return 0.0, hidden, look, ROUNDED
+    if not math.isfinite(look.left + look.right):
+        return look.across, look.doubt, look, UNDEFINED
     return look.across, look.doubt, look, ROUNDED if look is looks[0] else BENDS
 
 

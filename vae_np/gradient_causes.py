@@ -100,7 +100,7 @@ def pattern(analytic, numeric, wrong, doubt, entries=True):
     if (np.abs(numeric) <= np.minimum(doubt, 1e-3 * np.abs(analytic)))[wrong].all():
         return f"{yours} is not 0, and should be", "a mask is missing, or a term is extra"
     if entries and (np.abs(analytic - numeric) <= 1e-5 * np.abs(numeric))[wrong].all():
-        return f"{yours} is right to 5 digits only", "it or f is rounded, as in float32"
+        return f"{yours} is right to 5 digits or more, not all", "it or f is rounded, as in float32"
 
     largest = np.nanmax(np.abs([analytic, numeric]))  # or squares might be infinite, or 0
     analytic, numeric, doubt = analytic / largest, numeric / largest, doubt / largest

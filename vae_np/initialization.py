@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from vae_np.backend import array_module, device_of, to_device
-from vae_np.checks import generator_of_weights, one_of, whole_number
+from vae_np.checks import one_of, whole_number
 from vae_np.layers import Linear, ReLU, Sequential, Softplus, Tanh, layer_name
 from vae_np.parameters import ParameterVector
 
@@ -43,6 +43,16 @@ def built(
     for layer in every_layer(network):
         layer.is_taken = True  # only now, so that the layers of a refused network can be used
     return network, parameters
+
+
+def generator_of_weights(seed):
+    """The generator of a network's initial weights, from an int or a sequence of them."""
+    try:
+        if seed is None:  # it would be another start each time
+            raise TypeError
+        return np.random.default_rng(np.random.SeedSequence(seed))
+    except (TypeError, ValueError):
+        raise ValueError(f"seed must be a whole number >= 0, or several, got {seed!r}") from None
 
 
 def mlp(ends, hidden, activation, init, input_gradient=True):
@@ -113,23 +123,30 @@ def try_layers(network, n_in, n_out, input_gradient):
     before = first.copy()  # and once more: a layer may treat its first rows otherwise
     _, inputs = _try_both_ways(network, to_device(x / 2, device_of(theta)), n_out, input_gradient)
     if array_module(first).abs(first - before).max() > 0:
-        name = layer_name(network.layers[-1])
+        name = layer_name(_apart(network)[-1])
         raise ValueError(f"forward of {name} must return a new array: it wrote into an earlier one")
     network.parameters.grad[:] = 0
     _try_binding(network, inputs)
 
 
+def _apart(network):
+    """Its layers, which are tried one by one; or itself, where it does more than to call them."""
+    own, plain = type(network), Sequential
+    only_calls = own.forward is plain.forward and own.backward is plain.backward
+    return network.layers if only_calls else [network]
+
+
 def _try_both_ways(network, y, n_out, input_gradient):
     """Forward and back once; return the output, and every layer's input."""
-    parameters, inputs = network.parameters, []
+    parameters, layers, inputs = network.parameters, _apart(network), []
     parameters.grad[:] = math.nan  # what is still NaN afterwards was never written
-    for i, layer in enumerate(network.layers):
+    for i, layer in enumerate(layers):
         inputs.append(y)
         y = _tried(i, layer, "forward", y)
     output, n_in = y, inputs[0].shape[1]
     if y.shape != (5, n_out):
         raise ValueError(f"network must lead from {n_in} to {n_out} numbers, got {y.shape[1:]}")
-    for i, layer in reversed(list(enumerate(network.layers))):
+    for i, layer in reversed(list(enumerate(layers))):
         y = _tried(i, layer, "backward", y)
         if y is None and not input_gradient:  # of an encoder: no derivative of the data
             break
@@ -160,15 +177,16 @@ COPIES = "bind must keep the arrays that it is given, not copies: its output doe
 
 def _try_binding(network, inputs):
     """ValueError if a layer is no function of x and θ, or of a copy: it follows a new ``bind``."""
-    parameters, start = network.parameters, network.parameters.value.copy()
+    parameters, layers = network.parameters, _apart(network)
+    start = parameters.value.copy()
     parameters.value += 0.1
-    outputs = [layer.forward(x).copy() for layer, x in zip(network.layers, inputs, strict=True)]
+    outputs = [layer.forward(x).copy() for layer, x in zip(layers, inputs, strict=True)]
     for wrong in (NOT_ITSELF, COPIES):
-        for i, layer in enumerate(network.layers):
+        for i, layer in enumerate(layers):
             if array_module(inputs[i]).abs(layer.forward(inputs[i]) - outputs[i]).max() > 0:
                 raise ValueError(f"layer {i} ({layer_name(layer)}): {wrong}")
         network.own(parameters)
-    for i, (layer, x, y) in enumerate(zip(network.layers, inputs, outputs, strict=True)):
+    for i, (layer, x, y) in enumerate(zip(layers, inputs, outputs, strict=True)):
         off = array_module(y).abs(layer.forward(x[:2]) - y[:2]).max()
         if off > 1e-3 * array_module(y).abs(y).max():  # rounding is less
             raise ValueError(f"layer {i} ({layer_name(layer)}): {NOT_BY_ROWS}")
@@ -199,4 +217,6 @@ def _tried(i, layer, method, rows):
         raise ValueError(f"{where} must return {len(rows)} rows, got {shape}")
     if result.dtype != rows.dtype:
         raise ValueError(f"{where} must keep the dtype {rows.dtype}, got {result.dtype}")
+    if not array_module(result).isfinite(result).all():
+        raise ValueError(f"{where} makes NaN or infinity of finite numbers")
     return result

@@ -154,7 +154,9 @@ class Sequential:
     def __init__(self, layers):
         if not isinstance(layers, list | tuple):
             raise ValueError(f"layers must be a list of layers, got {layer_name(layers)}")
-        self.layers, self.parameters = layers, None
+        self._layers, self.parameters = tuple(layers), None
+
+    (layers,) = read_only("layers")  # a tuple: of layers exchanged later none would be trained
 
     def __repr__(self):
         layers = " -> ".join(map(layer_name, self.layers))

@@ -11,6 +11,7 @@ import numpy as np
 
 from vae_np import checks
 from vae_np.backend import array_module, device_of, to_device
+from vae_np.checks import read_only
 from vae_np.distributions import Bernoulli, DiagonalGaussian
 from vae_np.initialization import built
 from vae_np.layers import Linear, Sigmoid, backward_to_input
@@ -75,8 +76,7 @@ class GaussianEncoder:
         )
 
     # `self.network` reads `self._network`, and cannot be set: it holds views of the parameters.
-    network, parameters = checks.read_only("network parameters")
-    n_pixels, n_latent = checks.read_only("n_pixels n_latent")
+    n_pixels, n_latent, network, parameters = read_only("n_pixels n_latent network parameters")
 
     def __repr__(self):
         return f"{type(self).__name__}({self.network})"
@@ -126,8 +126,7 @@ class BernoulliDecoder:
             network, ends, hidden, activation, init, seed, dtype, device
         )
 
-    network, parameters = checks.read_only("network parameters")
-    n_pixels, n_latent = checks.read_only("n_pixels n_latent")
+    n_pixels, n_latent, network, parameters = read_only("n_pixels n_latent network parameters")
 
     def __repr__(self):
         return f"{type(self).__name__}({self.network})"
@@ -199,24 +198,25 @@ class GaussianDecoder:
         checks.one_of("noise", noise, NOISES)
         if noise == "per-output" and std is not None:
             raise ValueError('std is for noise "fixed" or "learned": "per-output" has its own')
-        self._std = checks.positive_number("std", SQUARED_ERROR_STD if std is None else std)
+        # Above 1e-18 σ⁻² is finite in float32.
+        self._std = checks.positive_number("std", SQUARED_ERROR_STD if std is None else std, 1e-18)
         self._n_pixels = checks.whole_number("n_pixels", n_pixels)
         self._n_latent = checks.whole_number("n_latent", n_latent)
         self._noise = noise
         self._squashing = Sigmoid() if checks.true_or_false("squash", squash) else None
 
-        log_var = np.array(2 * math.log(self._std), dtype)
-        self._fixed_log_var = to_device(log_var, device)
+        log_var = np.array(2 * math.log(self._std))
         learned = {"log_var": log_var} if noise == "learned" else {}
         n_outputs = 2 * self.n_pixels if noise == "per-output" else self.n_pixels
         ends = self.n_latent, n_outputs
         self._network, self._parameters = built(
             network, ends, hidden, activation, init, seed, dtype, device, **learned
         )
+        fixed = np.broadcast_to(log_var.astype(self.parameters.value.dtype), ())  # is read-only
+        self._fixed_log_var = to_device(fixed, device)
 
-    network, parameters = checks.read_only("network parameters")
-    n_pixels, n_latent = checks.read_only("n_pixels n_latent")
-    noise, squashing = checks.read_only("noise squashing")
+    n_pixels, n_latent, network, parameters = read_only("n_pixels n_latent network parameters")
+    noise, squashing = read_only("noise squashing")
 
     def __repr__(self):
         fixed = f" at sigma {self._std!r}" if self.noise == "fixed" else ""  # a checkpoint's too

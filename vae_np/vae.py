@@ -188,7 +188,7 @@ class VAE:
 
     def as_pixels(self, images):
         """(N, D) images to the model's dtype and device; uint8 from 0..255 to [0, 1]."""
-        images = to_device(checks.plain_array("images", images), self.device)
+        images = to_device(checks.of_a_known_white(images), self.device)
         if images.dtype == np.uint8:
             return array_module(images).divide(images, 255, dtype=self.dtype)
         return images.astype(self.dtype, copy=False)

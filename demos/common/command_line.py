@@ -137,7 +137,8 @@ def make_free_folder(base):
             path.mkdir(parents=True)
             return path
         except FileExistsError:
-            continue
+            if not (above := base.parent).is_dir():  # a link that leads nowhere, say
+                raise OSError(f"cannot make the folder {path}: {above} is no folder") from None
         except OSError as error:
             raise OSError(f"cannot make the folder {path}: {error.strerror}") from None
 

@@ -33,7 +33,7 @@ def make_parser(description, epochs=None, samples=None, resumes=False):
     if epochs:
         parser.add_argument(
             "--epochs",
-            type=positive,
+            type=number(int, 1, 10**6),  # each has its own learning rate, in a list
             default=epochs,
             metavar="N",
             help=f"passes over the training set (default: {epochs}); with far fewer, the findings "

@@ -52,6 +52,8 @@ def grade_all(learner, argv):
             make_folder(args.json.parent, "--json")
         if args.json and args.json.is_dir():
             raise OSError(f"--json {args.json} is a folder, not a file")
+        if args.file and args.file.is_dir():  # which may be run, and then holds no function
+            raise OSError(f"{args.file} is a folder: name a file in it")
     except OSError as error:
         return complain("exercises.py", error)
     try:

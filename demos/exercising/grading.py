@@ -78,7 +78,7 @@ def grade(function, exercise):
     report = "".join(f"\n{check}" for check in wrong[:3])
     for what, some in (("wrong too", wrong[3:]), ("right", [c for c in checks if c.passed])):
         report += f"\n{what}: {', '.join(check.name for check in some)}" if some else ""
-    if all("is right to 5 digits" in check.seen for check in wrong):
+    if all("is right to 5 digits or more" in check.seen for check in wrong):
         small = "is something rounded to float32, or a small number added, as 1e-8?"
         return WRONG, f"{report}\nthe formula is nearly right: {small}"
     for_each = "perhaps: a factor that depends on axis" in report

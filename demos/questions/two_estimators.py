@@ -26,6 +26,7 @@ LATENT, HIDDEN, EXAMPLES = 10, 100, 25
 ESTIMATORS = {"A": SGVB_A, "B": ELBO}
 DRAWS, REPEATS = (1, 5, 25), 60
 EPOCHS_MEASURED = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50)
+CHANCE = 5  # a z-score that it does not reach
 RATIO_TICKS = (0.2, 0.5, 1, 2, 5, 10)
 
 
@@ -101,9 +102,10 @@ def describe(summary):
     points, ratios = summary["points"], summary["variance_ratios_A_over_B"]
     first, last, most = points[0], points[-len(DRAWS)], points[-1]  # most draws, at the end
     n_scores = 2 * len(points)
+    agree = "agree" if summary["largest_z_score"] < CHANCE else "do not agree, as they should"
     within_two = round(summary["share_of_z_scores_within_2"] * n_scores)
     return (
-        f"The means agree: of {n_scores} z-scores of A − B, half for the value and half for "
+        f"The means {agree}: of {n_scores} z-scores of A − B, half for the value and half for "
         f"the gradient's slope in a fixed direction, {within_two} are within ±2 (95% would be, by "
         f"chance alone), and the largest is {summary['largest_z_score']:.1f}. The variance of A's "
         f"gradient is {ratios['gradient_start']:.2f} times that of B's at the start and "

@@ -7,8 +7,8 @@ images from draw to draw. A cause is a guess, and says so.
 import numpy as np
 
 from demos.common.models import active_latents
-from demos.training.run import resume_command
 from vae_np.backend import Stream, random_generator, to_numpy
+from vae_np.evaluation import evaluate_elbo
 from vae_np.layers import ReLU
 from vae_np.networks import GaussianDecoder
 
@@ -17,11 +17,11 @@ ALIKE = 0.02  # the spread of reconstructions, as a share of the images' own
 CLIMBING = 0.005  # the last tenth's rise, as a share of what all epochs have gained,
 LEAST_RISE = 0.05  # and in nats
 LEAST_FALL = 0.5  # nats, from the best epoch to the last
-SOME = 500  # images that are looked at
+SOME, DRAWS = 500, 10  # images that are looked at, and draws of the z of each
 
 
-def what_it_noticed(trainer, data, out):
-    """A list of str."""
+def what_it_noticed(trainer, data, to_go_on):
+    """A list of str; ``to_go_on`` says how, to where the run still climbs."""
     model, notes = trainer.model, []
     values = [row["test_elbo"] for row in trainer.history]
     rise, epochs = last_rise(trainer.history)
@@ -42,8 +42,7 @@ def what_it_noticed(trainer, data, out):
     if climbs and not alike:
         notes.append(
             f"It still climbs: by {rise:.2g} nats on the test set over the last "
-            f"{'epoch' if epochs == 1 else f'{epochs} epochs'}. To go on:"
-            f"\n  {resume_command(out)} --epochs {2 * trainer.epoch}"
+            f"{'epoch' if epochs == 1 else f'{epochs} epochs'}. {to_go_on}"
         )
     return notes
 
@@ -70,19 +69,22 @@ def alike_images(trainer, images, may_go_on):
         f"All reconstructions are alike: from image to image a pixel varies by {seen:.1g} in them, "
         f"in new images by {drawn:.1g}, in the data by {own:.2g}. "
     )
+    rate = largest_rate(trainer)
+    small = rate < type(trainer.optimizer).default_learning_rate / 10
     if kl < COLLAPSED:
         never = all(row.get("test_kl", 0) < COLLAPSED for row in trainer.history)
         never &= getattr(trainer.objective, "kl_weight", 1) <= 1  # or that would be why
-        begun = (
-            " Or training has hardly begun: try more epochs first." if never or may_go_on else ""
-        )
+        begun = ""
+        if never or may_go_on:
+            larger = f", or a --learning-rate above {rate:g}" if small else ""
+            begun = f" Or training has hardly begun: try more epochs first{larger}."
         return (
             f"Posterior collapse. {what}The KL is {kl:.3f} nats: q(z|x) is the prior whatever x "
             f"is, and z says nothing about x. See docs/symptoms.md for its causes.{begun}"
         )
-    dead, rate = dead_units(model), largest_rate(trainer)
+    dead = dead_units(model, q, generator)
     if dead > 0.5:
-        why = f"{dead:.0%} of the ReLU units of a layer are 0 for every image, and learn no more"
+        why = f"{dead:.0%} of the ReLU units of a layer are 0 for every image that was tried"
     elif drawn >= ALIKE * own:
         why = "the decoder uses z, but the codes of all images lead to nearly one picture"
     else:
@@ -90,7 +92,6 @@ def alike_images(trainer, images, may_go_on):
             "the decoder's mean" if isinstance(model.decoder, GaussianDecoder) else "the decoder"
         )
         why = f"{own_part} makes nothing of z"
-    small = rate < type(trainer.optimizer).default_learning_rate / 10
     size, other = ("small", "above") if small and dead <= 0.5 else ("large", "below")
     guess = f"Perhaps the step was too {size}"
     if may_go_on and dead <= 0.5:
@@ -116,23 +117,39 @@ def fall_since_the_best(trainer):
         return ""
     if getattr(trainer.objective, "kl_weight", 1) != 1:  # something else is climbed
         return ""
-    then, now = (trainer.history[k]["train_elbo"] for k in (best, -1))
+    trained = elbo_of_training_set(trainer)
     why = (
-        "and on the training set it has fallen too: perhaps the step is too large; try a "
-        f"--learning-rate below {largest_rate(trainer):g}."
+        "which explains no such fall: perhaps the step is too large; try a --learning-rate below "
+        f"{largest_rate(trainer):g}."
     )
-    if now > then:
-        why = "while on the training set it has risen: the model overfits. See docs/symptoms.md."
+    if trained - tests[-1] >= fall:
+        why = "so much better that the model overfits. See docs/symptoms.md."
         if getattr(trainer.model.decoder, "noise", "") == "per-output":
             why += " One sigma for all pixels, --noise learned, is safer."
     return (
         f"On the test set the best was {tests[best]:.6g} nats, after epoch {best + 1}; now it is "
-        f"{tests[-1]:.6g}, {why}"
+        f"{tests[-1]:.6g}. On the training set it is {trained:.6g}, {why}"
     )
 
 
-def dead_units(model):
-    """The largest share of a layer's ReLU units that the latest forward left at 0 in every row."""
+def elbo_of_training_set(trainer):
+    """With the weights as they are: what the history has of an epoch is a running mean."""
+    return evaluate_elbo(
+        trainer.model,
+        trainer.images,
+        binary=trainer.binarize,
+        n_draws=trainer.n_draws,
+        seed=trainer.seed,
+        objective=trainer.objective,
+    ).value
+
+
+def dead_units(model, q, generator):
+    """The largest share of a layer's ReLU units that are 0 for every image of which this is the q.
+
+    The decoder's for every draw of its z, too: where all means are alike, they show few of them.
+    """
+    model.decoder.forward(q.sample(model.draw_noise(generator, DRAWS, len(q.mean))))
     layers = [*model.encoder.network.layers, *model.decoder.network.layers]
     alive = [to_numpy(x.positive).any(axis=0).mean() for x in layers if isinstance(x, ReLU)]
     return float(1 - min(alive, default=1))
@@ -154,8 +171,7 @@ def unused_latents(model, images):
     costs = "nothing" if cost < COLLAPSED else f"{cost:.2g} nats of KL"
     return (
         f"{n} of {model.n_latent} latents are in use: the {others} from image to image. That costs "
-        f"{costs}, and with fewer latents this model would lose nothing; longer training may bring "
-        "more into use."
+        f"{costs}; longer training may bring more into use."
     )
 
 

@@ -103,11 +103,14 @@ def report(trainer, data, args, out):
     grey = "\n               (a grey pixel counts as the average over black and white ones)"
     if args.binarize or args.decoder == "gaussian":
         grey = ""
-    notes = what_it_noticed(trainer, data, out)
+    to_go_on = (
+        f"To go on:\n  {resume_command(out)} --epochs {2 * max(trainer.epoch, args.kl_warm_up)}"
+    )
+    notes = what_it_noticed(trainer, data, to_go_on)
     if trainer.epoch < args.kl_warm_up:
         notes.append(
             f"The warm-up of the KL's weight takes {args.kl_warm_up} epochs, and this run had "
-            f"{trainer.epoch}. To go on:\n  {resume_command(out)} --epochs {2 * args.kl_warm_up}"
+            f"{trainer.epoch}. {to_go_on}"
         )
     summary = {
         "settings": settings(args),

@@ -9,6 +9,7 @@ from demos.common.findings import CHECKPOINT, SUMMARY, TRAIN, check_owner
 from demos.training.options import make_parser
 from demos.training.saved import (
     check_history,
+    check_places,
     check_test_images,
     checked_settings,
     note_on_threads,
@@ -132,6 +133,7 @@ def choose_folder(args):
     """
     if args.out is not None:
         check_owner(args.out, TRAIN)
+        check_places(args.out, (CHECKPOINT, HISTORY, SUMMARY, *PICTURES))
         if not (args.resume or args.overwrite):
             check_free(args.out)
         return args.out

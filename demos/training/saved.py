@@ -60,3 +60,10 @@ def note_on_threads(trainer, path):
         f"\nIt goes on with --threads {trainer.threads}, not {earlier}: the results may differ in "
         "the last bits from those of a run that was never stopped."
     )
+
+
+def check_places(folder, names):
+    """OSError if a folder has the name of one of a run's files: before any of them is removed."""
+    for name in names:
+        if (folder / name).is_dir():
+            raise OSError(f"{folder / name} is a folder, where a file is to be: move it away")

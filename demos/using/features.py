@@ -60,7 +60,9 @@ def classify(model, data, args):
     )
     labels, test_labels = every[: len(data.train)], every[len(data.train) :]
     counts = np.bincount(labels, minlength=len(names))
-    if len(names) < 2 or counts.min() < 1:
+    if len(names) < 2:
+        return {}, "Features: all labels are the same, so there is nothing to tell apart."
+    if counts.min() < 1:
         return {}, "Features: not every class has a labelled training image."
     rows = {
         "codes": [to_numpy(model.encode(part).mean) for part in (data.train, data.test)],

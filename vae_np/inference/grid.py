@@ -39,10 +39,11 @@ def grid_log_joint(model, x, points):
     pixels_of(x, model.decoder)
     points = to_device(points, device_of(x)).astype(x.dtype)
     at_a_time = max(1, 2000 // len(x))
-    parts = [
-        log_joint(model.decoder, x, points[start : start + at_a_time, None, :])
-        for start in range(0, len(points), at_a_time)
-    ]
+    with np.errstate(all="ignore"):  # far out log p(x, z) may be −∞
+        parts = [
+            log_joint(model.decoder, x, points[start : start + at_a_time, None, :])
+            for start in range(0, len(points), at_a_time)
+        ]
     return array_module(x).concatenate(parts)
 
 

@@ -164,7 +164,7 @@ def sample_posterior(
     if len(shape) != 3 or shape[0] == 0 or shape[1:] != (len(x), decoder.n_latent):
         raise ValueError(f"initial must have shape (C, {len(x)}, {decoder.n_latent}), got {shape}")
     xp = array_module(x)
-    z = initial.astype(x.dtype)
+    z = checks.plain_array("initial", initial).astype(x.dtype)
     steps = xp.full((*z.shape[:-1], 1), checks.step_size_of(step_size, x.dtype), dtype=x.dtype)
 
     def target(z):
@@ -173,7 +173,9 @@ def sample_posterior(
     with np.errstate(over="ignore", invalid="ignore"):  # said below
         state = (z, *target(z))
     if not xp.isfinite(state[1]).all():
-        raise ValueError("log p(x, z) is not finite where a chain starts: check x and the weights")
+        raise ValueError(
+            "log p(x, z) is not finite where a chain starts: check x, initial and the weights"
+        )
     draws = xp.empty((n_draws, *z.shape), dtype=x.dtype)
     total_acceptance = xp.zeros(z.shape[:-1], dtype=x.dtype)
     bar = progress_bar(progress, total=n_warmup + n_draws, desc="HMC", unit="draw", leave=False)

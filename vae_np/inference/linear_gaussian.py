@@ -190,11 +190,10 @@ def maximum_likelihood(x, n_latent):
     variance : float
     """
     x, n_latent = _data(x), whole_number("n_latent", n_latent)
-    largest = min(x.shape[1], len(x) - 1) - 1
-    if n_latent > largest:
+    if n_latent >= min(x.shape[1], len(x) - 1):
         raise ValueError(
-            f"n_latent must be at most {largest} for {len(x)} examples of {x.shape[1]} numbers: "
-            f"noise must be left over, got {n_latent}"
+            f"{n_latent} latents need at least {n_latent + 2} examples of {n_latent + 1} numbers, "
+            f"so that noise is left over, got x of shape {x.shape}"
         )
     values, vectors = np.linalg.eigh(np.cov(x, rowvar=False, bias=True))
     variance = values[:-n_latent].mean()

@@ -8,16 +8,8 @@ seldom to tune its own.
 
 import numpy as np
 
-from vae_np import checks
+from vae_np import checkpoints, checks
 from vae_np.backend import Stream, array_module, device_of, random_generator
-from vae_np.checkpoints import (
-    CheckpointError,
-    check_identity,
-    copy_arrays,
-    is_count,
-    read_checkpoint,
-    write_checkpoint,
-)
 from vae_np.inference.hmc import log_joint_and_gradient, transition
 from vae_np.progress import progress_bar
 from vae_np.training.aevb import minibatches
@@ -85,14 +77,14 @@ class MonteCarloEM:
         self.n_weight_updates, self.target_acceptance = n_weight_updates, target_acceptance
         weight_prior = checks.true_or_false("weight_prior", weight_prior)
         self._prior_share = 1 / len(x) if weight_prior else 0.0
-        self.epoch, self.acceptance, self.in_epoch = 0, float("nan"), False
+        self._epoch, self.acceptance, self.in_epoch = 0, float("nan"), False
         generator = random_generator([self.seed, Stream.POSTERIOR], device_of(theta))
-        self.z = generator.standard_normal((len(x), decoder.n_latent), dtype=x.dtype)
+        self._z = generator.standard_normal((len(x), decoder.n_latent), dtype=x.dtype)
         step_size = checks.step_size_of(step_size, x.dtype)
-        self.step_size = array_module(theta).full((1, 1), step_size, dtype=x.dtype)
+        self._step_size = array_module(theta).full((1, 1), step_size, dtype=x.dtype)
 
-    decoder, optimizer, x = checks.read_only("decoder optimizer x")
-    seed, prior_share = checks.read_only("seed prior_share")
+    decoder, optimizer, x, z = checks.read_only("decoder optimizer x z")
+    step_size, epoch, seed, prior_share = checks.read_only("step_size epoch seed prior_share")
     batch_size = checks.Checked(checks.whole_number)
     n_leapfrog = checks.Checked(checks.whole_number)
     n_weight_updates = checks.Checked(checks.whole_number)
@@ -137,7 +129,8 @@ class MonteCarloEM:
                     self.m_step(rows)
                     bar.update(len(rows))
                 self.check_finite()
-                self.acceptance, self.epoch, self.in_epoch = float(total) / n, self.epoch + 1, False
+                self.acceptance, self.in_epoch = float(total) / n, False
+                self._epoch += 1
                 if after_epoch:
                     after_epoch()
         return not interrupted()
@@ -153,7 +146,7 @@ class MonteCarloEM:
         z = self.z[rows]
         moved, acceptance = transition(target, (z, *target(z)), steps, self.n_leapfrog, generator)
         self.z[rows] = moved[0]
-        self.step_size *= xp.exp(acceptance.mean() - self.target_acceptance)
+        self._step_size *= xp.exp(acceptance.mean() - self.target_acceptance)
         return acceptance
 
     def m_step(self, rows):
@@ -193,7 +186,7 @@ class MonteCarloEM:
             "epoch": self.epoch,
             "optimizer_steps": self.optimizer.steps,
         }
-        write_checkpoint(path, about, self._arrays())
+        checkpoints.write_checkpoint(path, about, self._arrays())
 
     def load(self, path):
         """Go on from the checkpoint at ``path``, bit for bit.
@@ -204,13 +197,13 @@ class MonteCarloEM:
             If the file is missing, cut short, not a checkpoint, or of another run. Nothing has
             changed then.
         """
-        about, arrays = read_checkpoint(path)
-        check_identity(path, about.get("identity"), self._identity())
+        about, arrays = checkpoints.read_checkpoint(path)
+        checkpoints.check_identity(path, about.get("identity"), self._identity())
         epoch, steps = about.get("epoch"), about.get("optimizer_steps")
-        if not (is_count(epoch) and is_count(steps)):
-            raise CheckpointError(f"{path} does not say where in its run it was saved")
-        copy_arrays(path, arrays, self._arrays())
-        self.epoch, self.optimizer.steps, self.in_epoch = epoch, steps, False
+        if not (checkpoints.is_count(epoch) and checkpoints.is_count(steps)):
+            raise checkpoints.CheckpointError(f"{path} does not say where in its run it was saved")
+        checkpoints.copy_arrays(path, arrays, self._arrays())
+        self._epoch, self.optimizer.steps, self.in_epoch = epoch, steps, False
 
     def _arrays(self):
         """Every array that training changes, by name."""

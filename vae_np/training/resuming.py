@@ -5,16 +5,8 @@ import zlib
 
 import numpy as np
 
+from vae_np import checkpoints
 from vae_np.backend import to_numpy
-from vae_np.checkpoints import (
-    CheckpointError,
-    as_json,
-    check_identity,
-    copy_arrays,
-    is_count,
-    read_checkpoint,
-    write_checkpoint,
-)
 from vae_np.training.divergence import check_finite
 from vae_np.training.threads import MOST_THREADS
 
@@ -30,7 +22,7 @@ def complete(name, part):
     for wanted in PARTS[name]:
         if not hasattr(part, wanted):
             raise ValueError(f"{name} must have `{wanted}`, which {part!r} has not")
-    as_json({f"settings() of the {name}": part.settings()})
+    checkpoints.as_json({f"settings() of the {name}": part.settings()})
     return part
 
 
@@ -39,6 +31,8 @@ def save(trainer, path, settings):
     check_finite(trainer)
     if checksum(trainer.images) != trainer.images_crc:
         raise ValueError("the training images have changed since the Trainer was made")
+    if not is_history(trainer.history, trainer.epoch):
+        raise ValueError("history must be the rows of numbers that training wrote, and was changed")
     about = {
         "identity": identity(trainer),
         "settings": settings,
@@ -49,27 +43,25 @@ def save(trainer, path, settings):
         "seconds": trainer.seconds,
         "history": trainer.history,
     }
-    write_checkpoint(path, about, arrays_of(trainer))
+    checkpoints.write_checkpoint(path, about, arrays_of(trainer))
 
 
 def load(trainer, path):
     """See `Trainer.load`."""
-    about, arrays = read_checkpoint(path)
-    check_identity(path, about.get("identity"), identity(trainer))
-    epoch, step, optimizer_steps, threads, seconds, history = (
-        about.get(name)
-        for name in ("epoch", "step", "optimizer_steps", "threads", "seconds", "history")
-    )
+    about, arrays = checkpoints.read_checkpoint(path)
+    checkpoints.check_identity(path, about.get("identity"), identity(trainer))
+    names = "epoch step optimizer_steps threads seconds history".split()
+    epoch, step, optimizer_steps, threads, seconds, history = map(about.get, names)
     if not (
-        all(is_count(number) for number in (epoch, step, optimizer_steps, threads))
+        all(checkpoints.is_count(number) for number in (epoch, step, optimizer_steps, threads))
         and step <= trainer.steps_per_epoch  # all of them, where evaluate has raised
         and 1 <= threads <= MOST_THREADS
         and type(seconds) is float
         and 0 <= seconds < math.inf
         and is_history(history, epoch)
     ):
-        raise CheckpointError(f"{path} does not say where in its run it was saved")
-    copy_arrays(path, arrays, arrays_of(trainer))
+        raise checkpoints.CheckpointError(f"{path} does not say where in its run it was saved")
+    checkpoints.copy_arrays(path, arrays, arrays_of(trainer))
     trainer._epoch, trainer._step, trainer._history = epoch, step, history
     trainer._seconds, trainer.optimizer.steps = seconds, optimizer_steps
     if not trainer.keeps_threads:
@@ -83,7 +75,7 @@ def is_history(rows, n_epochs):
     numbers = [number for row in rows for number in row.values()]
     return (
         len(rows) == n_epochs
-        and all(is_count(n) or (type(n) is float and math.isfinite(n)) for n in numbers)
+        and all(checkpoints.is_count(n) or (type(n) is float and math.isfinite(n)) for n in numbers)
         and [row.get("epoch") for row in rows] == list(range(1, n_epochs + 1))
         and all(row.keys() >= IN_EACH_ROW for row in rows)
     )
