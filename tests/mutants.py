@@ -40,8 +40,8 @@ FILES = [
 ] + [f"demos/exercising/{name}.py" for name in ("exercise_grader", "grading", "solutions")]
 TESTS = (
     "checks products gradients layers distributions networks own_layers refused_layers "
-    "networks_of_own tried_layers check_layer check_gradient finite_differences convolution torch_parity vae "
-    "draws hmc weights_of_draws objectives "
+    "networks_of_own tried_layers check_layer check_gradient finite_differences convolution "
+    "torch_parity vae draws hmc weights_of_draws objectives "
     "rival_objectives monte_carlo_em score_function doubly_reparameterized optimizers fused "
     "linear_gaussian grid per_image inference extremes evaluation evaluation_reports appendix_d "
     "gradcheck gradient_causes planted_patterns "

@@ -99,6 +99,7 @@ def test_maximum_likelihood_is_a_maximum(rng):
         ValueError, match=r"2 latents need at least 4 examples of 3 .*, got x of shape \(3, "
     ):
         linear_gaussian.maximum_likelihood(x[:3], 2)
+    assert linear_gaussian.maximum_likelihood(x[:4], 2)[2] > 0  # four are enough
     flat = rng.standard_normal((60, 2)) @ rng.standard_normal((2, PIXELS))
     for n_latent in (2, 3):
         with pytest.raises(ValueError, match=f"{n_latent} dimensions hold all the data"):

@@ -260,10 +260,12 @@ def test_a_short_scale_is_no_kink(directions):
         assert said.suggests.startswith("the step is too long")
 
 
-@pytest.mark.parametrize("f", [np.sqrt, np.log1p])
-def test_a_point_beside_which_f_is_not_finite_is_called_so(f):
-    """The square root at 0 has no slope; log(1 + x) at -1 is none itself."""
-    x = np.array([0.0, 1.0]) if f is np.sqrt else np.array([-1 + 1e-13, 1.0])
+@pytest.mark.parametrize(
+    ("f", "point"), [(np.sqrt, 0), (np.log1p, -1 + 1e-13), (lambda x: np.sqrt(2 - x), 2)]
+)
+def test_a_point_beside_which_f_is_not_finite_is_called_so(f, point):
+    """To the left of it, or to the right."""
+    x = np.array([point, 1.0])
     with np.errstate(all="ignore"):
         said = check_gradient("f", lambda: float(f(x).sum()), x, np.array([0.0, 0.5]))
     assert said.verdict == "undecided"
