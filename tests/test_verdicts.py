@@ -261,7 +261,7 @@ def test_a_short_scale_is_no_kink(directions):
 
 
 @pytest.mark.parametrize(
-    ("f", "point"), [(np.sqrt, 0), (np.log1p, -1 + 1e-13), (lambda x: np.sqrt(2 - x), 2)]
+    ("f", "point"), [(np.sqrt, 0), (np.log1p, -1 + 1e-13), (lambda x: -np.sqrt(2 - x), 2)]
 )
 def test_a_point_beside_which_f_is_not_finite_is_called_so(f, point):
     """To the left of it, or to the right."""
