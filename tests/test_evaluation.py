@@ -244,5 +244,5 @@ def test_a_log_px_that_is_not_finite_is_an_error(linear, rng):
     ):
         with pytest.raises(ValueError, match=r"log p\(x\) of image 0 is nan"):
             estimate()
-    with pytest.raises(ValueError, match="not finite where a chain starts"):
+    with pytest.raises(ValueError, match="not finite as a chain starts"):
         reciprocal_log_likelihood(linear, x, 20)

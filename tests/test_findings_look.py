@@ -62,12 +62,18 @@ def test_chains_that_agree_on_a_wrong_place_are_not_called_right():
     of["images"][4]["hmc_shift"] = 15.5
     said = posterior.describe(of["images"], of["gaps"])
     rank = of["images"][4]["rank"]
-    assert "0.10 of the posterior's standard deviations for the median image and 16 for" in said
+    assert "0.10 of the posterior's standard deviations for the median image and 15.50" in said
     assert f"for the worst, rank {rank}. R̂ is" in said
-    assert said.endswith(
-        "the chains agree, and are wrong together. They start at draws from q, and found no way "
-        "from there to the posterior's mode."
+    off = (
+        f" Those of rank {rank} agree on a mean that is off by 15.5: perhaps q, where they start, "
+        "lies too far away."
     )
+    assert said.endswith(": the chains agree." + off)
+    of["images"][1]["hmc_r_hat"] = 3  # and where others disagree
+    assert posterior.describe(of["images"], of["gaps"]).endswith("not the posterior's." + off)
+    for shift, told in ((0.99, False), (1.01, True)):
+        of["images"][4]["hmc_shift"] = shift
+        assert ("agree on a mean" in posterior.describe(of["images"], of["gaps"])) == told
 
 
 @pytest.mark.parametrize(
@@ -131,7 +137,7 @@ def test_the_worst_image_may_be_above_the_truth(monkeypatch):
 @pytest.mark.parametrize(("largest", "agree"), [(4.9, True), (25.0, False)])
 def test_means_are_said_to_agree_only_where_they_do(largest, agree):
     said = two_estimators.describe(recorded("two_estimators") | {"largest_z_score": largest})
-    assert said.startswith("The means agree: of 28" if agree else "The means do not agree, as they")
+    assert said.startswith("The means agree: of 28" if agree else "The means do not agree, though")
 
 
 def test_no_correlation_has_no_sign():

@@ -112,20 +112,20 @@ def test_the_warm_up_tunes_each_chains_step_by_ever_smaller_corrections(
 def test_a_density_that_is_infinite_is_refused_though_its_slope_is_not(linear, rng):
     x = np.zeros((2, PIXELS))
     x[1] = 1e200  # (x − μ)² overflows, (x − μ)/σ² does not
-    with pytest.raises(ValueError, match="not finite where a chain starts"):
+    with pytest.raises(ValueError, match="not finite as a chain starts"):
         sample_posterior(linear.decoder, x, 1, rng, np.zeros((1, 2, LATENT)))
 
 
 def test_one_chain_that_starts_where_log_p_is_infinite_is_refused(linear, rng):
     start = np.zeros((3, 2, LATENT))
     start[2, 1] = 1e200
-    with pytest.raises(ValueError, match="not finite where a chain starts"):
+    with pytest.raises(ValueError, match="not finite as a chain starts"):
         sample_posterior(linear.decoder, np.zeros((2, PIXELS)), 1, rng, start)
 
 
 def test_an_infinite_weight_is_refused_without_a_warning_beside_it(linear, rng):
     linear.decoder.network.layers[0].weight[0] = np.inf  # 0 · ∞
-    with pytest.raises(ValueError, match="not finite where a chain starts"):
+    with pytest.raises(ValueError, match="not finite as a chain starts"):
         sample_posterior(linear.decoder, np.zeros((2, PIXELS)), 1, rng, np.zeros((1, 2, LATENT)))
 
 

@@ -126,7 +126,7 @@ REFUSED = {  # the call, and all that it says
         "initial must be a plain array of numbers, got ndarray of complex128"
     ),
     lambda: hmc.sample_posterior(infinite().decoder, X, 2, RNG, Z): (
-        "log p(x, z) is not finite where a chain starts: check x, initial and the weights"
+        "log p(x, z) is not finite as a chain starts: check x, initial, weights"
     ),
     lambda: linear_gaussian.maximum_likelihood(np.outer(np.arange(9.0), np.ones(4)), 2): (
         "n_latent must leave noise over: 2 dimensions hold all the data"

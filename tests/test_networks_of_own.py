@@ -4,7 +4,7 @@ that are none."""
 import numpy as np
 import pytest
 
-from vae_np import GaussianDecoder, GaussianEncoder
+from vae_np import BernoulliDecoder, GaussianDecoder, GaussianEncoder
 from vae_np.initialization import generator_of_weights
 from vae_np.layers import Linear, Sequential, Tanh
 
@@ -30,6 +30,39 @@ class WritesIntoX(Sequential):
 class Cuts(Sequential):
     def forward(self, x):
         return super().forward(x)[..., :-1]
+
+
+class Halves:
+    """It writes into its input."""
+
+    def forward(self, x):
+        x *= 0.5
+        return x.copy()
+
+    def backward(self, dy):
+        return 0.5 * dy
+
+
+class Residual(Sequential):
+    """y = x + f(x); where ``scaled`` is set, times a factor whose gradient nobody writes."""
+
+    def __init__(self, layers, scaled=False):
+        super().__init__(layers)
+        self.scaled, self.scale = scaled, 1.0
+
+    def forward(self, x):
+        return self.scale * (x + super().forward(x))
+
+    def backward(self, dy):
+        return self.scale * (dy + super().backward(dy))
+
+    def initial_values(self, generator):
+        own = {"scale": np.ones(())} if self.scaled else {}
+        return super().initial_values(generator) | own
+
+    def bind(self, value, grad):
+        super().bind(value, grad)
+        self.scale = value["scale"] if self.scaled else 1.0
 
 
 class Doubles(Sequential):
@@ -81,6 +114,15 @@ def test_a_network_that_does_more_than_call_its_layers_is_tried_whole(kind, mess
     GaussianEncoder(6, n_latent=2, network=Sequential([Linear(6, 4)]))
     with pytest.raises(ValueError, match=message):
         GaussianEncoder(6, n_latent=2, network=kind([Linear(6, 4)]))
+
+
+def test_the_layers_of_such_a_network_are_tried_one_by_one_as_well():
+    """So that the one at fault is named."""
+    BernoulliDecoder(4, n_pixels=4, network=Residual([Linear(4, 4), Tanh(), Linear(4, 4)]))
+    with pytest.raises(ValueError, match=r"layer 1 \(Halves\): forward fails .* read-only"):
+        BernoulliDecoder(4, n_pixels=4, network=Residual([Linear(4, 4), Halves()]))
+    with pytest.raises(ValueError, match="must write all of the gradient of scale"):
+        BernoulliDecoder(4, n_pixels=4, network=Residual([Linear(4, 4)], scaled=True))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What may not change cannot be changed; what may is checked where it is used and saved."""
 
+import copy
 from dataclasses import fields
 
 import numpy as np
@@ -94,8 +95,9 @@ def test_what_a_gaussian_decoder_is_stays(name):
 
 def test_the_fixed_sigma_of_a_decoder_stays_what_its_repr_says():
     decoder = make_model("fixed").decoder
-    with pytest.raises(ValueError, match="read-only"):
-        decoder.log_var[...] = 0
+    for of in (decoder, copy.deepcopy(decoder)):
+        with pytest.raises(ValueError, match="read-only"):
+            of.log_var[...] = 0
     make_model("learned").decoder.log_var[...] = 0  # a view of θ, which may be set
 
 
@@ -125,9 +127,19 @@ def test_a_history_that_load_would_refuse_is_not_saved(images, tmp_path, change)
     trainer.save(path)
     before = path.read_bytes()
     change(trainer.history)
-    with pytest.raises(ValueError, match="history must be the rows of numbers that training wrote"):
+    with pytest.raises(ValueError, match="history must have a row of finite numbers for each"):
         trainer.save(path)
     assert path.read_bytes() == before
+
+
+def test_a_number_more_in_a_row_is_saved_and_loaded(images, tmp_path):
+    trainer, path = make_trainer(images), tmp_path / "c.npz"
+    trainer.fit(1, progress=False)
+    trainer.history[0]["mine"] = np.float64(2.5)
+    trainer.save(path)
+    again = make_trainer(images)
+    again.load(path)
+    assert again.history == trainer.history
 
 
 def test_a_schedule_stays(images):

@@ -269,4 +269,4 @@ def test_a_point_beside_which_f_is_not_finite_is_called_so(f, point):
     with np.errstate(all="ignore"):
         said = check_gradient("f", lambda: float(f(x).sum()), x, np.array([0.0, 0.5]))
     assert said.verdict == "undecided"
-    assert said.suggests.startswith("f is not finite on one side of the point")
+    assert said.suggests.startswith("f is not finite within this step")

@@ -176,7 +176,7 @@ def images_of(images, n_pixels, support, dtype):
 def of_a_known_white(images):
     """``images``, a plain array; of other integers than uint8, 0 and 1 alone are known."""
     others = plain_array("images", images).dtype.kind in "iu" and images.dtype != np.uint8
-    if others and not 0 <= float(images.min()) <= float(images.max()) <= 1:
+    if others and images.size and not 0 <= float(images.min()) <= float(images.max()) <= 1:
         raise ValueError(f"images must be uint8 (0 to 255) or float, got {images.dtype}")
     return images
 
@@ -200,9 +200,8 @@ def pixels_of(x, decoder):
     """``x``, (N, D), of the dtype and device of the decoder: what its mathematics can take."""
     theta = decoder_of(decoder).parameters.value
     rows_of("x", x, decoder.n_pixels)
-    if x.dtype == np.uint8:
-        not_black_and_white(x)  # which as_pixels would make nearly black
     if x.dtype != theta.dtype or device_of(x) != device_of(theta):
+        not_black_and_white(x)  # which as_pixels would make nearly black
         raise ValueError(
             f"x must be {theta.dtype} on {device_of(theta)} as the decoder is, got {x.dtype} on "
             f"{device_of(x)}; VAE.as_pixels makes it so"

@@ -18,7 +18,7 @@ from vae_np.checks import positive_number
 Look = namedtuple("Look", "doubt step left across right")  # f's slopes by one step
 KINK = "a kink lies on this line: move the input away from it"
 ROUNDED = "rounding hides it: something is rounded, as in float32, or f is too large"
-UNDEFINED = "f is not finite on one side of the point: it has no slope there, or a very long one"
+UNDEFINED = "f is not finite within this step: it ends at the point, or very near it"
 BENDS = "the step is too long: f bends or jumps within it, or is rounded, as in float32"
 
 

@@ -117,28 +117,29 @@ def whole_layer(name, layer):
 
 def try_layers(network, n_in, n_out, input_gradient):
     """ValueError if layers do not fit, change the dtype or their input, or learn only in part."""
+    _try_in_turn(network, network.layers, n_in, n_out, input_gradient)
+    if type(network) is not Sequential:  # it may do more than call them
+        _try_in_turn(network, [network], n_in, n_out, input_gradient)
+
+
+def _try_in_turn(network, layers, n_in, n_out, input_gradient):
+    """Try the layers of a network, or itself as the one layer that it has."""
     theta = network.parameters.value
     x = np.linspace(0.1, 0.9, 5 * n_in, dtype=theta.dtype).reshape(5, n_in)
-    first, _ = _try_both_ways(network, to_device(x, device_of(theta)), n_out, input_gradient)
+    x, ends = to_device(x, device_of(theta)), (n_out, input_gradient)
+    first, _ = _try_both_ways(network, layers, x, *ends)
     before = first.copy()  # and once more: a layer may treat its first rows otherwise
-    _, inputs = _try_both_ways(network, to_device(x / 2, device_of(theta)), n_out, input_gradient)
+    _, inputs = _try_both_ways(network, layers, x / 2, *ends)
     if array_module(first).abs(first - before).max() > 0:
-        name = layer_name(_apart(network)[-1])
+        name = layer_name(layers[-1])
         raise ValueError(f"forward of {name} must return a new array: it wrote into an earlier one")
     network.parameters.grad[:] = 0
-    _try_binding(network, inputs)
+    _try_binding(network, layers, inputs)
 
 
-def _apart(network):
-    """Its layers, which are tried one by one; or itself, where it does more than to call them."""
-    own, plain = type(network), Sequential
-    only_calls = own.forward is plain.forward and own.backward is plain.backward
-    return network.layers if only_calls else [network]
-
-
-def _try_both_ways(network, y, n_out, input_gradient):
+def _try_both_ways(network, layers, y, n_out, input_gradient):
     """Forward and back once; return the output, and every layer's input."""
-    parameters, layers, inputs = network.parameters, _apart(network), []
+    parameters, inputs = network.parameters, []
     parameters.grad[:] = math.nan  # what is still NaN afterwards was never written
     for i, layer in enumerate(layers):
         inputs.append(y)
@@ -156,7 +157,7 @@ def _try_both_ways(network, y, n_out, input_gradient):
                 f"got {getattr(y, 'shape', None)}"
             )
     for name, grad in parameters.views(parameters.grad).items():
-        if name[0].isdigit() and not array_module(grad).isfinite(grad).all():
+        if name != "log_var" and not array_module(grad).isfinite(grad).all():
             raise ValueError(
                 f"backward must write all of the gradient of {name}, with grad[...] = ...: it left "
                 "a part as it was, or added to it"
@@ -175,10 +176,9 @@ NOT_BY_ROWS = (
 COPIES = "bind must keep the arrays that it is given, not copies: its output does not follow them"
 
 
-def _try_binding(network, inputs):
+def _try_binding(network, layers, inputs):
     """ValueError if a layer is no function of x and θ, or of a copy: it follows a new ``bind``."""
-    parameters, layers = network.parameters, _apart(network)
-    start = parameters.value.copy()
+    parameters, start = network.parameters, network.parameters.value.copy()
     parameters.value += 0.1
     outputs = [layer.forward(x).copy() for layer, x in zip(layers, inputs, strict=True)]
     for wrong in (NOT_ITSELF, COPIES):
@@ -218,5 +218,5 @@ def _tried(i, layer, method, rows):
     if result.dtype != rows.dtype:
         raise ValueError(f"{where} must keep the dtype {rows.dtype}, got {result.dtype}")
     if not array_module(result).isfinite(result).all():
-        raise ValueError(f"{where} makes NaN or infinity of finite numbers")
+        raise ValueError(f"{where} makes NaN or infinity")
     return result

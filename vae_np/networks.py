@@ -212,8 +212,7 @@ class GaussianDecoder:
         self._network, self._parameters = built(
             network, ends, hidden, activation, init, seed, dtype, device, **learned
         )
-        fixed = np.broadcast_to(log_var.astype(self.parameters.value.dtype), ())  # is read-only
-        self._fixed_log_var = to_device(fixed, device)
+        self._fixed_log_var = to_device(log_var.astype(self.parameters.value.dtype), device)
 
     n_pixels, n_latent, network, parameters = read_only("n_pixels n_latent network parameters")
     noise, squashing = read_only("noise squashing")
@@ -228,7 +227,8 @@ class GaussianDecoder:
         """log σ², shape (), where it is one number: fixed, or a view of θ."""
         if self.noise == "learned":
             return self.parameters.views(self.parameters.value)["log_var"]
-        return self._fixed_log_var
+        fixed = self._fixed_log_var
+        return array_module(fixed).broadcast_to(fixed, ())  # NumPy's is read-only, as repr is
 
     def forward(self, z):
         """(..., Z) latents to p_θ(x|z), a `DiagonalGaussian` over (..., D)."""

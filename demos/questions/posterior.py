@@ -42,10 +42,6 @@ DISAGREE = (
     "between modes that lie far apart they seldom cross: then each mode's share of the draws is "
     "that of the starts, and not the posterior's."
 )
-AGREE_AND_ARE_OFF = (
-    ": the chains agree, and are wrong together. They start at draws from q, and found no way from "
-    "there to the posterior's mode."
-)
 
 
 def monte_carlo_elbo(model, images, generator, n_draws):
@@ -123,8 +119,11 @@ def describe(rows, gaps):
         [row[key] for row in rows]
         for key in ("elbo_error", "hmc_acceptance", "hmc_shift", "hmc_r_hat")
     )
-    worst = int(np.argmax(shifts))
-    agreement = AGREE_AND_ARE_OFF if shifts[worst] > OFF else ": the chains agree."
+    agreement = DISAGREE if max(r_hats) > AGREED else ": the chains agree."
+    for row in rows:
+        if row["hmc_r_hat"] <= AGREED and row["hmc_shift"] > OFF:
+            agreement += f" Those of rank {row['rank']} agree on a mean that is off by "
+            agreement += f"{row['hmc_shift']:.1f}: perhaps q, where they start, lies too far away."
     return (
         f"Of {len(gaps)} test images, q(z|x) is within {np.median(gaps):.2f} nats of the exact "
         f"posterior for half, and {rows[-1]['kl']:.2f} away for the worst. For the {PANELS} shown, "
@@ -133,9 +132,9 @@ def describe(rows, gaps):
         f"most {max(checks):.1f} standard errors (of {min(errors):.3f} to {max(errors):.3f} nats). "
         f"HMC accepts {min(accepted):.0%} to {max(accepted):.0%} of its proposals, and the mean of "
         f"its draws is off by {np.median(shifts):.2f} of the posterior's standard deviations for "
-        f"the median image and {shifts[worst]:.2g} for the worst, rank {rows[worst]['rank']}. R̂ is "
-        f"{np.median(r_hats):.2f} for the median image and {max(r_hats):.2f} for the worst, rank "
-        f"{rows[np.argmax(r_hats)]['rank']}" + (DISAGREE if max(r_hats) > AGREED else agreement)
+        f"the median image and {max(shifts):.2f} for the worst, rank "
+        f"{rows[np.argmax(shifts)]['rank']}. R̂ is {np.median(r_hats):.2f} for the median image and "
+        f"{max(r_hats):.2f} for the worst, rank {rows[np.argmax(r_hats)]['rank']}{agreement}"
     )
 
 

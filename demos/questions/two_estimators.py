@@ -102,7 +102,7 @@ def describe(summary):
     points, ratios = summary["points"], summary["variance_ratios_A_over_B"]
     first, last, most = points[0], points[-len(DRAWS)], points[-1]  # most draws, at the end
     n_scores = 2 * len(points)
-    agree = "agree" if summary["largest_z_score"] < CHANCE else "do not agree, as they should"
+    agree = "agree" if summary["largest_z_score"] < CHANCE else "do not agree, though they should"
     within_two = round(summary["share_of_z_scores_within_2"] * n_scores)
     return (
         f"The means {agree}: of {n_scores} z-scores of A − B, half for the value and half for "

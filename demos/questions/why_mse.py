@@ -129,7 +129,7 @@ def experiment(args):
         if kind == "per-output":
             elbos["x = (value + u)/256"] = [row["train_elbo"] for row in trainer.history]
             std = to_numpy(model.decode(model.encode(test[:IMAGES]).mean).std)
-        spread = np.ptp(to_numpy(model.reconstruct_mean(test)), axis=0).max()  # at last the bug's
+    spread = np.ptp(to_numpy(model.reconstruct_mean(test)), axis=0).max()  # of the last, the bug
     say("A σ per pixel, without u")
     elbos["x = value/255"] = elbos_without_u(data, args)
     draw(results, pictures, data, std, elbos, args.out / "why_mse.png")

@@ -117,18 +117,19 @@ def fall_since_the_best(trainer):
         return ""
     if getattr(trainer.objective, "kl_weight", 1) != 1:  # something else is climbed
         return ""
-    trained = elbo_of_training_set(trainer)
+    then, trained = trainer.history[best]["train_elbo"], elbo_of_training_set(trainer)
     why = (
-        "which explains no such fall: perhaps the step is too large; try a --learning-rate below "
+        "that is hardly overfitting. Perhaps the step is too large: try a --learning-rate below "
         f"{largest_rate(trainer):g}."
     )
-    if trained - tests[-1] >= fall:
-        why = "so much better that the model overfits. See docs/symptoms.md."
+    if trained > max(then, tests[best]):
+        why = "the model overfits. See docs/symptoms.md."
         if getattr(trainer.model.decoder, "noise", "") == "per-output":
             why += " One sigma for all pixels, --noise learned, is safer."
     return (
         f"On the test set the best was {tests[best]:.6g} nats, after epoch {best + 1}; now it is "
-        f"{tests[-1]:.6g}. On the training set it is {trained:.6g}, {why}"
+        f"{tests[-1]:.6g}. On the training set it was {then:.6g} in that epoch and is "
+        f"{trained:.6g} now: {why}"
     )
 
 
@@ -145,9 +146,10 @@ def elbo_of_training_set(trainer):
 
 
 def dead_units(model, q, generator):
-    """The largest share of a layer's ReLU units that are 0 for every image of which this is the q.
+    """The largest share of a layer's ReLU units that are 0 in every row of its latest forward.
 
-    The decoder's for every draw of its z, too: where all means are alike, they show few of them.
+    The encoder's is the one that gave q. The decoder gets one here, of some draws of each z: at the
+    means alone, which may be nearly alike, units are 0 that a draw wakes.
     """
     model.decoder.forward(q.sample(model.draw_noise(generator, DRAWS, len(q.mean))))
     layers = [*model.encoder.network.layers, *model.decoder.network.layers]

@@ -106,11 +106,13 @@ def report(trainer, data, args, out):
     to_go_on = (
         f"To go on:\n  {resume_command(out)} --epochs {2 * max(trainer.epoch, args.kl_warm_up)}"
     )
-    notes = what_it_noticed(trainer, data, to_go_on)
+    with product_threads(trainer.threads):
+        notes = what_it_noticed(trainer, data, to_go_on)
     if trainer.epoch < args.kl_warm_up:
+        said = any(to_go_on in note for note in notes)
         notes.append(
             f"The warm-up of the KL's weight takes {args.kl_warm_up} epochs, and this run had "
-            f"{trainer.epoch}. {to_go_on}"
+            f"{trainer.epoch}." + f" {to_go_on}" * (not said)
         )
     summary = {
         "settings": settings(args),

@@ -19,12 +19,14 @@ def strange_kinds(images, image_shape, generator):
     height, width = image_shape
     pictures = images.reshape(-1, height, width)
     quarters = 1 if height == width else 2
-    place = np.arange(height * width).reshape(height, width)
+    upper = np.arange(height)[:, None] < height / 2
+    if height == 1:  # a row has a left half
+        upper = np.arange(width) < width / 2
     kinds = {
         f"turned by {90 * quarters}°": np.rot90(pictures, quarters, axes=(1, 2)),
         "mirrored": pictures[:, :, ::-1],
         "two at once": np.maximum(pictures, pictures[generator.permutation(len(pictures))]),
-        ERASED: np.where(place < height * width / 2, pictures, 0),  # of a row, its right half
+        ERASED: np.where(upper, pictures, 0),
         BLACK: 0 * pictures[:1],
     }
     return {name: kind.reshape(len(kind), -1).astype(images.dtype) for name, kind in kinds.items()}

@@ -173,9 +173,7 @@ def sample_posterior(
     with np.errstate(over="ignore", invalid="ignore"):  # said below
         state = (z, *target(z))
     if not xp.isfinite(state[1]).all():
-        raise ValueError(
-            "log p(x, z) is not finite where a chain starts: check x, initial and the weights"
-        )
+        raise ValueError("log p(x, z) is not finite as a chain starts: check x, initial, weights")
     draws = xp.empty((n_draws, *z.shape), dtype=x.dtype)
     total_acceptance = xp.zeros(z.shape[:-1], dtype=x.dtype)
     bar = progress_bar(progress, total=n_warmup + n_draws, desc="HMC", unit="draw", leave=False)

@@ -26,8 +26,8 @@ class FullBayes:
         The means of q(θ) start at its decoder's weights.
     n_training : int
         N, the size of the training set. The bound on log p(X) is then N times the ELBO per example
-        minus KL(q(θ) ‖ p(θ)), so that each example bears 1/N of that KL. Nobody checks it: with
-        another number the weights' KL counts too much or too little, and there is no bound.
+        minus KL(q(θ) ‖ p(θ)), so that each example bears 1/N of that KL. It is not checked:
+        with a larger number the weights' KL counts too little, and what is climbed is no bound.
     initial_std : float
         Where the standard deviations of q(θ) start.
 

@@ -129,8 +129,8 @@ class MonteCarloEM:
                     self.m_step(rows)
                     bar.update(len(rows))
                 self.check_finite()
-                self.acceptance, self.in_epoch = float(total) / n, False
                 self._epoch += 1
+                self.acceptance, self.in_epoch = float(total) / n, False
                 if after_epoch:
                     after_epoch()
         return not interrupted()

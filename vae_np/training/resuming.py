@@ -32,7 +32,7 @@ def save(trainer, path, settings):
     if checksum(trainer.images) != trainer.images_crc:
         raise ValueError("the training images have changed since the Trainer was made")
     if not is_history(trainer.history, trainer.epoch):
-        raise ValueError("history must be the rows of numbers that training wrote, and was changed")
+        raise ValueError("history must have a row of finite numbers for each epoch, as trained")
     about = {
         "identity": identity(trainer),
         "settings": settings,
@@ -75,7 +75,9 @@ def is_history(rows, n_epochs):
     numbers = [number for row in rows for number in row.values()]
     return (
         len(rows) == n_epochs
-        and all(checkpoints.is_count(n) or (type(n) is float and math.isfinite(n)) for n in numbers)
+        and all(
+            checkpoints.is_count(n) or (isinstance(n, float) and math.isfinite(n)) for n in numbers
+        )
         and [row.get("epoch") for row in rows] == list(range(1, n_epochs + 1))
         and all(row.keys() >= IN_EACH_ROW for row in rows)
     )
