@@ -135,7 +135,7 @@ def test_a_fit_goes_on_when_other_things_are_asked_for(open_page):
 
 
 @pytest.mark.slow
-def test_a_fit_that_stops_before_its_first_step_has_an_account(open_page):
+def test_a_fit_that_stops_before_its_first_step_has_not_begun(open_page):
     """The step was asked for of one L, and stopped after another was chosen."""
     page = open_page(DOCS_PAGE)
     page.evaluate(
@@ -145,8 +145,9 @@ def test_a_fit_that_stops_before_its_first_step_has_an_account(open_page):
         }"""
     )
     page.evaluate(SETTLED)
-    assert page.locator("#fit-says").get_attribute("data-says") == "stopped"
-    assert page.locator("#encoder-says").inner_text().startswith("The q shown is from a fit, no")
+    assert page.locator("#fit-says").get_attribute("data-says") == "start"
+    assert page.locator("#encoder-says").inner_text() == ""  # it is the encoder's q
+    assert page.evaluate("[explore.state.fit, explore.state.q_from]") == [None, "encoder"]
     assert page.locator("#estimate-says").inner_text().startswith("The mean of 10 draws")
 
 

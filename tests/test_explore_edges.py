@@ -193,3 +193,52 @@ def test_a_step_of_a_climb_is_as_long_as_its_rate(page):
         )
         np.testing.assert_allclose(found["q"]["mean"], moved, atol=1e-3)
         assert found["rate"] == rate
+
+
+HOOK = [(0.84, 0.73), (0.9, 0.5), (0.87, 0.3), (0.79, 0.05), (0.66, 0.05), (0.45, 0.15)]
+
+
+def fit(page, beta):
+    page.select_option("#beta", str(beta))
+    page.evaluate(SETTLED)
+    page.click("#fit")
+    page.evaluate(SETTLED)
+
+
+def test_no_q_that_is_shown_beats_the_best_ones(page):
+    """Where the grid cuts the posterior off, their search may end below where Fit does."""
+    pad = page.locator("#pad").bounding_box()
+    for k, place in enumerate(HOOK):
+        page.mouse.move(
+            *(pad[o] + v * pad["width"] for o, v in zip("xy", place, strict=True)), steps=3
+        )
+        if k == 0:
+            page.mouse.down()
+    page.mouse.up()
+    page.evaluate(SETTLED)
+    fit(page, 8)
+    assert says(page, "fit-says") == "beta"  # and not how the ELBO has risen: it fell
+    fit(page, 1)
+    assert says(page, "fit-says") == "arrived_cut"
+    mine, *best = (
+        numbers(page.locator(f"#elbo-{row}").inner_text()) for row in ("mine", "diagonal", "full")
+    )
+    assert min(best) >= mine
+
+
+@pytest.mark.parametrize("k", [0, 19])
+def test_after_a_fit_the_handles_of_q_are_in_the_magnification(page, k):
+    """A fit with another beta makes q wider than the one around which it stood."""
+    page.locator("#digits button").nth(k).click()
+    page.evaluate(SETTLED)
+    fit(page, 8)
+    places = page.evaluate(
+        "Object.values(handles_of(explore.state.q)).map(placer(explore.state.lens, 1, 1))"
+    )
+    assert 0 < np.min(places) and np.max(places) < 1
+    page.select_option("#beta", "1")
+    page.evaluate("explore.put_q([5.5, 5.5], [0.1, 0.1])")
+    page.evaluate(SETTLED)
+    fit(page, 1)
+    q, lens = page.evaluate("[[...explore.state.q.mean], explore.state.lens]")
+    assert np.abs(np.subtract(q, lens["center"])).max() < lens["half_width"] < 4

@@ -38,7 +38,7 @@ SAYS = [
     ("arrived", [-125.5, -120.5, 5, 5.25], FITTED, FIT, {"diagonal": None}),
     ("arrived_cut", [-125.5, -120.5], FITTED, FIT, CUT),
     ("arrived_cut", [-125.5, -120.5], FITTED, OWN, CUT),
-    ("arrived_cut", [-125.5, -120.5], FITTED | {"beta": 4}, FIT, CUT),
+    ("beta", [4, 4, 1, 4], FITTED | {"beta": 4}, FIT, CUT),  # another thing was climbed
     ("arrived_beta", [4, -151.25, -90.75, -120.5, 5.25], FITTED | {"beta": 4}, FIT, {}),
     ("arrived_beta", [4, -151.25, -90.75, -120.5, 5.25], FITTED | {"beta": 4}, OWN, {}),
     ("start", [5.25], {"q_from": "encoder"}, None, CUT),

@@ -515,6 +515,9 @@ function make_answers(data) {
     }
     // On the grid, as the gap; the account's ELBO is by quadrature where q is narrow enough.
     const summed = grid.expectations(as_gaussian(q)), exact = on_grid(summed.mass);
+    for (const row of ["diagonal", "full"]) { // their search may end below it, at the grid's border
+      if (exact && summed.elbo > rows[row]?.elbo) rows[row] = { q: as_gaussian(q), elbo: summed.elbo };
+    }
     const rules = Array.from(q.std, (s) =>
       data.quadrature.find(({ up_to }) => s <= up_to * data.grid.spacing)
     );

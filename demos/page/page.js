@@ -93,11 +93,7 @@ function show() {
     if (!busy) send();
   }
 
-  function send() {
-    busy = true;
-    put(next);
-    next = null;
-  }
+  function send() { busy = true; put(next); next = null; }
   function hear(found) {
     busy = false;
     window.explore.started ??= performance.now(); // ms from the page's start to its first account
@@ -134,6 +130,7 @@ function show() {
       requestAnimationFrame(() => climbing() && current() && ask(Math.min(STEP, 1.5 * found.rate)));
     }
     state.found = { ...found, version: state.version };
+    if (found.rate === 0) keep_in_sight();
   }
 
   // ---- What the reader does
@@ -143,10 +140,7 @@ function show() {
     change({ x, from, index, strokes: from === "drawing" ? state.strokes : [] });
   }
   const take = (k) => explain(images[k], "test", k);
-  function draw_z() {
-    state.done.add("noise");
-    change({ noise: normal(2), z_from: "draw" });
-  }
+  function draw_z() { state.done.add("noise"); change({ noise: normal(2), z_from: "draw" }); }
   function put_noise(noise) { change({ noise: Float64Array.from(noise), z_from: "hand" }); }
   function put_z(z) {
     state.done.add("z");
@@ -166,8 +160,10 @@ function show() {
 
   function fit() {
     if (climbing()) {
+      const { path, start } = state.fit, { q } = state;
+      if (path.length === 1) return change({ q, q_from: start.from, fit: null }); // it has not begun
       state.fit.state = "stopped";
-      return change({ q: state.q, q_from: "stopped" }); // whose account is asked for
+      return change({ q, q_from: "stopped" }); // whose account is asked for
     }
     pressed = !current(); // it begins with them
     if (!current() || state.found.gap === null) return;
@@ -358,7 +354,7 @@ function show() {
     if (climbing()) return ["climbing", fit.path.at(-1).value];
     if (fit?.state === "stopped" && beta === 1) return ["stopped", fit.start.elbo, elbo];
     if (fit?.state === "arrived") {
-      if (cut) return ["arrived_cut", fit.start.elbo, elbo];
+      if (cut) return beta === 1 ? ["arrived_cut", fit.start.elbo, elbo] : ["beta", beta];
       if (beta !== 1) return ["arrived_beta", beta, elbo - (beta - 1) * found.kl, found.ceiling, elbo, gap];
       if (rows.diagonal?.elbo > elbo + 0.01) return ["arrived_apart", elbo, rows.diagonal.elbo];
       if (fit.start.from !== "encoder") return ["arrived_own", fit.start.elbo, elbo, gap];
