@@ -169,18 +169,22 @@ class Walk:
             return
         if not (self.q_from == "stopped" and self.shown["says"]["fit-says"] == "stopped"):
             self.start = self.q_from, self.account()[2]
-        stopped = self.page.evaluate(
+        end = self.page.evaluate(
             """async (steps) => {
               const button = document.getElementById("fit");
               button.click();
               for (let k = 0; k < steps; k++) await new Promise(requestAnimationFrame);
-              const climbing = explore.state.fit.state === "climbing";
-              if (climbing && steps) button.click();
-              return climbing && steps > 0;
+              const { state, path } = explore.state.fit;
+              if (state !== "climbing" || !steps) return "fitted";
+              button.click();
+              return path.length > 1 ? "stopped" : "not begun";
             }""",
             steps or 0,
         )
-        self.q_from = "stopped" if stopped else "fitted"
+        if end != "not begun":
+            self.q_from = end
+        elif self.q_from == "fitted":
+            self.q_from = "stopped"
 
     def stop_a_fit(self):
         self.fit(int(self.rng.integers(2, 12)))

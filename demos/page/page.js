@@ -161,7 +161,8 @@ function show() {
   function fit() {
     if (climbing()) {
       const { path, start } = state.fit, { q } = state;
-      if (path.length === 1) return change({ q, q_from: start.from, fit: null }); // it has not begun
+      const from = start.from === "fitted" ? "stopped" : start.from;
+      if (path.length === 1) return change({ q, q_from: from, fit: null }); // it has not begun
       state.fit.state = "stopped";
       return change({ q, q_from: "stopped" }); // whose account is asked for
     }
