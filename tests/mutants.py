@@ -49,7 +49,7 @@ TESTS = (
     "recording_refused "
     "checkpoints saved_formats whole_files mangled_files stale_parts device no_gpu the_door "
     "what_is_no_array "
-    "datasets plausible_data downloads figures late_axes exercises exercise_reports "
+    "datasets plausible_data downloads download_bar figures late_axes exercises exercise_reports "
     "exercises_for_a_class exercises_at_other_numbers exercises_that_never_end messages "
     "messages_of_parts progress"
 )

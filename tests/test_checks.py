@@ -66,6 +66,10 @@ def test_a_step_that_vanishes_beside_1_is_refused():
         checks.step_size_of(1e-8, np.float32)
 
 
+def test_of_no_image_no_white_is_asked():
+    assert checks.of_a_known_white(np.zeros((0, 6), int)).shape == (0, 6)
+
+
 def test_a_generator_is_no_seed(rng):
     assert checks.generator_of(rng, "cpu") is rng
     for wrong in (0, None, "0", np.random, np.random.RandomState(0)):

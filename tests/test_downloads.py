@@ -3,7 +3,6 @@
 import gzip
 import hashlib
 import http.server
-import io
 import os
 import signal
 import subprocess
@@ -93,53 +92,6 @@ def test_what_a_mirror_answers_is_said_and_what_is_awaited_is_named(server, monk
     assert downloads.download(url + "file.gz") == CONTENT
     expected = {"desc": "file.gz", "unit": "B", "unit_scale": True, "disable": None}
     assert bars == [expected, expected]  # None: on a terminal
-
-
-def test_the_bar_shows_how_many_bytes_have_arrived(monkeypatch):
-    def sent(url, file, downloader):
-        for part in (700, 200, 100):
-            file.write(bytes(part))
-            until = time.monotonic() + 5
-            while not (bars and bars[0].n >= file.tell()) and time.monotonic() < until:
-                time.sleep(0.01)
-
-    def bar(**options):
-        bars.append(tqdm(**options | {"disable": False, "file": io.StringIO()}))
-        return bars[0]
-
-    bars = []
-    monkeypatch.setattr(pooch, "HTTPDownloader", lambda timeout: sent)
-    monkeypatch.setattr(downloads, "tqdm", bar)
-    assert downloads.download("http://127.0.0.1:1/file.gz") == bytes(1000)
-    assert bars[0].n == 1000
-
-
-def test_the_bar_shows_the_bytes_that_arrive_as_the_download_ends(monkeypatch):
-    """Those that are written between its last look and the end of the thread that reads."""
-    looked = threading.Event()
-
-    def sent(url, file, downloader):
-        file.write(bytes(700))
-        readers.append(threading.current_thread())
-        looked.wait(5)
-        file.write(bytes(300))
-
-    class Bar(tqdm):
-        def update(self, n=1):
-            super().update(n)
-            if self.n == 700:
-                looked.set()
-                readers[0].join()
-
-    def bar(**options):
-        bars.append(Bar(**options | {"disable": False, "file": io.StringIO()}))
-        return bars[0]
-
-    readers, bars = [], []
-    monkeypatch.setattr(pooch, "HTTPDownloader", lambda timeout: sent)
-    monkeypatch.setattr(downloads, "tqdm", bar)
-    assert downloads.download("http://127.0.0.1:1/file.gz") == bytes(1000)
-    assert bars[0].n == 1000
 
 
 @pytest.mark.parametrize("body", [CONTENT[:-10], CONTENT[:-1] + b"x", b"", OTHER])

@@ -120,16 +120,12 @@ def test_uint8_images_look_as_they_are(rng):
     grey = rng.integers(0, 256, (3, 6), dtype=np.uint8)
     np.testing.assert_array_equal(*(figures.tiled(x, (2, 3), 3) for x in (grey, grey / 255)))
     for white in (np.eye(2, 6, dtype=bool), np.eye(2, 6, dtype=int)):
-        np.testing.assert_array_equal(
-            *(figures.tiled(x, (2, 3), 2) for x in (white, white.astype(float)))
-        )
+        tiles = (figures.tiled(x, (2, 3), 2) for x in (white, white.astype(float)))
+        np.testing.assert_array_equal(*tiles)
     dark = np.eye(1, 6, dtype=np.uint8)
     np.testing.assert_array_equal(figures.tiled(dark, (2, 3), 1), dark.reshape(2, 3) / 255)
-    for kind in (int, np.int8):
-        with pytest.raises(
-            ValueError, match=r"images must be uint8 \(0 to 255\) or float, got int"
-        ):
-            figures.tiled((grey // 2).astype(kind), (2, 3), 3)
+    with pytest.raises(ValueError, match=r"must be uint8 \(0 to 255\) or float, got int8"):
+        figures.tiled((grey // 2).astype(np.int8), (2, 3), 3)
     with pytest.raises(ValueError, match="images of uint8 run to 255, got none above 1"):
         figures.tiled(np.eye(2, 6, dtype=np.uint8), (2, 3), 1)
 

@@ -128,6 +128,10 @@ REFUSED = {  # the call, and all that it says
     lambda: hmc.sample_posterior(infinite().decoder, X, 2, RNG, Z): (
         "log p(x, z) is not finite as a chain starts: check x, initial, weights"
     ),
+    lambda: linear_gaussian.maximum_likelihood(np.eye(9)[:, :5], 6): (
+        "6 latents need at least 8 examples of 7 numbers, so that noise is left over, "
+        "got x of shape (9, 5)"
+    ),
     lambda: linear_gaussian.maximum_likelihood(np.outer(np.arange(9.0), np.ones(4)), 2): (
         "n_latent must leave noise over: 2 dimensions hold all the data"
     ),

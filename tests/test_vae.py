@@ -66,12 +66,9 @@ def test_uint8_pixels_are_divided_by_255(rng):
         model.as_pixels(images.tolist())
     for dtype in (bool, int, np.uint16, np.float64):  # the others stay as they are
         np.testing.assert_array_equal(model.as_pixels(np.eye(4, 6, dtype=dtype)), np.eye(4, 6))
-    with pytest.raises(ValueError, match=r"images must be uint8 \(0 to 255\) or float, got int64"):
-        model.as_pixels(images.astype(int))  # whose white nobody knows
-    assert model.as_pixels(np.zeros((0, 6), int)).shape == (0, 6)
-    for wrong in (2 * np.eye(4, 6, dtype=int), -np.eye(4, 6, dtype=int)):
-        with pytest.raises(ValueError, match="got int64"):
-            model.as_pixels(wrong)
+    for factor in (2, -1):  # nobody knows the white of other integers
+        with pytest.raises(ValueError, match=r"must be uint8 \(0 to 255\) or float, got int64"):
+            model.as_pixels(factor * np.eye(4, 6, dtype=int))
     np.testing.assert_array_equal(model.encode(images).mean, model.encode(as_floats).mean)
 
 
